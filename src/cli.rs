@@ -1,0 +1,236 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::backend::Backend;
+use crate::model::HiddenActivation;
+use crate::train::{OptimizerKind, Schedule, TrainOn};
+
+/// Handwritten digits, recognised by a fully connected network on Burn.
+///
+/// Exit codes: 0 it is done, 1 it failed, 2 it was typed wrongly.
+#[derive(Debug, Parser)]
+#[command(name = "burn-digits", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Use at most so many CPU threads.
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    #[command(subcommand)]
+    /// What to do.
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network on MNIST, or on any data set of its shape.
+    Train(Box<TrainArgs>),
+    /// Measure a model on the test set, or on a folder of labelled pictures.
+    Eval(EvalArgs),
+    /// Name the digit in each picture.
+    Infer(InferArgs),
+    /// Show the network's layers and count its parameters.
+    Summary(SummaryArgs),
+    /// Show where the data are found, and whether they are whole.
+    Data(DataArgs),
+    /// Show which backends this build offers and what this machine has for them.
+    Devices(DevicesArgs),
+}
+
+/// The model to use, and what to run it on.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// A model file, a run's folder, or `shipped`. Otherwise the newest finished run on MNIST in
+    /// artifacts/runs, and where there is none the shipped model.
+    #[arg(long, short, value_name = "FILE|RUN|shipped")]
+    pub model: Option<PathBuf>,
+    /// The backend: otherwise wgpu on a real GPU, then flex, then ndarray.
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<Backend>,
+}
+
+/// What `train` is told. Flags override the file.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Passes over the training images.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub epochs: Option<usize>,
+    /// Images per step.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub batch_size: Option<usize>,
+    /// The highest learning rate.
+    #[arg(long, value_name = "X")]
+    pub learning_rate: Option<f64>,
+    /// How the learning rate goes after the warm-up.
+    #[arg(long, value_name = "NAME")]
+    pub schedule: Option<Schedule>,
+    /// Epochs in which the learning rate climbs.
+    #[arg(long, value_name = "X")]
+    pub warm_up_epochs: Option<f64>,
+    /// How the weights move.
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<OptimizerKind>,
+    /// AdamW's weight decay.
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f32>,
+    /// Share of each target that is spread over all digits.
+    #[arg(long, value_name = "X")]
+    pub label_smoothing: Option<f32>,
+    /// What stands between the layers.
+    #[arg(long, value_name = "NAME")]
+    pub activation: Option<HiddenActivation>,
+    /// Widths of the three hidden layers.
+    #[arg(long, value_name = "A,B,C", value_parser = three_widths)]
+    pub hidden: Option<[usize; 3]>,
+    /// Everything random is derived from this.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The first 55,000 images, or all 60,000 and nothing to validate on.
+    #[arg(long, value_name = "WHAT")]
+    pub train_on: Option<TrainOn>,
+    /// Train on the first N images only.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
+    /// Stop after N epochs without a better validation accuracy.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub early_stopping: Option<usize>,
+    /// The configuration to start from: a TOML file, such as those in artifacts/recipes.
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// The run's folder; otherwise artifacts/runs/ and the time.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with an interrupted run, by its own configuration.
+    #[arg(long, value_name = "DIR", conflicts_with_all = [
+        "epochs", "batch_size", "learning_rate", "schedule", "warm_up_epochs", "optimizer",
+        "weight_decay", "label_smoothing", "activation", "hidden", "seed", "train_on", "limit",
+        "early_stopping", "config", "out",
+    ])]
+    pub resume: Option<PathBuf>,
+    /// A folder with the four IDX files; otherwise MNIST, bundled, cached or downloaded.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The backend: otherwise wgpu on a real GPU, then flex, then ndarray.
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<Backend>,
+    /// No progress, no lines: errors only.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// One JSON object per epoch on standard output; everything else on standard error.
+    #[arg(long)]
+    pub json: bool,
+    /// Burn's dashboard instead of the progress bar.
+    #[cfg(feature = "tui")]
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    pub tui: bool,
+}
+
+/// What `eval` is told.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The model and the backend.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A folder with the four IDX files; otherwise MNIST, bundled, cached or downloaded.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A folder of labelled pictures instead: subfolders 0 to 9, or a labels.csv with the columns
+    /// file and digit (and kind, author) beside img/.
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub pictures: Option<PathBuf>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `infer` is told.
+#[derive(Debug, Args)]
+pub struct InferArgs {
+    /// Pictures (PNG, JPEG, BMP, GIF, WebP, PNM, TIFF), folders of them, or `-` for one on standard
+    /// input.
+    #[arg(value_name = "PICTURE", required_unless_present = "paths_from")]
+    pub pictures: Vec<PathBuf>,
+    /// Read more paths from a file, or from standard input with `-`, one a line, and answer each as
+    /// it comes.
+    #[arg(long, value_name = "FILE|-")]
+    pub paths_from: Option<PathBuf>,
+    /// The model and the backend.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// One JSON object a line, one line per picture.
+    #[arg(long)]
+    pub json: bool,
+    /// Show the K likeliest digits.
+    #[arg(long, value_name = "K", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub top: u8,
+    /// Draw the 28×28 pixels that the network saw.
+    #[arg(long, conflicts_with = "json")]
+    pub show: bool,
+}
+
+/// What `summary` is told.
+#[derive(Debug, Args)]
+pub struct SummaryArgs {
+    /// Widths of the three hidden layers.
+    #[arg(long, value_name = "A,B,C", value_parser = three_widths, default_value = "256,128,64")]
+    pub hidden: [usize; 3],
+    /// What stands between the layers.
+    #[arg(long, value_name = "NAME", default_value = "relu")]
+    pub activation: HiddenActivation,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `data` is told.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// A folder with the four IDX files.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `devices` is told.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// One JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be 1 or more".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number".to_owned()),
+    }
+}
+
+fn three_widths(text: &str) -> Result<[usize; 3], String> {
+    let widths: Vec<usize> = text.split(',').map_while(|width| width.trim().parse().ok()).collect();
+    match <[usize; 3]>::try_from(widths) {
+        Ok(widths)
+            if text.split(',').count() == 3 && widths.iter().all(|w| (1..=8192).contains(w)) =>
+        {
+            Ok(widths)
+        }
+        _ => Err("it must be three widths from 1 to 8192, like 256,128,64".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

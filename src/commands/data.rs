@@ -1,0 +1,65 @@
+//! `burn-digits data`: what is found where, and whether its sums are right.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{say, say_json, thousands};
+use crate::cli::DataArgs;
+use crate::data::source::{Half, Source};
+
+pub fn run(args: DataArgs) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    for source in Source::candidates(args.data.as_deref()) {
+        for half in Half::BOTH {
+            let folder = source.folder(half).display().to_string();
+            rows.push(match source.load(half) {
+                Ok(loaded) => json!({
+                    "origin": source.origin,
+                    "folder": folder,
+                    "half": half,
+                    "images": loaded.digits.len(),
+                    "is_mnist": loaded.is_mnist,
+                    "sha256": loaded.sha256,
+                    "error": null,
+                }),
+                Err(error) => json!({
+                    "origin": source.origin,
+                    "folder": folder,
+                    "half": half,
+                    "error": error.to_string(),
+                }),
+            });
+            if !args.json {
+                say(describe(source.origin.describe(), &folder, half, rows.last()))?;
+            }
+        }
+    }
+    // One whole source is all that training needs.
+    let is_found = rows.chunks(2).any(|halves| halves.iter().all(|row| row["error"].is_null()));
+    if args.json {
+        say_json(&json!({ "sources": rows }))?;
+    } else if !is_found {
+        say("\nnone is whole; training would download MNIST through Burn")?;
+    }
+    Ok(ExitCode::from(u8::from(!is_found)))
+}
+
+fn describe(origin: &str, folder: &str, half: Half, row: Option<&serde_json::Value>) -> String {
+    let half = if half == Half::Train { "train" } else { "test" };
+    let row = row.unwrap_or(&serde_json::Value::Null);
+    let finding = match (row["error"].as_str(), row["is_mnist"].as_bool()) {
+        (Some(error), _) => error.to_owned(),
+        (None, Some(true)) => format!(
+            "{} images, SHA-256 sums are MNIST's",
+            thousands(row["images"].as_u64().unwrap_or_default() as usize)
+        ),
+        _ => format!(
+            "{} images of another set than MNIST (images' SHA-256 {})",
+            thousands(row["images"].as_u64().unwrap_or_default() as usize),
+            row["sha256"].as_str().unwrap_or_default()
+        ),
+    };
+    format!("{origin}, {half}\n  {folder}\n  {finding}")
+}

@@ -1,0 +1,163 @@
+//! `burn-digits eval`: a model's figures on the test set, or on labelled pictures.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::labelled::{self, Labelled};
+use super::{classifier, percent, say, say_json, thousands};
+use crate::classifier::Classifier;
+use crate::cli::EvalArgs;
+use crate::data::loader::unit;
+use crate::data::source::{Half, Source};
+use crate::evaluate::Evaluation;
+use crate::picture::{self, Picture};
+
+pub fn run(args: EvalArgs) -> Result<ExitCode> {
+    let classifier = classifier(&args.model)?;
+    match &args.pictures {
+        Some(folder) => on_pictures(&args, &classifier, labelled::read(folder)?)?,
+        None => on_test_set(&args, &classifier)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
+    let digits = Source::find(args.data.as_deref())?.load(Half::Test)?.digits;
+    let logits = classifier
+        .logits(digits.len(), |index| digits.pixels(index).iter().map(|&byte| unit(byte)))?;
+    let figures = Evaluation::new(&logits, digits.labels(), classifier.metadata().temperature);
+    if args.json {
+        return say_json(&figures);
+    }
+    headline(&figures, classifier, "test images")?;
+    details(&figures)
+}
+
+/// A picture that was read as another digit, or as none.
+#[derive(Serialize)]
+struct Mistake {
+    path: String,
+    digit: u8,
+    answer: Option<u8>,
+    confidence: Option<f32>,
+    error: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+struct KindFigures {
+    kind: String,
+    accuracy: f64,
+    errors: usize,
+    total: usize,
+}
+
+/// `eval --pictures`' JSON: the test set's figures, and what only pictures have.
+#[derive(Serialize)]
+struct PictureFigures<'a> {
+    #[serde(flatten)]
+    figures: &'a Evaluation,
+    kinds: &'a [KindFigures],
+    mistakes: &'a [Mistake],
+}
+
+fn on_pictures(args: &EvalArgs, classifier: &Classifier, labelled: Vec<Labelled>) -> Result<()> {
+    let read: Vec<_> = labelled.par_iter().map(|item| picture::read(&item.path)).collect();
+    let readable: Vec<Picture> = read.iter().flatten().cloned().collect();
+    let predictions = classifier.try_predict(&readable)?;
+
+    let mut answers = predictions.iter();
+    let mut labels = Vec::new();
+    let mut mistakes = Vec::new();
+    let mut kinds = BTreeMap::<&str, KindFigures>::new();
+    for (item, outcome) in labelled.iter().zip(&read) {
+        let prediction = if outcome.is_ok() { answers.next() } else { None };
+        if prediction.is_some() {
+            labels.push(item.digit);
+        }
+        let is_right = prediction.is_some_and(|prediction| prediction.digit == item.digit);
+        if !is_right {
+            mistakes.push(Mistake {
+                path: item.path.display().to_string(),
+                digit: item.digit,
+                answer: prediction.map(|prediction| prediction.digit),
+                confidence: prediction.map(|prediction| prediction.confidence),
+                error: outcome.as_ref().err().map(ToString::to_string),
+            });
+        }
+        if let Some(kind) = &item.kind {
+            let figures = kinds.entry(kind).or_default();
+            figures.total += 1;
+            figures.errors += usize::from(!is_right);
+        }
+    }
+    let kinds: Vec<KindFigures> = kinds
+        .into_iter()
+        .map(|(kind, figures)| KindFigures {
+            kind: kind.to_owned(),
+            accuracy: 1.0 - figures.errors as f64 / figures.total as f64,
+            ..figures
+        })
+        .collect();
+    let logits: Vec<_> = predictions.iter().map(|prediction| prediction.logits).collect();
+    let figures = Evaluation::new(&logits, &labels, classifier.metadata().temperature)
+        .with_unanswered(labelled.len() - labels.len());
+    if args.json {
+        return say_json(&PictureFigures { figures: &figures, kinds: &kinds, mistakes: &mistakes });
+    }
+
+    headline(&figures, classifier, "pictures")?;
+    for kind in &kinds {
+        let right = kind.total - kind.errors;
+        say(format_args!(
+            "  {:<10} {:>8}  ({right} of {})",
+            kind.kind,
+            percent(kind.accuracy),
+            kind.total
+        ))?;
+    }
+    for mistake in &mistakes {
+        let said = match (mistake.answer, mistake.confidence, &mistake.error) {
+            (Some(answer), Some(confidence), _) => {
+                format!("read as {answer} ({})", percent(confidence.into()))
+            }
+            (_, _, Some(error)) => error.clone(),
+            _ => "no answer".to_owned(),
+        };
+        say(format_args!("  {} is {}: {said}", mistake.path, mistake.digit))?;
+    }
+    details(&figures)
+}
+
+fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result<()> {
+    say(format_args!(
+        "{} right: {} errors of {} {what}, loss {:.4}, calibration error {} (model {})",
+        percent(figures.accuracy),
+        figures.errors,
+        thousands(figures.total),
+        figures.loss,
+        percent(figures.ece),
+        classifier.name()
+    ))
+}
+
+fn details(figures: &Evaluation) -> Result<()> {
+    say(
+        "\ndigit  precision   recall       F1   pictures   read as 0    1    2    3    4    5    6    7    8    9",
+    )?;
+    for (class, row) in figures.classes.iter().zip(&figures.confusion) {
+        let counts: String = row.iter().map(|count| format!("{count:>5}")).collect();
+        say(format_args!(
+            "{:>5}  {:>9} {:>8} {:>8} {:>10}       {counts}",
+            class.digit,
+            percent(class.precision),
+            percent(class.recall),
+            percent(class.f1),
+            class.support
+        ))?;
+    }
+    Ok(())
+}

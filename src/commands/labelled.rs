@@ -1,0 +1,71 @@
+//! A folder of labelled pictures: subfolders 0 to 9, or a `labels.csv` beside `img/`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+/// A picture and what it shows.
+pub struct Labelled {
+    pub path: PathBuf,
+    pub digit: u8,
+    /// What kind of picture it is, where the table says so.
+    pub kind: Option<String>,
+}
+
+/// A row of `labels.csv`; other columns may stand in it too.
+#[derive(Deserialize)]
+struct Row {
+    file: PathBuf,
+    digit: u8,
+    kind: Option<String>,
+}
+
+/// All pictures of a folder with their labels, by name.
+pub fn read(folder: &Path) -> Result<Vec<Labelled>> {
+    let table = folder.join("labels.csv");
+    let pictures =
+        if table.is_file() { from_table(folder, &table)? } else { from_folders(folder)? };
+    ensure!(
+        !pictures.is_empty(),
+        "{} has no labelled pictures: it must hold subfolders 0 to 9, or a labels.csv with the \
+         columns file and digit beside img/",
+        folder.display()
+    );
+    Ok(pictures)
+}
+
+fn from_table(folder: &Path, table: &Path) -> Result<Vec<Labelled>> {
+    let problem = || format!("{} can't be used", table.display());
+    let mut reader = csv::Reader::from_path(table).with_context(problem)?;
+    let mut pictures = Vec::new();
+    for row in reader.deserialize() {
+        let Row { file, digit, kind } = row.with_context(problem)?;
+        if digit > 9 {
+            bail!(
+                "{}: {} is labelled {digit}, and digits are 0 to 9",
+                table.display(),
+                file.display()
+            );
+        }
+        pictures.push(Labelled { path: folder.join("img").join(file), digit, kind });
+    }
+    Ok(pictures)
+}
+
+fn from_folders(folder: &Path) -> Result<Vec<Labelled>> {
+    let mut pictures = Vec::new();
+    for digit in 0..10 {
+        let class = folder.join(digit.to_string());
+        if !class.is_dir() {
+            continue;
+        }
+        let entries = std::fs::read_dir(&class)
+            .with_context(|| format!("{} can't be read", class.display()))?;
+        let mut files: Vec<_> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        files.sort();
+        pictures.extend(files.into_iter().map(|path| Labelled { path, digit, kind: None }));
+    }
+    Ok(pictures)
+}

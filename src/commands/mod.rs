@@ -1,0 +1,103 @@
+//! One file per command: arguments in, library calls, words out.
+
+mod data;
+mod devices;
+mod eval;
+mod infer;
+mod labelled;
+mod summary;
+mod train;
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::backend::{self, Backend, Selected};
+use crate::classifier::Classifier;
+use crate::cli::{Command, ModelArgs};
+use crate::train::ConfigError;
+
+/// The exit code of a command that failed.
+const FAILED: u8 = 1;
+/// The exit code of a command that was typed wrongly, clap's own too.
+const TYPED_WRONGLY: u8 = 2;
+
+/// Runs a command.
+///
+/// # Errors
+/// With a sentence for a person.
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Train(args) => train::run(*args),
+        Command::Eval(args) => eval::run(args),
+        Command::Infer(args) => infer::run(args),
+        Command::Summary(args) => summary::run(args),
+        Command::Data(args) => data::run(args),
+        Command::Devices(args) => devices::run(args),
+    }
+}
+
+/// Says what went wrong on standard error, and which exit code that is.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads our output has had enough of it (`| head`): nothing is wrong.
+    let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_closed_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(io::stderr(), "burn-digits: {error:#}");
+    let is_typed_wrongly =
+        error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ConfigError::Value { .. } | ConfigError::Distortion(_))));
+    ExitCode::from(if is_typed_wrongly { TYPED_WRONGLY } else { FAILED })
+}
+
+/// The backend asked for or the best, with what the user should know said on standard error.
+fn select(backend: Option<Backend>) -> Result<Selected> {
+    let selected = backend::select(backend)?;
+    if let Some(notice) = &selected.notice {
+        note(format_args!("burn-digits: {notice}"));
+    }
+    Ok(selected)
+}
+
+/// The model that the arguments name, on the backend they name.
+fn classifier(args: &ModelArgs) -> Result<Classifier> {
+    let selected = select(args.backend)?;
+    Ok(Classifier::choose(args.model.as_deref(), &selected.device)?)
+}
+
+/// A line on standard error; nothing is lost where nobody reads it.
+fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A line on standard output.
+fn say(line: impl Display) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+/// A value as one line of JSON on standard output.
+fn say_json(value: &impl Serialize) -> Result<()> {
+    say(serde_json::to_string(value)?)
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
+}
+
+/// 242762 as 242,762.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

@@ -1,0 +1,53 @@
+//! `burn-digits summary`: the layers and their parameters.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{say, say_json, thousands};
+use crate::cli::SummaryArgs;
+use crate::model::ModelConfig;
+
+/// Bytes of an f32.
+const BYTES: usize = 4;
+
+pub fn run(args: SummaryArgs) -> Result<ExitCode> {
+    let config = ModelConfig { hidden: args.hidden, activation: args.activation };
+    let (layers, total) = (config.layers(), config.parameters());
+    if args.json {
+        let rows: Vec<_> = layers
+            .iter()
+            .map(|layer| {
+                json!({
+                    "name": layer.name,
+                    "inputs": layer.inputs,
+                    "outputs": layer.outputs,
+                    "parameters": layer.parameters(),
+                })
+            })
+            .collect();
+        say_json(&json!({
+            "layers": rows,
+            "activation": config.activation,
+            "parameters": total,
+            "bytes": total * BYTES,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say("layer  input → output                    in · out + out   parameters")?;
+    for layer in layers {
+        let shape = format!("[n, {}] → [n, {}]", layer.inputs, layer.outputs);
+        let formula = format!("{} · {} + {}", layer.inputs, layer.outputs, layer.outputs);
+        let count = thousands(layer.parameters());
+        say(format_args!("{:<5}  {shape:<22} {formula:>25} {count:>12}", layer.name))?;
+    }
+    let size = (total * BYTES) as f64 / (1 << 20) as f64;
+    say(format_args!("total  {:>61}", thousands(total)))?;
+    let activation = serde_json::to_value(config.activation)?;
+    let activation = activation.as_str().unwrap_or_default();
+    say(format_args!(
+        "\n{activation} between the layers, raw logits at the end; {size:.2} MiB as f32"
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,276 @@
+//! `burn-digits train`: a run from its configuration to its model.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use burn::train::Interrupter;
+use burn::train::renderer::MetricsRenderer;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use super::{FAILED, note, percent, say, say_json, select, thousands};
+use crate::cli::TrainArgs;
+use crate::data::source::{Half, Source};
+use crate::files;
+use crate::train::progress::Progress;
+use crate::train::{Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError};
+
+pub fn run(args: TrainArgs) -> Result<ExitCode> {
+    let (run, device) = match &args.resume {
+        Some(folder) => {
+            let folder = RunFolder::open(folder)?;
+            if folder.model_file().exists() {
+                return already_finished(&args, &folder);
+            }
+            let config = folder.config()?;
+            let device = select(args.backend.or(config.backend))?.device;
+            let data = args.data.as_deref().or(config.data.as_deref());
+            let data = Source::find(data)?.load(Half::Train)?;
+            let (run, damaged) = Run::resume(folder, config, &data)?;
+            for path in damaged {
+                note(format_args!(
+                    "{} is damaged or incomplete and is passed over",
+                    path.display()
+                ));
+            }
+            (run, device)
+        }
+        None => {
+            let mut config = configuration(&args)?;
+            let selected = select(config.backend)?;
+            config.backend = Some(selected.backend);
+            let data = Source::find(config.data.as_deref())?.load(Half::Train)?;
+            let folder = args.out.clone().unwrap_or_else(folder_for_now);
+            (Run::create(&folder, config, &data)?, selected.device)
+        }
+    };
+
+    let folder = run.folder.path().to_owned();
+    let epochs = run.config.epochs;
+    announce(&args, &run);
+    let bar = if args.quiet || !std::io::stderr().is_terminal() {
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+    } else {
+        ProgressBar::new(0)
+    };
+    let interrupter = Interrupter::new();
+    stop_on_ctrl_c(&interrupter, &folder);
+    let audience = Audience {
+        renderer: renderer(&args, &run, &bar, &interrupter),
+        on_epoch: on_epoch(&args, epochs, bar),
+        interrupter,
+    };
+    match run.train(&device, audience).map_err(|error| with_resume(error, &folder))? {
+        Outcome::Finished(finished) => {
+            conclude(&args, &folder, &finished)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { last_epoch } => {
+            let saved = match last_epoch {
+                Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
+                None => "no epoch was finished".to_owned(),
+            };
+            note(format_args!("interrupted: {saved}. To go on:\n  {}", resume_line(&folder)));
+            Ok(ExitCode::from(FAILED))
+        }
+    }
+}
+
+/// The file's values, or the defaults, with the flags on top.
+fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
+    let mut config = match &args.config {
+        Some(path) => TrainConfig::from_file(path)?,
+        None => TrainConfig::default(),
+    };
+    fn set<T: Clone>(value: &mut T, flag: &Option<T>) {
+        if let Some(flag) = flag {
+            value.clone_from(flag);
+        }
+    }
+    set(&mut config.epochs, &args.epochs);
+    set(&mut config.batch_size, &args.batch_size);
+    set(&mut config.learning_rate, &args.learning_rate);
+    set(&mut config.schedule, &args.schedule);
+    set(&mut config.optimizer, &args.optimizer);
+    set(&mut config.weight_decay, &args.weight_decay);
+    set(&mut config.label_smoothing, &args.label_smoothing);
+    set(&mut config.seed, &args.seed);
+    set(&mut config.train_on, &args.train_on);
+    set(&mut config.model.activation, &args.activation);
+    set(&mut config.model.hidden, &args.hidden);
+    config.limit = args.limit.or(config.limit);
+    config.early_stopping = args.early_stopping.or(config.early_stopping);
+    config.data = args.data.clone().or(config.data);
+    config.backend = args.backend.or(config.backend);
+    match args.warm_up_epochs {
+        Some(epochs) => config.warm_up_epochs = epochs,
+        // A default climb must not make a short run impossible.
+        None if args.config.is_none() => {
+            config.warm_up_epochs = config.warm_up_epochs.min(config.epochs as f64 / 4.0);
+        }
+        None => {}
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
+fn folder_for_now() -> PathBuf {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    files::runs_folder().join(now.replace(':', "-"))
+}
+
+/// The first Ctrl-C asks the run to stop after its step; the second ends the process.
+fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    let interrupter = interrupter.clone();
+    let line = resume_line(folder);
+    let handler = ctrlc::set_handler(move || {
+        if IS_ASKED.swap(true, Ordering::Relaxed) {
+            note(format_args!("stopped at once. To go on:\n  {line}"));
+            std::process::exit(130);
+        }
+        interrupter.stop(Some("Ctrl-C"));
+    });
+    if let Err(error) = handler {
+        note(format_args!("Ctrl-C will end the run without ceremony: {error}"));
+    }
+}
+
+fn renderer(
+    args: &TrainArgs,
+    run: &Run,
+    bar: &ProgressBar,
+    interrupter: &Interrupter,
+) -> Box<dyn MetricsRenderer> {
+    #[cfg(feature = "tui")]
+    if args.tui {
+        use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+        return Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), run.resumed_from()));
+    }
+    let _ = (args, interrupter);
+    let (train, valid) = run.images();
+    Box::new(Progress::new(bar.clone(), run.config.epochs, train + valid))
+}
+
+fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
+    if args.json {
+        // Whoever reads may have gone; the run goes on, and its history has the line.
+        Box::new(|epoch| drop(say_json(epoch)))
+    } else if args.quiet || shows_dashboard(args) {
+        Box::new(|_| ())
+    } else {
+        Box::new(move |epoch| bar.suspend(|| drop(say(describe(epoch, epochs)))))
+    }
+}
+
+#[cfg(feature = "tui")]
+fn shows_dashboard(args: &TrainArgs) -> bool {
+    args.tui
+}
+
+#[cfg(not(feature = "tui"))]
+fn shows_dashboard(_: &TrainArgs) -> bool {
+    false
+}
+
+fn describe(epoch: &Epoch, epochs: usize) -> String {
+    let mut line = format!(
+        "epoch {:>3}/{epochs}  train loss {:.4}  accuracy {:>7}",
+        epoch.epoch,
+        epoch.train_loss,
+        percent(epoch.train_accuracy)
+    );
+    if let (Some(loss), Some(accuracy)) = (epoch.valid_loss, epoch.valid_accuracy) {
+        line += &format!("  valid loss {loss:.4}  accuracy {:>7}", percent(accuracy));
+    }
+    line + &format!("  {:.1} s", epoch.train_seconds)
+}
+
+/// Words that belong to the run itself: where they would spoil JSON, on standard error.
+fn tell(args: &TrainArgs, text: &str) {
+    if args.quiet {
+        return;
+    }
+    if args.json { note(text) } else { drop(writeln!(std::io::stdout(), "{text}")) }
+}
+
+fn announce(args: &TrainArgs, run: &Run) {
+    let (train, valid) = run.images();
+    let validates = match valid {
+        0 => "none validates".to_owned(),
+        count => format!("{} validate", thousands(count)),
+    };
+    let backend = run.config.backend.map_or("default", |backend| backend.name());
+    let start = match run.resumed_from() {
+        Some(epoch) => format!("going on after epoch {epoch}"),
+        None => "starting".to_owned(),
+    };
+    tell(
+        args,
+        &format!(
+            "{start}: {} parameters, {} images train, {validates}, {backend} backend, into {}",
+            thousands(run.config.model.parameters()),
+            thousands(train),
+            run.folder.path().display()
+        ),
+    );
+}
+
+fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> {
+    let result = match finished.best.valid_accuracy {
+        Some(accuracy) => {
+            format!(
+                "epoch {} is the best: {} of validation images right",
+                finished.best.epoch,
+                percent(accuracy)
+            )
+        }
+        None => format!("epoch {} is the last", finished.best.epoch),
+    };
+    let folder = folder.display();
+    tell(
+        args,
+        &format!(
+            "\n{result}. Saved in {}\n\nnext:\n  burn-digits eval --model {folder}\n  \
+             burn-digits infer --model {folder} image.png",
+            finished.model.display()
+        ),
+    );
+    Ok(())
+}
+
+fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
+    let path = folder.path().display();
+    tell(
+        args,
+        &format!(
+            "{path} is finished: there is nothing to resume. Its model is {}",
+            folder.model_file().display()
+        ),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resume_line(folder: &Path) -> String {
+    format!("burn-digits train --resume {}", folder.display())
+}
+
+/// What was learned before an error is not lost, and the user should know how to go on.
+fn with_resume(error: TrainError, folder: &Path) -> anyhow::Error {
+    let has_checkpoint = std::fs::read_dir(folder.join("checkpoints"))
+        .is_ok_and(|mut checkpoints| checkpoints.next().is_some());
+    if has_checkpoint {
+        let line = resume_line(folder);
+        Err::<(), _>(error)
+            .with_context(|| {
+                format!("the run stopped; its last checkpoint is kept, `{line}` goes on from there")
+            })
+            .unwrap_err()
+    } else {
+        error.into()
+    }
+}

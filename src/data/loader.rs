@@ -1,0 +1,255 @@
+//! Batches for training and validation.
+//!
+//! Burn's stock loader carries one random generator along, so a run resumed at epoch 5 would see
+//! epoch 1's order again, and it clones every picture on the way. This one derives each epoch's
+//! order from (seed, epoch) alone and fills one buffer per batch straight from the bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use rayon::prelude::*;
+
+use super::Digits;
+use super::distort::Distorter;
+use crate::model::PIXELS;
+
+/// One step's worth of labelled pictures.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Pixels `[n, 784]` in [0, 1], ink bright.
+    pub images: Tensor<2>,
+    /// Digits `[n]`, 0 to 9.
+    pub targets: Tensor<1, Int>,
+}
+
+/// The order in which an epoch visits the pictures.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    /// As they are stored.
+    Stored,
+    /// A permutation that is a function of (seed, epoch).
+    Shuffled {
+        /// The run's seed.
+        seed: u64,
+    },
+}
+
+/// A [`DataLoader`] over [`Digits`].
+#[derive(Clone)]
+pub struct BatchLoader {
+    digits: Digits,
+    order: Order,
+    batch_size: usize,
+    /// Distorts each picture by (seed, epoch, index).
+    distorter: Option<(Arc<Distorter>, u64)>,
+    device: Device,
+    shared: Arc<Shared>,
+}
+
+/// What copies on other devices have in common with the original.
+#[derive(Default)]
+struct Shared {
+    /// Epochs begun: Burn's loop doesn't tell the loader which one it is in.
+    epochs: AtomicU64,
+    /// How long the last pass took, in nanoseconds.
+    last_pass: AtomicU64,
+}
+
+impl BatchLoader {
+    /// A loader that begins with `epoch` (the first is 1).
+    ///
+    /// # Panics
+    /// If `batch_size` is 0.
+    pub fn new(
+        digits: Digits,
+        order: Order,
+        batch_size: usize,
+        epoch: usize,
+        device: &Device,
+    ) -> Self {
+        assert!(batch_size > 0, "a batch holds at least one picture");
+        let shared = Shared { epochs: AtomicU64::new(epoch as u64 - 1), ..Shared::default() };
+        Self {
+            digits,
+            order,
+            batch_size,
+            distorter: None,
+            device: device.clone(),
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The same loader with pictures distorted, by `seed` and each epoch anew.
+    pub fn with_distortions(self, distorter: Distorter, seed: u64) -> Self {
+        Self { distorter: Some((Arc::new(distorter), seed)), ..self }
+    }
+
+    /// How long the last pass over the pictures took, from its first batch until its iterator was
+    /// dropped: with everything that was done with the batches in between.
+    pub fn last_pass(&self) -> Duration {
+        Duration::from_nanos(self.shared.last_pass.load(Ordering::Relaxed))
+    }
+
+    /// Batches in an epoch; the last may be smaller.
+    pub fn batches(&self) -> usize {
+        self.digits.len().div_ceil(self.batch_size)
+    }
+
+    fn batch(&self, epoch: u64, indices: &[u32]) -> Batch {
+        let mut pixels = vec![0.0; indices.len() * PIXELS];
+        let (pictures, _) = pixels.as_chunks_mut::<PIXELS>();
+        match &self.distorter {
+            None => {
+                for (picture, &index) in pictures.iter_mut().zip(indices) {
+                    *picture = self.digits.pixels(index as usize).map(unit);
+                }
+            }
+            Some((distorter, seed)) => {
+                pictures.par_iter_mut().zip(indices).for_each(|(picture, &index)| {
+                    let source = self.digits.pixels(index as usize);
+                    distorter.apply(source, picture, *seed, epoch, index.into());
+                });
+            }
+        }
+        let labels = self.digits.labels();
+        let labels: Vec<_> = indices.iter().map(|&index| i32::from(labels[index as usize])).collect();
+        let n = indices.len();
+        Batch {
+            images: Tensor::from_data(TensorData::new(pixels, [n, PIXELS]), &self.device),
+            targets: Tensor::from_data(TensorData::new(labels, [n]), &self.device),
+        }
+    }
+}
+
+/// A pixel's byte as a number in [0, 1].
+pub fn unit(byte: u8) -> f32 {
+    f32::from(byte) / 255.0
+}
+
+/// The order of `len` pictures in `epoch`.
+///
+/// Each index stands in it exactly once. The generator starts from a mix of seed and epoch, so
+/// neighbouring seeds and epochs have nothing in common.
+fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<u32> {
+    let mut indices: Vec<u32> = (0..len as u32).collect();
+    // The odd constant is 2⁶⁴ over the golden ratio, as in SplitMix64 (Steele et al. 2014).
+    let mixed = seed.wrapping_add(epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    fastrand::Rng::with_seed(mixed).shuffle(&mut indices);
+    indices
+}
+
+impl DataLoader<Batch> for BatchLoader {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
+        let epoch = self.shared.epochs.fetch_add(1, Ordering::Relaxed) + 1;
+        let indices = match self.order {
+            Order::Stored => (0..self.digits.len() as u32).collect(),
+            Order::Shuffled { seed } => permutation(self.digits.len(), seed, epoch),
+        };
+        Box::new(Batches { loader: self, epoch, indices, done: 0, began: Instant::now() })
+    }
+
+    fn num_items(&self) -> usize {
+        self.digits.len()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
+        Arc::new(Self { device: device.clone(), ..self.clone() })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
+        Arc::new(Self { digits: self.digits.slice(start, end - start), ..self.clone() })
+    }
+}
+
+struct Batches<'a> {
+    loader: &'a BatchLoader,
+    epoch: u64,
+    indices: Vec<u32>,
+    done: usize,
+    began: Instant,
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Batch, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.indices[self.done..];
+        if rest.is_empty() {
+            return None;
+        }
+        let batch = &rest[..self.loader.batch_size.min(rest.len())];
+        self.done += batch.len();
+        Some(Ok(self.loader.batch(self.epoch, batch)))
+    }
+}
+
+impl DataLoaderIterator<Batch> for Batches<'_> {
+    fn progress(&self) -> Progress {
+        Progress::new(self.done, self.indices.len(), Some("pictures".into()))
+    }
+}
+
+impl Drop for Batches<'_> {
+    fn drop(&mut self) {
+        let nanoseconds = self.began.elapsed().as_nanos() as u64;
+        self.loader.shared.last_pass.store(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::backend;
+
+    fn loader(count: u8, batch_size: usize, epoch: usize) -> BatchLoader {
+        let pixels = (0..count).flat_map(|index| [index; PIXELS]).collect();
+        let digits = Digits::new(pixels, (0..count).map(|index| index % 10).collect());
+        let order = Order::Shuffled { seed: 7 };
+        BatchLoader::new(digits, order, batch_size, epoch, &backend::cpu())
+    }
+
+    /// The pictures of one epoch in the order they came, by their first pixel.
+    fn visited(loader: &BatchLoader) -> Vec<u8> {
+        loader
+            .iter()
+            .flat_map(|batch| batch.unwrap().images.into_data().iter::<f32>().collect::<Vec<_>>())
+            .step_by(PIXELS)
+            .map(|pixel| (pixel * 255.0).round() as u8)
+            .collect()
+    }
+
+    #[test]
+    fn an_epoch_holds_each_picture_exactly_once() {
+        let order = visited(&loader(23, 5, 1));
+        assert_eq!(order.len(), 23);
+        assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 23);
+    }
+
+    #[test]
+    fn a_loader_that_begins_at_epoch_three_gives_what_the_third_pass_gives() {
+        let from_the_start = loader(50, 8, 1);
+        let passes: Vec<_> = (0..3).map(|_| visited(&from_the_start)).collect();
+        assert_ne!(passes[0], passes[1]);
+        assert_eq!(visited(&loader(50, 8, 3)), passes[2]);
+    }
+
+    #[test]
+    fn the_last_batch_holds_what_is_left_and_targets_fit_the_images() {
+        let loader = loader(23, 10, 1);
+        let batches: Vec<_> = loader.iter().map(Result::unwrap).collect();
+        assert_eq!(loader.batches(), 3);
+        assert_eq!(batches.iter().map(|b| b.images.dims()[0]).collect::<Vec<_>>(), [10, 10, 3]);
+        let images: Vec<f32> = batches[2].images.to_data().iter().collect();
+        let targets: Vec<i64> = batches[2].targets.to_data().iter().collect();
+        for (row, target) in images.chunks(PIXELS).zip(targets) {
+            assert_eq!((row[0] * 255.0).round() as i64 % 10, target);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! How good answers are: accuracy, precision and recall, the confusion matrix, calibration.
+//!
+//! Everything here is computed from logits and true digits alone, wherever they came from.
+
+use serde::Serialize;
+
+use crate::classifier::{argmax, softmax};
+use crate::model::CLASSES;
+
+/// Bins of equal width that confidences are sorted into for the calibration error.
+pub const CALIBRATION_BINS: usize = 15;
+
+/// The figures of a model on labelled pictures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Fraction answered right.
+    pub accuracy: f64,
+    /// Pictures answered wrong.
+    pub errors: usize,
+    /// Pictures.
+    pub total: usize,
+    /// Mean of −ln p(true digit), p = softmax(logits / T).
+    pub loss: f64,
+    /// Expected calibration error, a fraction: see [`calibration_error`].
+    pub ece: f64,
+    /// One entry per digit, 0 to 9.
+    pub classes: Vec<ClassFigures>,
+    /// `confusion[t][p]` pictures of the digit t were read as p.
+    pub confusion: [[usize; CLASSES]; CLASSES],
+}
+
+/// One digit's figures. Where a denominator is 0 (a digit never answered, or never there), the
+/// figure is 0, as in scikit-learn.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassFigures {
+    /// The digit.
+    pub digit: u8,
+    /// Of the answers "this digit", the fraction that was right.
+    pub precision: f64,
+    /// Of this digit's pictures, the fraction that was found.
+    pub recall: f64,
+    /// Harmonic mean of the two: 2 · precision · recall / (precision + recall).
+    pub f1: f64,
+    /// Pictures of this digit.
+    pub support: usize,
+}
+
+impl Evaluation {
+    /// Figures of `logits` against the true `labels`, probabilities at `temperature`.
+    ///
+    /// # Panics
+    /// If there are not as many labels as logits, or a label is above 9.
+    ///
+    /// ```
+    /// use burn_digits::evaluate::Evaluation;
+    ///
+    /// // Two sevens and a one; the second seven is taken for a one.
+    /// let says = |digit: usize| { let mut logits = [0.0; 10]; logits[digit] = 9.0; logits };
+    /// let figures = Evaluation::new(&[says(7), says(1), says(1)], &[7, 7, 1], 1.0);
+    ///
+    /// assert_eq!((figures.errors, figures.total), (1, 3));
+    /// assert_eq!(figures.confusion[7][1], 1);
+    /// assert_eq!((figures.classes[7].precision, figures.classes[7].recall), (1.0, 0.5));
+    /// assert_eq!((figures.classes[1].precision, figures.classes[1].recall), (0.5, 1.0));
+    /// ```
+    pub fn new(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> Self {
+        assert_eq!(logits.len(), labels.len(), "each row of logits has its label");
+        let mut confusion = [[0; CLASSES]; CLASSES];
+        let mut answers = Vec::with_capacity(labels.len());
+        let mut loss = 0.0;
+        for (row, &label) in logits.iter().zip(labels) {
+            let answer = argmax(row);
+            confusion[label as usize][answer] += 1;
+            loss += negative_log_likelihood(row, label, temperature);
+            answers.push((softmax(row, temperature)[answer], answer == label as usize));
+        }
+        let total = labels.len();
+        let right: usize = (0..CLASSES).map(|digit| confusion[digit][digit]).sum();
+        Self {
+            accuracy: ratio(right, total),
+            errors: total - right,
+            total,
+            loss: if total == 0 { 0.0 } else { loss / total as f64 },
+            ece: calibration_error(&answers),
+            classes: (0..CLASSES).map(|digit| class_figures(&confusion, digit)).collect(),
+            confusion,
+        }
+    }
+
+    /// The same with `count` pictures more that got no answer: each is an error. They are in no
+    /// class's figures.
+    pub fn with_unanswered(mut self, count: usize) -> Self {
+        self.errors += count;
+        self.total += count;
+        self.accuracy = ratio(self.total - self.errors, self.total);
+        self
+    }
+}
+
+fn class_figures(confusion: &[[usize; CLASSES]; CLASSES], digit: usize) -> ClassFigures {
+    let right = confusion[digit][digit];
+    let answered: usize = confusion.iter().map(|row| row[digit]).sum();
+    let support: usize = confusion[digit].iter().sum();
+    ClassFigures {
+        digit: digit as u8,
+        precision: ratio(right, answered),
+        recall: ratio(right, support),
+        // 2PR/(P+R) with both fractions written out.
+        f1: ratio(2 * right, answered + support),
+        support,
+    }
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// −ln softmax(logits / T)\[label\], by log-sum-exp in f64: finite for any finite logits.
+fn negative_log_likelihood(logits: &[f32; CLASSES], label: u8, temperature: f32) -> f64 {
+    let scaled = logits.map(|logit| f64::from(logit) / f64::from(temperature));
+    let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = scaled.iter().map(|value| (value - largest).exp()).sum();
+    largest + sum.ln() - scaled[label as usize]
+}
+
+/// Expected calibration error, a fraction in [0, 1].
+///
+/// The answers, each a confidence and whether it was right, are sorted into [`CALIBRATION_BINS`]
+/// bins of equal width (lower, upper]; the error is Σ |bin| / n · |accuracy(bin) − mean
+/// confidence(bin)|. Naeini et al. 2015; Guo et al., *On Calibration of Modern Neural Networks*,
+/// 2017, equation 3.
+///
+/// ```
+/// use burn_digits::evaluate::calibration_error;
+///
+/// // One bin: said 0.9 four times, right three times. |3/4 − 0.9| = 0.15.
+/// let answers = [(0.9, true), (0.9, true), (0.9, true), (0.9, false)];
+/// assert!((calibration_error(&answers) - 0.15).abs() < 1e-6);
+/// ```
+pub fn calibration_error(answers: &[(f32, bool)]) -> f64 {
+    let mut bins = [(0usize, 0.0f64, 0usize); CALIBRATION_BINS];
+    for &(confidence, is_right) in answers {
+        let position = (f64::from(confidence) * CALIBRATION_BINS as f64).ceil() as usize;
+        let (count, confidences, right) = &mut bins[position.clamp(1, CALIBRATION_BINS) - 1];
+        *count += 1;
+        *confidences += f64::from(confidence);
+        *right += usize::from(is_right);
+    }
+    let gaps = bins.iter().map(|&(_, confidences, right)| (right as f64 - confidences).abs());
+    if answers.is_empty() { 0.0 } else { gaps.sum::<f64>() / answers.len() as f64 }
+}

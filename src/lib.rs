@@ -1,0 +1,57 @@
+//! Handwritten digits, recognised by the classic fully connected network
+//! 784 → 256 → 128 → 64 → 10, built on [Burn](https://burn.dev).
+//!
+//! # The map
+//!
+//! Data flows one way, and imports go down this list or stay level, never up.
+//!
+//! | room | is |
+//! |---|---|
+//! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
+//! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, what a run leaves on disk |
+//! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
+//! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
+//! | [`saved`] | the model file: safetensors, its metadata and its hash |
+//! | [`picture`] | any image file to MNIST's 28×28 convention |
+//! | [`data`] | MNIST: where it is found, IDX parsing, the split, batches whose order is a function of (seed, epoch) |
+//! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
+//! | [`backend`] | the Burn devices this build offers, and choosing one |
+//! | [`files`] | files that are whole or absent, and where the project's folders lie |
+//!
+//! ```text
+//! MNIST files ─► data ─► batches [n, 784] in [0, 1] ─► model ─► logits [n, 10] ─► cross-entropy ─► train
+//! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction
+//! ```
+//!
+//! Training and use meet in two places only: the pixel convention (784 values in [0, 1], row-major,
+//! bright ink on black) and the saved model (weights with the configuration they belong to).
+//!
+//! # A digit in four lines
+//!
+//! ```
+//! use burn_digits::{backend, classifier::Classifier, picture};
+//!
+//! let classifier = Classifier::shipped(&backend::cpu())?;
+//! let picture = picture::read("image.png".as_ref())?;
+//! let prediction = &classifier.predict(&[picture])[0];
+//! assert_eq!(prediction.digit, 7);
+//! assert!(prediction.confidence > 0.9);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+// wgpu's types nest deeper than the compiler's default limit of 128.
+#![recursion_limit = "256"]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod backend;
+pub mod classifier;
+pub mod cli;
+pub mod commands;
+pub mod data;
+pub mod evaluate;
+pub mod files;
+pub mod model;
+pub mod picture;
+pub mod saved;
+pub mod train;

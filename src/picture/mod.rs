@@ -1,0 +1,95 @@
+//! Any image file to MNIST's convention: 28×28 values in [0, 1], bright ink on black.
+//!
+//! The network knows digits only the way MNIST shows them, so this room does to a picture what
+//! was done to MNIST's own digits: find the ink, cut out the digit, fit it into 20×20, put its
+//! centre of mass in the middle. How well this is done decides how well other people's pictures
+//! are read, more than the network does.
+//!
+//! ```text
+//! path ── decode ──► image ── plane ──► grey ── ink ──► ink ── select ──► digit ── fit ──► Picture
+//! ```
+
+mod decode;
+mod error;
+mod fit;
+mod ink;
+mod lines;
+mod morphology;
+mod noise;
+mod plane;
+mod select;
+mod sheet;
+mod stroke;
+
+use std::path::Path;
+
+use image::DynamicImage;
+
+pub use decode::MAX_BYTES;
+pub use error::PictureError;
+
+/// Width and height of a [`Picture`], in pixels.
+pub const SIDE: usize = 28;
+
+/// 28×28 values in [0, 1], row-major, bright ink on black: the pixel convention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture([f32; SIDE * SIDE]);
+
+impl Picture {
+    /// Takes values that already follow the convention.
+    pub fn from_array(values: [f32; SIDE * SIDE]) -> Self {
+        Self(values)
+    }
+
+    /// All 784 values, row by row.
+    pub fn as_slice(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// The 28 rows, top to bottom.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32; SIDE]> {
+        self.0.as_chunks::<SIDE>().0.iter()
+    }
+}
+
+impl TryFrom<&[f32]> for Picture {
+    type Error = PictureError;
+
+    /// Takes values that already follow the convention, if there are 784.
+    fn try_from(values: &[f32]) -> Result<Self, PictureError> {
+        values.try_into().map(Self).map_err(|_| PictureError::NoPixels)
+    }
+}
+
+/// Reads an image file: [`from_bytes`] of a regular file's content.
+pub fn read(path: &Path) -> Result<Picture, PictureError> {
+    from_bytes(&decode::read_file(path)?)
+}
+
+/// Decodes an image whose kind is read from its content, never from a name.
+pub fn from_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
+    normalise(&decode::decode(bytes)?)
+}
+
+/// Turns an image of any size and colours into MNIST's convention.
+pub fn normalise(image: &DynamicImage) -> Result<Picture, PictureError> {
+    if image.width() == 0 || image.height() == 0 {
+        return Err(PictureError::NoPixels);
+    }
+    let grey = plane::grey(image);
+    if fit::is_conventional(&grey) {
+        return Picture::try_from(grey.values.as_slice());
+    }
+    let digit = digit(&grey)?;
+    let picture = match sheet::inside(&grey, &digit) {
+        // A sheet with nothing readable on it may be a digit after all.
+        Some(sheet) => self::digit(&sheet).ok().and_then(|digit| fit::fit(&digit)),
+        None => None,
+    };
+    picture.or_else(|| fit::fit(&digit)).ok_or(PictureError::NoInk)
+}
+
+/// The ink of the digit on a grey plane.
+fn digit(grey: &plane::Plane) -> Result<plane::Plane, PictureError> {
+    ink::ink(grey).and_then(select::digit).ok_or(PictureError::NoInk)
+}

@@ -1,0 +1,350 @@
+//! The model file: one safetensors file with the weights and everything they need.
+//!
+//! The tensors carry PyTorch's names and orientation (`fc1.weight` `[256, 784]`, `fc1.bias` `[256]`,
+//! …), so `safetensors.torch.load_file` gives a state dict that `load_state_dict` takes as it is. The
+//! metadata is one JSON value under the key `burn-digits`: configuration, provenance, temperature and
+//! a SHA-256 of the weights. It holds no time, path or run name, and its fields are ordered: the same
+//! training gives the same bytes.
+//!
+//! Reading trusts nothing: format, names, shapes, finiteness and the sum are checked, because a
+//! flipped bit would otherwise be a wrong digit.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::files;
+use crate::model::{Model, ModelConfig};
+
+/// Version of the metadata this build writes and reads.
+pub const FORMAT: u32 = 1;
+/// The file's name inside a run's folder.
+pub const FILE_NAME: &str = "model.safetensors";
+
+const METADATA_KEY: &str = "burn-digits";
+/// More than a hundred times the default network.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// Everything that belongs to the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// [`FORMAT`] of the build that wrote it.
+    pub format: u32,
+    /// The network's shape.
+    pub model: ModelConfig,
+    /// Probabilities are softmax(logits / temperature).
+    pub temperature: f32,
+    /// Answers with a confidence below this are marked unsure; 0 marks none.
+    pub unsure_below: f32,
+    /// What it was trained on.
+    pub data: DataProvenance,
+    /// The training configuration as resolved.
+    pub recipe: serde_json::Value,
+    /// What was measured when it was chosen.
+    pub figures: serde_json::Value,
+    /// Name and version of the program and of Burn.
+    pub made_with: String,
+}
+
+/// What a model was trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataProvenance {
+    /// Whether it was MNIST's own training images.
+    pub is_mnist: bool,
+    /// SHA-256 of the unzipped file of training images.
+    pub sha256: String,
+    /// Images the weights were fitted to.
+    pub images: usize,
+}
+
+/// As stored: the metadata, and the sum that ties the weights to it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    metadata: Metadata,
+    weights_sha256: String,
+}
+
+/// Why a model file can't be used.
+#[derive(Debug, Error)]
+pub enum SavedError {
+    /// The file system said no.
+    #[error("{path} can't be {verb}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// "read" or "written".
+        verb: &'static str,
+        /// What was said.
+        error: io::Error,
+    },
+    /// The bytes are no model.
+    #[error("{path} can't be used as a model: {problem}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// A device didn't give the weights back.
+    #[error("the weights can't be read from the device: {0}")]
+    Device(#[from] TensorReadError),
+}
+
+/// What is wrong with the bytes of a model file.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// Larger than any model.
+    #[error("it is larger than {} MB", LARGEST_FILE >> 20)]
+    TooLarge,
+    /// Cut short, or another kind of file.
+    #[error("it is no whole safetensors file ({0})")]
+    NotSafetensors(SafeTensorError),
+    /// Safetensors of another program.
+    #[error("it is a safetensors file without this program's metadata")]
+    NoMetadata,
+    /// The metadata is no JSON of ours.
+    #[error("its metadata can't be read ({0})")]
+    Metadata(serde_json::Error),
+    /// Written by a newer version.
+    #[error("it has format {0}, and this version reads {FORMAT}; it needs a newer burn-digits")]
+    Format(u32),
+    /// The metadata's network has a layer without units.
+    #[error("its configuration has a layer of width 0")]
+    NoUnits,
+    /// A tensor is absent.
+    #[error("it has no tensor {0}")]
+    MissingTensor(String),
+    /// Weights of another network.
+    #[error("its {name} has the shape {found:?}, where its configuration says {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape it should have.
+        expected: Vec<usize>,
+    },
+    /// Not f32.
+    #[error("its {0} holds {1:?} numbers, where f32 is expected")]
+    Dtype(String, Dtype),
+    /// NaN or infinity.
+    #[error("its {0} holds a number that is not finite")]
+    NotFinite(String),
+    /// A temperature that makes no probabilities.
+    #[error("its temperature is {0}, which is not above 0")]
+    Temperature(f32),
+    /// Changed after it was written.
+    #[error("it is damaged: its weights don't have the SHA-256 sum that its metadata names")]
+    Sum,
+}
+
+/// A network with its metadata, as read from a file or about to be written to one.
+#[derive(Clone, Debug)]
+pub struct SavedModel {
+    /// Everything but the weights.
+    pub metadata: Metadata,
+    /// Weights `[out, in]` (PyTorch's orientation) and biases `[out]` of the four layers.
+    layers: [LayerWeights; 4],
+}
+
+#[derive(Clone, Debug)]
+struct LayerWeights {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl SavedModel {
+    /// Takes the weights out of a network.
+    ///
+    /// # Errors
+    /// If the device doesn't give them back.
+    pub fn from_model(model: &Model, metadata: Metadata) -> Result<Self, SavedError> {
+        let mut layers = Vec::with_capacity(4);
+        for (linear, shape) in model.layers().into_iter().zip(metadata.model.layers()) {
+            let weight = linear.weight.val().transpose().try_into_vec_as::<f32>()?;
+            let bias = match &linear.bias {
+                Some(bias) => bias.val().try_into_vec_as::<f32>()?,
+                None => vec![0.0; shape.outputs],
+            };
+            layers.push(LayerWeights { weight, bias });
+        }
+        let layers = layers.try_into().expect("a model has four layers");
+        Ok(Self { metadata, layers })
+    }
+
+    /// The network on `device`.
+    pub fn to_model(&self, device: &Device) -> Model {
+        let shapes = self.metadata.model.layers();
+        let linears = std::array::from_fn(|index| {
+            let (shape, layer) = (shapes[index], &self.layers[index]);
+            let weight = TensorData::new(layer.weight.clone(), [shape.outputs, shape.inputs]);
+            let bias = TensorData::new(layer.bias.clone(), [shape.outputs]);
+            Linear {
+                weight: Param::from_tensor(Tensor::<2>::from_data(weight, device).transpose()),
+                bias: Some(Param::from_tensor(Tensor::from_data(bias, device))),
+            }
+        });
+        Model::new(linears, self.metadata.model.activation, device)
+    }
+
+    /// The first eight digits of the weights' SHA-256: enough to tell models apart.
+    pub fn short_sum(&self) -> String {
+        self.sum()[..8].to_owned()
+    }
+
+    /// SHA-256, in hexadecimal, of all weights and biases in the order of [`Self::tensors`], each
+    /// value as four little-endian bytes.
+    fn sum(&self) -> String {
+        let mut sha = Sha256::new();
+        for (_, _, values) in self.tensors() {
+            sha.update(little_endian(values));
+        }
+        sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Name, shape and values of each tensor: `fc1.weight`, `fc1.bias`, `fc2.weight`, …
+    pub fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
+        self.metadata.model.layers().into_iter().zip(&self.layers).flat_map(|(shape, layer)| {
+            [
+                (
+                    format!("{}.weight", shape.name),
+                    vec![shape.outputs, shape.inputs],
+                    layer.weight.as_slice(),
+                ),
+                (format!("{}.bias", shape.name), vec![shape.outputs], layer.bias.as_slice()),
+            ]
+        })
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// If the metadata can't be written as JSON, which values from outside can't cause.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, SafeTensorError> {
+        let tensors: Vec<_> = self
+            .tensors()
+            .map(|(name, shape, values)| (name, shape, little_endian(values)))
+            .collect();
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, SafeTensorError>>()?;
+        let stored = Stored { metadata: self.metadata.clone(), weights_sha256: self.sum() };
+        let json = serde_json::to_string(&stored)?;
+        // One key only: the writer takes its metadata from a hash map, whose order is random.
+        safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), json)])))
+    }
+
+    /// Writes the file so that it is whole or absent.
+    ///
+    /// # Errors
+    /// If the file system says no.
+    pub fn save(&self, path: &Path) -> Result<(), SavedError> {
+        let bytes = self.to_bytes().map_err(io::Error::other);
+        bytes.and_then(|bytes| files::write_whole(path, &bytes)).map_err(|error| SavedError::File {
+            path: path.to_owned(),
+            verb: "written",
+            error,
+        })
+    }
+
+    /// Reads a model file and checks all of it.
+    ///
+    /// # Errors
+    /// If it can't be read or is not a whole, undamaged model of a known format.
+    pub fn load(path: &Path) -> Result<Self, SavedError> {
+        let read = || -> io::Result<Option<Vec<u8>>> {
+            if std::fs::metadata(path)?.len() > LARGEST_FILE {
+                return Ok(None);
+            }
+            std::fs::read(path).map(Some)
+        };
+        let bytes = read().map_err(|error| SavedError::File {
+            path: path.to_owned(),
+            verb: "read",
+            error,
+        })?;
+        bytes
+            .ok_or(Problem::TooLarge)
+            .and_then(|bytes| Self::from_bytes(&bytes))
+            .map_err(|problem| SavedError::Content { path: path.to_owned(), problem })
+    }
+
+    /// Reads a model file's bytes and checks all of them.
+    ///
+    /// # Errors
+    /// If they are not a whole, undamaged model of a known format.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Problem> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(Problem::NotSafetensors)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(Problem::NotSafetensors)?;
+        let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
+        let json = json.ok_or(Problem::NoMetadata)?;
+        check_format(json)?;
+        let Stored { metadata, weights_sha256 } =
+            serde_json::from_str(json).map_err(Problem::Metadata)?;
+        if metadata.model.hidden.contains(&0) {
+            return Err(Problem::NoUnits);
+        }
+        if !(metadata.temperature > 0.0 && metadata.temperature.is_finite()) {
+            return Err(Problem::Temperature(metadata.temperature));
+        }
+
+        let mut layers = Vec::with_capacity(4);
+        for shape in metadata.model.layers() {
+            let name = shape.name;
+            layers.push(LayerWeights {
+                weight: values(&tensors, format!("{name}.weight"), &[shape.outputs, shape.inputs])?,
+                bias: values(&tensors, format!("{name}.bias"), &[shape.outputs])?,
+            });
+        }
+        let layers = layers.try_into().expect("a configuration has four layers");
+        let saved = Self { metadata, layers };
+        if saved.sum() != weights_sha256 { Err(Problem::Sum) } else { Ok(saved) }
+    }
+}
+
+/// A newer format may have other fields, so its number is read before anything else.
+fn check_format(json: &str) -> Result<(), Problem> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let Format { format } = serde_json::from_str(json).map_err(Problem::Metadata)?;
+    if format == FORMAT { Ok(()) } else { Err(Problem::Format(format)) }
+}
+
+fn values(tensors: &SafeTensors, name: String, expected: &[usize]) -> Result<Vec<f32>, Problem> {
+    let Ok(tensor) = tensors.tensor(&name) else {
+        return Err(Problem::MissingTensor(name));
+    };
+    if tensor.shape() != expected {
+        let (found, expected) = (tensor.shape().to_vec(), expected.to_vec());
+        return Err(Problem::Shape { name, found, expected });
+    }
+    if tensor.dtype() != Dtype::F32 {
+        return Err(Problem::Dtype(name, tensor.dtype()));
+    }
+    let (numbers, _) = tensor.data().as_chunks::<4>();
+    let values: Vec<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(values)
+    } else {
+        Err(Problem::NotFinite(name))
+    }
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}

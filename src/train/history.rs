@@ -1,0 +1,102 @@
+//! What each epoch came to.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of `history.jsonl`. Accuracies are fractions; with `train_on = "all"` there is no
+/// validation and its figures are null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the training images, each seen by the weights of its own step.
+    pub train_loss: f64,
+    /// Fraction answered right, likewise.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy over the validation images, by the weights at the epoch's end.
+    pub valid_loss: Option<f64>,
+    /// Fraction answered right, likewise.
+    pub valid_accuracy: Option<f64>,
+    /// Mean of the learning rates of the epoch's steps.
+    pub learning_rate: f64,
+    /// The pass over the training images, loading included, without validation and checkpoints.
+    pub train_seconds: f64,
+    /// The pass over the validation images.
+    pub valid_seconds: Option<f64>,
+}
+
+/// The epochs of a run, in order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct History(pub Vec<Epoch>);
+
+impl History {
+    /// The epoch with the highest validation accuracy, of equals the one with the lowest validation
+    /// loss, of equals the first. Without validation, the last.
+    pub fn best(&self) -> Option<&Epoch> {
+        let mut epochs = self.0.iter();
+        let first = epochs.next()?;
+        Some(epochs.fold(first, |best, epoch| if is_better(epoch, best) { epoch } else { best }))
+    }
+
+    /// Epochs gone by since the best one.
+    pub fn since_best(&self) -> usize {
+        let last = self.0.last().map_or(0, |epoch| epoch.epoch);
+        last - self.best().map_or(0, |epoch| epoch.epoch)
+    }
+
+    /// The epochs for which `keep` holds.
+    pub fn kept(&self, keep: impl Fn(usize) -> bool) -> Self {
+        Self(self.0.iter().filter(|row| keep(row.epoch)).cloned().collect())
+    }
+
+    /// One JSON object per line.
+    pub fn to_jsonl(&self) -> String {
+        let line = |epoch| serde_json::to_string(epoch).expect("numbers are JSON") + "\n";
+        self.0.iter().map(line).collect()
+    }
+}
+
+fn is_better(epoch: &Epoch, best: &Epoch) -> bool {
+    match (epoch.valid_accuracy, best.valid_accuracy) {
+        (Some(accuracy), Some(highest)) => {
+            accuracy > highest || (accuracy == highest && epoch.valid_loss < best.valid_loss)
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(epoch: usize, valid: Option<(f64, f64)>) -> Epoch {
+        Epoch {
+            epoch,
+            train_loss: 0.5,
+            train_accuracy: 0.9,
+            valid_loss: valid.map(|(_, loss)| loss),
+            valid_accuracy: valid.map(|(accuracy, _)| accuracy),
+            learning_rate: 1e-3,
+            train_seconds: 1.0,
+            valid_seconds: valid.map(|_| 0.1),
+        }
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_most_accurate_and_of_equals_the_one_of_lower_loss() {
+        let figures = [(0.97, 0.1), (0.98, 0.3), (0.98, 0.2), (0.98, 0.2), (0.96, 0.0)];
+        let rows = figures.iter().enumerate().map(|(i, &valid)| epoch(i + 1, Some(valid)));
+        let history = History(rows.collect());
+        assert_eq!(history.best().unwrap().epoch, 3);
+        assert_eq!(history.since_best(), 2);
+        assert_eq!(history.kept(|epoch| epoch <= 2).best().unwrap().epoch, 2);
+    }
+
+    #[test]
+    fn without_validation_the_last_epoch_is_the_best() {
+        let history = History(vec![epoch(1, None), epoch(2, None)]);
+        assert_eq!(history.best().unwrap().epoch, 2);
+        let line = history.to_jsonl().lines().next().unwrap().to_owned();
+        assert!(line.contains("\"valid_loss\":null"), "{line}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What watches a run: the end of each epoch, patience, and a loss that is no number any more.
+//!
+//! Burn's loop calls these at the right moments: the checkpointing strategy after each validation,
+//! early stopping right after it, metrics after each step.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::TensorReadError;
+use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
+use burn::train::metric::{Metric, MetricMetadata, MetricName, SerializedEntry};
+use burn::train::{EarlyStoppingStrategy, Interrupter};
+
+use super::history::{Epoch, History};
+use super::step::StepLoss;
+use crate::data::loader::BatchLoader;
+
+/// Checkpoints kept beside the best one: the newest, and one to fall back on should it be damaged.
+const KEPT: usize = 2;
+
+/// Called with each finished epoch, and with the history as text to be written down.
+pub type OnEpoch = Box<dyn FnMut(&Epoch, &History) -> Result<(), std::io::Error> + Send>;
+
+/// Makes the history's line after each epoch, and says which checkpoints to keep.
+pub struct EpochEnd {
+    /// The epochs so far.
+    pub history: Arc<Mutex<History>>,
+    /// Knows how long its last pass took.
+    pub train: BatchLoader,
+    /// None where nothing validates.
+    pub valid: Option<BatchLoader>,
+    /// Hears of each epoch.
+    pub on_epoch: OnEpoch,
+    /// Stops the run where the history can't be written.
+    pub interrupter: Interrupter,
+    /// Epochs whose checkpoints are on disk.
+    pub on_disk: Vec<usize>,
+}
+
+impl EpochEnd {
+    fn epoch(&self, epoch: usize, store: &EventStoreClient) -> Epoch {
+        let figure = |name, split: &Split| store.find_metric(name, epoch, Aggregate::Mean, split);
+        let train = |name| figure(name, &Split::Train).unwrap_or(f64::NAN);
+        let valid = |name| self.valid.as_ref().and_then(|_| figure(name, &Split::Valid));
+        Epoch {
+            epoch,
+            train_loss: train("Loss"),
+            train_accuracy: train("Accuracy") / 100.0,
+            valid_loss: valid("Loss"),
+            valid_accuracy: valid("Accuracy").map(|percent| percent / 100.0),
+            learning_rate: train("Learning Rate"),
+            train_seconds: self.train.last_pass().as_secs_f64(),
+            valid_seconds: self.valid.as_ref().map(|valid| valid.last_pass().as_secs_f64()),
+        }
+    }
+}
+
+impl CheckpointingStrategy for EpochEnd {
+    fn checkpointing(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Vec<CheckpointingAction> {
+        let row = self.epoch(epoch, store);
+        let history = {
+            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.0.push(row.clone());
+            history.clone()
+        };
+        if let Err(error) = (self.on_epoch)(&row, &history) {
+            self.interrupter
+                .fail(burn::train::TrainingError::Checkpoint(CheckpointerError::IOError(error)));
+        }
+        let best = history.best().map(|best| best.epoch);
+        self.on_disk.push(epoch);
+        let newest = self.on_disk.len().saturating_sub(KEPT);
+        let (old, kept): (Vec<_>, Vec<_>) = self
+            .on_disk
+            .iter()
+            .enumerate()
+            .partition(|&(index, &of)| index < newest && Some(of) != best);
+        let deletions = old.into_iter().map(|(_, &of)| CheckpointingAction::Delete(of));
+        let actions = [CheckpointingAction::Save].into_iter().chain(deletions).collect();
+        self.on_disk = kept.into_iter().map(|(_, &of)| of).collect();
+        actions
+    }
+}
+
+/// Stops after so many epochs without a better one. It reads the history, which a resumed run takes
+/// up where it was; Burn's own strategy begins anew.
+#[derive(Clone)]
+pub struct Patience {
+    /// So many.
+    pub epochs: usize,
+    /// The epochs so far.
+    pub history: Arc<Mutex<History>>,
+}
+
+impl EarlyStoppingStrategy for Patience {
+    fn should_stop(&mut self, _epoch: usize, _store: &EventStoreClient) -> bool {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.since_best() >= self.epochs
+    }
+}
+
+/// Where the loss stopped being a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Divergence {
+    /// Step within the epoch, from 1.
+    pub step: usize,
+    /// The learning rate of that step.
+    pub learning_rate: f64,
+}
+
+/// Stops the run at the first step whose loss is infinite or not a number.
+#[derive(Clone)]
+pub struct FiniteLoss {
+    /// Stops the run.
+    pub interrupter: Interrupter,
+    /// Where it happened, once it did.
+    pub divergence: Arc<Mutex<Option<Divergence>>>,
+}
+
+impl Metric for FiniteLoss {
+    type Input = StepLoss;
+
+    fn name(&self) -> MetricName {
+        MetricName::new("Loss is finite".to_owned())
+    }
+
+    fn update(
+        &mut self,
+        StepLoss(loss): &StepLoss,
+        metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        let loss: f64 = loss.clone().try_into_scalar()?;
+        if !loss.is_finite() {
+            let mut divergence = self.divergence.lock().unwrap_or_else(PoisonError::into_inner);
+            divergence.get_or_insert(Divergence {
+                step: metadata.iteration.unwrap_or_default(),
+                learning_rate: metadata.lr.as_ref().map_or(f64::NAN, |rate| rate.base()),
+            });
+            self.interrupter.stop(Some("the loss is not finite"));
+        }
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn clear(&mut self) {}
+}

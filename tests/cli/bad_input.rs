@@ -1,0 +1,167 @@
+//! What a user can get wrong: a sentence with the file or flag in it, a documented exit code, no
+//! panic, nothing half-written.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::{burn_digits, json_lines, root};
+use crate::train::write_small_set;
+
+/// Runs the program and checks that it fails as it should; gives what it said.
+#[track_caller]
+fn fails(args: &[&str], code: i32, words: &[&str]) -> String {
+    let assert = burn_digits().args(args).assert().code(code);
+    let said = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "“{word}” is missing in: {said}");
+    }
+    said
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn pictures_missing_empty_cut_short_or_of_another_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let whole = fs::read(root().join("image.png")).unwrap();
+    fails(&["infer", "no-such-picture.png"], 1, &["no-such-picture.png"]);
+    for path in [
+        file("empty.png", b""),
+        file("cut.png", &whole[..whole.len() / 2]),
+        file("words.png", b"this is no picture at all"),
+    ] {
+        fails(&["infer", text(&path)], 1, &[text(&path)]);
+        let out = burn_digits().args(["infer", "--json", text(&path)]).output().unwrap().stdout;
+        assert_eq!(json_lines(&out)[0]["path"], text(&path));
+    }
+}
+
+#[test]
+fn idx_files_that_lie_are_missing_or_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    write_small_set(&data, 24);
+    let out = folder.path().join("run");
+    let train = ["train", "--data", text(&data), "--out", text(&out)];
+
+    let labels = data.join("train-labels-idx1-ubyte");
+    let whole = fs::read(&labels).unwrap();
+    let mut lying = whole.clone();
+    lying[7] = 99;
+    fs::write(&labels, lying).unwrap();
+    fails(&train, 1, &[text(&labels), "announces 99"]);
+    fs::write(&labels, &whole[..6]).unwrap();
+    fails(&train, 1, &[text(&labels), "cut short"]);
+    fs::remove_file(&labels).unwrap();
+    fails(&train, 1, &[text(&data), "train-labels-idx1-ubyte"]);
+    fails(&["train", "--data", "no-such-folder"], 1, &["no-such-folder"]);
+    assert!(!out.exists(), "a run that can't begin leaves no folder");
+}
+
+#[test]
+fn models_cut_short_changed_or_of_other_widths() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let whole = fs::read(root().join("artifacts/model/digits.safetensors")).unwrap();
+    let refused = |bytes: &[u8], words: &[&str]| {
+        fs::write(&path, bytes).unwrap();
+        fails(
+            &["infer", "image.png", "--model", text(&path)],
+            1,
+            &[&[text(&path)], words].concat(),
+        );
+    };
+    refused(&whole[..whole.len() - 100], &["no whole safetensors file"]);
+    refused(b"", &["no whole safetensors file"]);
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 1000] ^= 1;
+    refused(&flipped, &["damaged", "SHA-256"]);
+    // The same length, another width: [256,128,64] becomes [255,128,64].
+    let at = whole.windows(16).position(|bytes| bytes == b"\\\"hidden\\\":[256,").unwrap();
+    let mut narrower = whole.clone();
+    narrower[at + 14] = b'5';
+    refused(&narrower, &["shape", "255"]);
+    fails(&["eval", "--model", "no-such-model"], 1, &["no-such-model"]);
+    fails(&["eval", "--model", text(folder.path())], 1, &[]);
+}
+
+#[test]
+fn configurations_with_unknown_keys_or_impossible_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recipe.toml");
+    let (file, out) = (text(&file).to_owned(), folder.path().join("run"));
+    let train = ["train", "--config", &file, "--out", text(&out)];
+    fs::write(&file, "epoch = 3\n").unwrap();
+    fails(&train, 1, &[&file, "unknown field `epoch`"]);
+    fs::write(&file, "batch_size = 0\n").unwrap();
+    fails(&train, 2, &[&file, "batch_size is 0"]);
+    fs::write(&file, "epochs = \"many\"\n").unwrap();
+    fails(&train, 1, &[&file, "epochs"]);
+    fails(&["train", "--config", "no-such.toml"], 1, &["no-such.toml"]);
+    fails(&["train", "--batch-size", "0"], 2, &["--batch-size", "1 or more"]);
+    fails(&["train", "--learning-rate", "0"], 2, &["learning_rate is 0"]);
+    fails(&["train", "--hidden", "256,128"], 2, &["--hidden", "three widths"]);
+    fails(&["train", "--activation", "step"], 2, &["--activation", "leaky-relu"]);
+    fails(&["train", "--backend", "cuda"], 2, &["--backend", "ndarray"]);
+    fails(&["infer", "image.png", "--threads", "0"], 2, &["--threads"]);
+    assert!(!out.exists());
+}
+
+#[test]
+fn run_folders_that_exist_or_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "exists already"]);
+    fails(
+        &["train", "--resume", text(folder.path())],
+        1,
+        &[text(folder.path()), "no run's folder"],
+    );
+    fails(&["train", "--resume", "x", "--epochs", "3"], 2, &["--resume", "--epochs"]);
+    fails(&["train", "--limit", "70000", "--out", "never-made"], 1, &["70000", "55000"]);
+    assert!(!root().join("never-made").exists());
+}
+
+#[test]
+fn labelled_pictures_without_labels_or_with_impossible_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = ["eval", "--model", "shipped", "--pictures", text(folder.path())];
+    fails(&pictures, 1, &[text(folder.path()), "labels.csv"]);
+    let table = folder.path().join("labels.csv");
+    fs::write(&table, "file,digit\na.png,12\n").unwrap();
+    fails(&pictures, 1, &[text(&table), "12"]);
+    fs::write(&table, "picture,label\na.png,1\n").unwrap();
+    fails(&pictures, 1, &[text(&table), "file"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_ends_the_run_with_a_sentence() {
+    use std::process::Command;
+    // A file system of 3 MB of one's own, where that may be made.
+    let folder = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).status();
+    let disk = text(folder.path());
+    let is_mounted = mount(&["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
+    if !is_mounted.is_ok_and(|status| status.success()) {
+        eprintln!("left out: no file system can be mounted here");
+        return;
+    }
+    let out = folder.path().join("run");
+    let said = fails(
+        &["train", "--limit", "500", "--epochs", "6", "--out", text(&out)],
+        1,
+        &["No space left"],
+    );
+    let left = fs::read_dir(out.join("checkpoints")).unwrap().flatten().count();
+    mount(&["umount", disk]).unwrap();
+    assert!(said.contains("burn-digits: "), "{said}");
+    assert!(left <= 2, "{left} things in checkpoints");
+}

@@ -1,0 +1,79 @@
+//! `eval`: the shipped model's figures can't drift, and labelled pictures are measured as given.
+
+use std::fs;
+
+use predicates::prelude::*;
+
+use crate::common::{burn_digits, json_lines, root};
+
+/// The test error that README and model card state.
+const SHIPPED_ERRORS: u64 = 151;
+
+#[test]
+fn the_shipped_model_has_the_test_error_that_its_card_states() {
+    let assert = burn_digits().args(["eval", "--model", "shipped", "--json"]).assert().success();
+    let figures = &json_lines(&assert.get_output().stdout)[0];
+    assert_eq!(figures["total"], 10_000);
+    // Backends round differently: a picture on the edge may fall either way.
+    let errors = figures["errors"].as_u64().unwrap();
+    assert!(errors.abs_diff(SHIPPED_ERRORS) <= 1, "{errors} errors");
+    let card = fs::read_to_string(root().join("artifacts/model/README.md")).unwrap();
+    assert!(
+        card.contains(&format!("{SHIPPED_ERRORS} of 10,000")),
+        "the card states another figure"
+    );
+
+    let classes = figures["classes"].as_array().unwrap();
+    let support: u64 = classes.iter().map(|class| class["support"].as_u64().unwrap()).sum();
+    assert_eq!(support, 10_000);
+    // MNIST's test set holds 1,028 sevens.
+    assert_eq!(classes[7]["support"], 1_028);
+    let row: u64 =
+        figures["confusion"][7].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(row, 1_028);
+    assert!(figures["ece"].as_f64().unwrap() < 0.02 && figures["loss"].as_f64().unwrap() < 0.2);
+}
+
+#[test]
+fn a_table_of_pictures_gives_figures_per_kind_and_names_the_mistakes() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("img")).unwrap();
+    for (name, sample) in [("a.png", "3-red-pen.png"), ("b.png", "9-one-bit.png")] {
+        fs::copy(
+            root().join("artifacts/samples").join(sample),
+            folder.path().join("img").join(name),
+        )
+        .unwrap();
+    }
+    // The second label is wrong, the third picture isn't there.
+    let table = "file,digit,kind,author\na.png,3,pen,x\nb.png,4,screen,y\nc.png,1,screen,y\n";
+    fs::write(folder.path().join("labels.csv"), table).unwrap();
+    let assert = burn_digits()
+        .args(["eval", "--model", "shipped", "--json", "--pictures"])
+        .arg(folder.path())
+        .assert()
+        .success();
+    let figures = &json_lines(&assert.get_output().stdout)[0];
+    assert_eq!((&figures["errors"], &figures["total"]), (&2.into(), &3.into()));
+    assert_eq!(figures["kinds"][0]["kind"], "pen");
+    assert_eq!(figures["kinds"][0]["accuracy"], 1.0);
+    assert_eq!(
+        (&figures["kinds"][1]["errors"], &figures["kinds"][1]["total"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(figures["mistakes"][0]["answer"], 9);
+    assert!(figures["mistakes"][1]["error"].is_string());
+}
+
+#[test]
+fn subfolders_named_by_digits_are_labels_too() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("7")).unwrap();
+    fs::copy(root().join("image.png"), folder.path().join("7").join("mine.png")).unwrap();
+    burn_digits()
+        .args(["eval", "--model", "shipped", "--pictures"])
+        .arg(folder.path())
+        .assert()
+        .success()
+        .stdout(predicate::str::starts_with("100.00 % right: 0 errors of 1 pictures"));
+}

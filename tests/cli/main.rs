@@ -1,0 +1,11 @@
+//! The built program, end to end. A new test belongs into the file of its command; what goes wrong
+//! for a user belongs into `bad_input.rs`; `smoke.rs` stays within seconds.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod eval;
+mod infer;
+mod smoke;
+mod train;

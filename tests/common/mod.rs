@@ -1,0 +1,45 @@
+//! What several test files need.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use burn::tensor::Device;
+use burn_digits::backend::Backend;
+
+/// A device of each backend of this build. Where wgpu is built in and this machine has no adapter,
+/// not even a software one, it is left out and said so; `BURN_DIGITS_NEEDS_WGPU=1` makes that a
+/// failure, for machines that are meant to have one.
+#[allow(dead_code)] // not every test file runs on devices
+pub fn devices() -> Vec<(Backend, Device)> {
+    let open = |backend: Backend| match backend.open() {
+        Ok(device) => Some((backend, device)),
+        Err(error) => {
+            let is_needed = std::env::var_os("BURN_DIGITS_NEEDS_WGPU").is_some();
+            assert!(!is_needed, "{backend}: {error}");
+            eprintln!("left out: {backend}: {error}");
+            None
+        }
+    };
+    Backend::offered().filter_map(open).collect()
+}
+
+/// The program as built, in the project's folder.
+#[allow(dead_code)] // not every test file runs the program
+pub fn burn_digits() -> Command {
+    let mut command = Command::cargo_bin("burn-digits").expect("cargo builds the program");
+    command.current_dir(root());
+    command
+}
+
+/// The project's folder.
+#[allow(dead_code)] // not every test file needs it
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The objects of a JSON-lines text.
+#[allow(dead_code)] // not every test file reads JSON
+pub fn json_lines(bytes: &[u8]) -> Vec<serde_json::Value> {
+    let text = std::str::from_utf8(bytes).expect("output is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
