@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::backend::{self, Backend, Selected};
 use crate::classifier::Classifier;
 use crate::cli::{Command, ModelArgs};
-use crate::train::ConfigError;
+use crate::train::{ConfigError, TrainError};
 
 /// The exit code of a command that failed.
 const FAILED: u8 = 1;
@@ -50,8 +50,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(io::stderr(), "burn-digits: {error:#}");
-    let is_typed_wrongly =
-        error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ConfigError::Value { .. } | ConfigError::Distortion(_))));
+    let is_typed_wrongly = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(TrainError::Config(config)) => config.is_value(),
+        _ => cause.downcast_ref().is_some_and(ConfigError::is_value),
+    };
+    let is_typed_wrongly = error.chain().any(is_typed_wrongly);
     ExitCode::from(if is_typed_wrongly { TYPED_WRONGLY } else { FAILED })
 }
 

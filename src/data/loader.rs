@@ -117,7 +117,8 @@ impl BatchLoader {
             }
         }
         let labels = self.digits.labels();
-        let labels: Vec<_> = indices.iter().map(|&index| i32::from(labels[index as usize])).collect();
+        let labels: Vec<_> =
+            indices.iter().map(|&index| i32::from(labels[index as usize])).collect();
         let n = indices.len();
         Batch {
             images: Tensor::from_data(TensorData::new(pixels, [n, PIXELS]), &self.device),

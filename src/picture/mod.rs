@@ -93,3 +93,6 @@ pub fn normalise(image: &DynamicImage) -> Result<Picture, PictureError> {
 fn digit(grey: &plane::Plane) -> Result<plane::Plane, PictureError> {
     ink::ink(grey).and_then(select::digit).ok_or(PictureError::NoInk)
 }
+
+#[cfg(test)]
+mod tests;

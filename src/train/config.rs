@@ -154,6 +154,17 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Whether a value is out of range, rather than a file unreadable.
+    pub fn is_value(&self) -> bool {
+        match self {
+            Self::Value { .. } | Self::Distortion(_) => true,
+            Self::File { error, .. } => error.is_value(),
+            Self::Read { .. } | Self::Toml(_) => false,
+        }
+    }
+}
+
 impl TrainConfig {
     /// Reads TOML and checks the values.
     ///

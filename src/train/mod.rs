@@ -27,7 +27,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
-use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
@@ -43,7 +42,7 @@ use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::Loaded;
 use crate::saved::{DataProvenance, FORMAT, Metadata, SavedError, SavedModel};
 use step::Learnable;
-use watch::{Divergence, EpochEnd, FiniteLoss, Patience};
+use watch::{Divergence, EpochEnd, EpochMeans, FiniteLoss, Patience};
 
 /// Why a run didn't begin, or ended before its end.
 #[derive(Debug, Error)]
@@ -302,7 +301,7 @@ impl Run {
                     interrupter: interrupter.clone(),
                     divergence: divergence.clone(),
                 })
-                .with_metric_logger(InMemoryMetricLogger::new())
+                .with_metric_logger(EpochMeans::default())
                 .with_application_logger(None)
                 .with_checkpointing_strategy(epoch_end)
                 .with_custom_checkpointers(model, optimizer, schedule)

@@ -3,12 +3,16 @@
 //! Burn's loop calls these at the right moments: the checkpointing strategy after each validation,
 //! early stopping right after it, metrics after each step.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::TensorReadError;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
-use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use burn::train::metric::{Metric, MetricMetadata, MetricName, SerializedEntry};
+use burn::train::logger::MetricLogger;
+use burn::train::metric::store::{Aggregate, EpochSummary, EventStoreClient, MetricsUpdate, Split};
+use burn::train::metric::{
+    Metric, MetricDefinition, MetricId, MetricMetadata, MetricName, NumericEntry, SerializedEntry,
+};
 use burn::train::{EarlyStoppingStrategy, Interrupter};
 
 use super::history::{Epoch, History};
@@ -84,6 +88,44 @@ impl CheckpointingStrategy for EpochEnd {
         self.on_disk = kept.into_iter().map(|(_, &of)| of).collect();
         actions
     }
+}
+
+/// Remembers each metric's mean over the last epoch, for [`EpochEnd`].
+///
+/// Burn's own in-memory logger keeps a line of text per step and counts epochs from the first one it
+/// saw, which in a resumed run is not the first.
+#[derive(Default)]
+pub struct EpochMeans {
+    names: HashMap<MetricId, MetricName>,
+    means: HashMap<(String, Split), (usize, f64)>,
+}
+
+impl MetricLogger for EpochMeans {
+    fn log(&mut self, update: MetricsUpdate, epoch: usize, split: &Split) {
+        for numeric in update.entries_numeric {
+            let name = self.names.get(&numeric.entry.metric_id);
+            if let (Some(name), Some(NumericEntry::Final(mean))) = (name, numeric.numeric_entry) {
+                self.means.insert((name.to_string(), split.clone()), (epoch, mean));
+            }
+        }
+    }
+
+    fn read_numeric(
+        &mut self,
+        name: &str,
+        epoch: usize,
+        split: &Split,
+    ) -> Result<Vec<NumericEntry>, String> {
+        let mean = self.means.get(&(name.to_owned(), split.clone()));
+        let mean = mean.filter(|(of, _)| *of == epoch).map(|(_, mean)| NumericEntry::Final(*mean));
+        Ok(mean.into_iter().collect())
+    }
+
+    fn log_metric_definition(&mut self, definition: MetricDefinition) {
+        self.names.insert(definition.metric_id, definition.name);
+    }
+
+    fn log_epoch_summary(&mut self, _: EpochSummary) {}
 }
 
 /// Stops after so many epochs without a better one. It reads the history, which a resumed run takes
