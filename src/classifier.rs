@@ -107,7 +107,8 @@ impl Classifier {
         }
     }
 
-    fn new(saved: &SavedModel, name: String, device: &Device) -> Self {
+    /// A model at hand, under a name for messages.
+    pub fn new(saved: &SavedModel, name: String, device: &Device) -> Self {
         Self {
             model: saved.to_model(device),
             metadata: saved.metadata.clone(),

@@ -67,11 +67,9 @@ impl Evaluation {
         assert_eq!(logits.len(), labels.len(), "each row of logits has its label");
         let mut confusion = [[0; CLASSES]; CLASSES];
         let mut answers = Vec::with_capacity(labels.len());
-        let mut loss = 0.0;
         for (row, &label) in logits.iter().zip(labels) {
             let answer = argmax(row);
             confusion[label as usize][answer] += 1;
-            loss += negative_log_likelihood(row, label, temperature);
             answers.push((softmax(row, temperature)[answer], answer == label as usize));
         }
         let total = labels.len();
@@ -80,7 +78,7 @@ impl Evaluation {
             accuracy: ratio(right, total),
             errors: total - right,
             total,
-            loss: if total == 0 { 0.0 } else { loss / total as f64 },
+            loss: mean_loss(logits, labels, temperature),
             ece: calibration_error(&answers),
             classes: (0..CLASSES).map(|digit| class_figures(&confusion, digit)).collect(),
             confusion,
@@ -113,6 +111,14 @@ fn class_figures(confusion: &[[usize; CLASSES]; CLASSES], digit: usize) -> Class
 
 fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Mean of −ln softmax(logits / T)\[label\], a loss of 0 or more; 0 for no logits at all.
+pub fn mean_loss(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> f64 {
+    let losses = logits.iter().zip(labels);
+    let sum: f64 =
+        losses.map(|(row, &label)| negative_log_likelihood(row, label, temperature)).sum();
+    sum / logits.len().max(1) as f64
 }
 
 /// −ln softmax(logits / T)\[label\], by log-sum-exp in f64: finite for any finite logits.

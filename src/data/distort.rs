@@ -64,10 +64,10 @@ impl Default for Distortions {
             rotation: 10.0,
             scale: 0.12,
             shear: 0.15,
-            shift: 1.5,
+            shift: 0.7,
             elastic: 1.2,
             elastic_sigma: 4.0,
-            thickness: 0.0,
+            thickness: 0.2,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::calibrate::Calibration;
 use crate::backend::Backend;
 use crate::data::distort::Distortions;
 use crate::model::ModelConfig;
@@ -89,6 +90,9 @@ pub struct TrainConfig {
     pub backend: Option<Backend>,
     /// The network's shape.
     pub model: ModelConfig,
+    /// The model's calibration, where nothing validates to fit it on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Makes each epoch's pictures other ones of the same digits; without it they stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distortions: Option<Distortions>,
@@ -112,6 +116,7 @@ impl Default for TrainConfig {
             data: None,
             backend: None,
             model: ModelConfig::default(),
+            calibration: None,
             distortions: None,
         }
     }
@@ -240,6 +245,20 @@ impl TrainConfig {
         )?;
         if let Some(distortions) = &self.distortions {
             distortions.check().map_err(ConfigError::Distortion)?;
+        }
+        if let Some(Calibration { temperature, unsure_below }) = self.calibration {
+            require(
+                temperature > 0.0 && temperature.is_finite(),
+                "temperature",
+                temperature.to_string(),
+                "it must be above 0",
+            )?;
+            require(
+                (0.0..=1.0).contains(&unsure_below),
+                "unsure_below",
+                unsure_below.to_string(),
+                "it must be from 0 to 1",
+            )?;
         }
         let may_decay = self.optimizer == OptimizerKind::AdamW;
         require(

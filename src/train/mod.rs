@@ -1,8 +1,11 @@
-//! Training through Burn's [`Learner`]: what a run is told, what it does, what it leaves on disk.
+//! Training through Burn's [`Learner`](burn::train::Learner): what a run is told, what it does, what
+//! it leaves on disk.
 //!
 //! - [`config`]: the configuration, from TOML and flags
+//! - [`run`]: a run from its beginning to its model
 //! - [`step`]: forward, cross-entropy from logits, backward
 //! - [`optimizer`]: AdamW and the learning rate's schedule
+//! - [`calibrate`]: the temperature, and the confidence below which an answer is unsure
 //! - [`folder`]: the run's folder and its checkpoints
 //! - [`history`]: what each epoch came to
 //! - [`watch`]: the end of each epoch, early stopping, a loss that diverges
@@ -11,38 +14,30 @@
 //! A run is reproducible from its folder. Everything random is derived from (seed, epoch, index), so a
 //! run that was interrupted and resumed is the run that was never interrupted.
 
+pub mod calibrate;
 pub mod config;
 pub mod curves;
 pub mod folder;
 pub mod history;
 pub mod optimizer;
 pub mod progress;
+pub mod run;
 pub mod step;
 pub mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::Device;
-use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
-use burn::train::renderer::MetricsRenderer;
-use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
-use serde_json::json;
 use thiserror::Error;
 
 pub use config::{ConfigError, OptimizerKind, Schedule, TrainConfig, TrainOn};
 pub use folder::RunFolder;
 pub use history::{Epoch, History};
+pub use run::{Audience, Finished, Outcome, Run};
 
-use crate::data::distort::Distorter;
-use crate::data::loader::{BatchLoader, Order};
-use crate::data::source::Loaded;
-use crate::saved::{DataProvenance, FORMAT, Metadata, SavedError, SavedModel};
-use step::Learnable;
-use watch::{Divergence, EpochEnd, EpochMeans, FiniteLoss, Patience};
+use crate::classifier::ClassifierError;
+use crate::saved::SavedError;
+use watch::Divergence;
 
 /// Why a run didn't begin, or ended before its end.
 #[derive(Debug, Error)]
@@ -107,6 +102,9 @@ pub enum TrainError {
     /// The result can't be written.
     #[error(transparent)]
     Saved(#[from] SavedError),
+    /// The result can't be used on the validation images.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
 }
 
 impl TrainError {
@@ -116,276 +114,5 @@ impl TrainError {
 
     fn read(path: &Path, error: io::Error) -> Self {
         Self::File { path: path.to_owned(), verb: "read", error }
-    }
-}
-
-/// A run ready to go.
-pub struct Run {
-    /// Its folder.
-    pub folder: RunFolder,
-    /// What it is told.
-    pub config: TrainConfig,
-    history: History,
-    /// The epoch of the checkpoint it goes on from.
-    resumed_from: Option<usize>,
-    data: DataProvenance,
-    train: crate::data::Digits,
-    valid: crate::data::Digits,
-}
-
-/// How a run ended.
-pub enum Outcome {
-    /// The model is saved.
-    Finished(Finished),
-    /// It was asked to stop; this epoch was the last whole one, if there was one.
-    Interrupted {
-        /// The last epoch with a checkpoint.
-        last_epoch: Option<usize>,
-    },
-}
-
-/// A finished run.
-pub struct Finished {
-    /// The model's file.
-    pub model: PathBuf,
-    /// The epoch whose weights it holds.
-    pub best: Epoch,
-    /// All epochs.
-    pub history: History,
-}
-
-/// Who is told what while a run goes on.
-pub struct Audience {
-    /// Draws each step.
-    pub renderer: Box<dyn MetricsRenderer>,
-    /// Hears of each epoch.
-    pub on_epoch: Box<dyn FnMut(&Epoch) + Send>,
-    /// Stops the run when asked to.
-    pub interrupter: Interrupter,
-}
-
-impl Run {
-    /// A new run in a new folder.
-    ///
-    /// # Errors
-    /// If the folder exists or can't be made, or the data are too few for the configuration.
-    pub fn create(folder: &Path, config: TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
-        config.check()?;
-        let parts = Parts::of(&config, data)?;
-        let folder = RunFolder::create(folder)?;
-        folder.write("config.toml", &config.to_toml())?;
-        folder.write("data.json", &parts.provenance_json())?;
-        Ok(Self::new(folder, config, parts, History::default(), None))
-    }
-
-    /// A run that goes on from its last whole checkpoint, and the damaged ones passed over.
-    ///
-    /// # Errors
-    /// If the folder is no run's, another process works in it, or the data are others.
-    pub fn resume(
-        folder: RunFolder,
-        config: TrainConfig,
-        data: &Loaded,
-    ) -> Result<(Self, Vec<PathBuf>), TrainError> {
-        let parts = Parts::of(&config, data)?;
-        let file = folder.path().join("data.json");
-        let began_with =
-            std::fs::read_to_string(&file).map_err(|error| TrainError::read(&file, error))?;
-        if began_with != parts.provenance_json() {
-            return Err(TrainError::OtherData(folder.path().to_owned()));
-        }
-        let (checkpoint, damaged) = folder.newest_checkpoint()?;
-        let (history, epoch) = match checkpoint {
-            Some(checkpoint) => (checkpoint.history, Some(checkpoint.epoch)),
-            None => (History::default(), None),
-        };
-        folder.write("history.jsonl", &history.to_jsonl())?;
-        Ok((Self::new(folder, config, parts, history, epoch), damaged))
-    }
-
-    fn new(
-        folder: RunFolder,
-        config: TrainConfig,
-        parts: Parts,
-        history: History,
-        resumed_from: Option<usize>,
-    ) -> Self {
-        let Parts { data, train, valid } = parts;
-        Self { folder, config, history, resumed_from, data, train, valid }
-    }
-
-    /// The epoch of the checkpoint it goes on from.
-    pub fn resumed_from(&self) -> Option<usize> {
-        self.resumed_from
-    }
-
-    /// Images of an epoch: those that train, those that validate.
-    pub fn images(&self) -> (usize, usize) {
-        (self.train.len(), self.valid.len())
-    }
-
-    /// Trains to the end, or until interrupted.
-    ///
-    /// # Errors
-    /// If the loss diverges, a file can't be written, or the device fails.
-    pub fn train(self, device: &Device, audience: Audience) -> Result<Outcome, TrainError> {
-        let is_over = self.resumed_from.is_some_and(|epoch| {
-            epoch >= self.config.epochs
-                || self.config.early_stopping.is_some_and(|wait| self.history.since_best() >= wait)
-        });
-        let history = Arc::new(Mutex::new(self.history.clone()));
-        if !is_over {
-            let divergence = Arc::new(Mutex::new(None));
-            let result = self.learn(device, audience, &history, &divergence)?;
-            let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {
-                return Err(TrainError::Diverged { epoch: rows.0.len() + 1, divergence });
-            }
-            if let Some(error) = result.error {
-                return Err(TrainError::Stopped(error.to_string()));
-            }
-            // The dashboard forgets that it was interrupted; the history doesn't.
-            let waited = self.config.early_stopping.is_some_and(|wait| rows.since_best() >= wait);
-            if result.interrupted.is_some() || (rows.0.len() < self.config.epochs && !waited) {
-                return Ok(Outcome::Interrupted { last_epoch: rows.0.last().map(|row| row.epoch) });
-            }
-        }
-        let history = history.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.finish(device, history).map(Outcome::Finished)
-    }
-
-    /// Burn's part: the loop over epochs, steps, metrics and checkpoints.
-    fn learn(
-        &self,
-        device: &Device,
-        audience: Audience,
-        history: &Arc<Mutex<History>>,
-        divergence: &Arc<Mutex<Option<Divergence>>>,
-    ) -> Result<LearningResult<Learnable>, TrainError> {
-        let Audience { renderer, mut on_epoch, interrupter } = audience;
-        let config = &self.config;
-        let device = device.clone().autodiff();
-
-        let first_epoch = self.resumed_from.unwrap_or(0) + 1;
-        let order = Order::Shuffled { seed: config.seed };
-        let loader = |digits: &crate::data::Digits, order| {
-            BatchLoader::new(digits.clone(), order, config.batch_size, first_epoch, &device)
-        };
-        let mut train = loader(&self.train, order);
-        if let Some(distortions) = &config.distortions {
-            let distorter = Distorter::new(distortions).map_err(ConfigError::Distortion)?;
-            train = train.with_distortions(distorter, config.seed);
-        }
-        let valid = loader(&self.valid, Order::Stored);
-
-        let file = self.folder.path().join("history.jsonl");
-        let epoch_end = EpochEnd {
-            history: history.clone(),
-            train: train.clone(),
-            valid: (valid.batches() > 0).then(|| valid.clone()),
-            on_epoch: Box::new(move |epoch, history| {
-                crate::files::write_whole(&file, history.to_jsonl().as_bytes())?;
-                on_epoch(epoch);
-                Ok(())
-            }),
-            interrupter: interrupter.clone(),
-            on_disk: self.history.0.iter().map(|row| row.epoch).collect(),
-        };
-        let [model, optimizer, schedule] = self.folder.checkpointers(history);
-
-        let mut training =
-            SupervisedTraining::new(self.folder.path(), Arc::new(train.clone()), Arc::new(valid))
-                .metrics((AccuracyMetric::new(), LossMetric::new()))
-                .metric_train_numeric(LearningRateMetric::new())
-                .metric_train(FiniteLoss {
-                    interrupter: interrupter.clone(),
-                    divergence: divergence.clone(),
-                })
-                .with_metric_logger(EpochMeans::default())
-                .with_application_logger(None)
-                .with_checkpointing_strategy(epoch_end)
-                .with_custom_checkpointers(model, optimizer, schedule)
-                .with_interrupter(interrupter)
-                .renderer(renderer)
-                .num_epochs(config.epochs);
-        if let Some(epochs) = config.early_stopping {
-            training = training.early_stopping(Patience { epochs, history: history.clone() });
-        }
-        if let Some(epoch) = self.resumed_from {
-            training = training.checkpoint(epoch);
-        }
-
-        let network = config.model.init(config.seed, &device);
-        Ok(training.launch(Learner::new(
-            Learnable::new(network, config.label_smoothing, &device),
-            optimizer::optimizer(config),
-            optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?,
-        )))
-    }
-
-    /// Saves the best epoch's weights, and draws the curves.
-    fn finish(self, device: &Device, history: History) -> Result<Finished, TrainError> {
-        // A best checkpoint that was damaged since is not there to be taken.
-        let best = history.kept(|epoch| self.folder.has_checkpoint(epoch)).best().cloned();
-        let best = best.ok_or_else(|| TrainError::NoCheckpoint(self.folder.path().to_owned()))?;
-        let record: ModuleRecord = self.folder.model_record(best.epoch)?;
-        let network = self.config.model.init(self.config.seed, device);
-        let learnable = Learnable::new(network, 0.0, device)
-            .try_load_record(record)
-            .map_err(|error| TrainError::Stopped(error.to_string()))?;
-
-        if let Ok(curves) = curves::svg(&history) {
-            self.folder.write("curves.svg", &curves)?;
-        }
-        let metadata = self.metadata(&best);
-        let file = self.folder.model_file();
-        SavedModel::from_model(&learnable.model, metadata)?.save(&file)?;
-        Ok(Finished { model: file, best, history })
-    }
-
-    fn metadata(&self, best: &Epoch) -> Metadata {
-        Metadata {
-            format: FORMAT,
-            model: self.config.model.clone(),
-            temperature: 1.0,
-            unsure_below: 0.0,
-            data: self.data.clone(),
-            recipe: self.config.recipe(),
-            figures: json!({
-                "epoch": best.epoch,
-                "valid_accuracy": best.valid_accuracy,
-                "valid_loss": best.valid_loss,
-            }),
-            made_with: concat!("burn-digits ", env!("CARGO_PKG_VERSION"), ", Burn 0.22.1")
-                .to_owned(),
-        }
-    }
-}
-
-/// The training images as a configuration divides them.
-struct Parts {
-    data: DataProvenance,
-    train: crate::data::Digits,
-    valid: crate::data::Digits,
-}
-
-impl Parts {
-    fn of(config: &TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
-        let (train, valid) = match config.train_on {
-            TrainOn::Split => data.digits.split(),
-            TrainOn::All => (data.digits.clone(), data.digits.slice(0, 0)),
-        };
-        let images = train.len();
-        let limit = config.limit.unwrap_or(images);
-        if limit > images {
-            return Err(TrainError::Limit { limit, images });
-        }
-        let provenance =
-            DataProvenance { is_mnist: data.is_mnist, sha256: data.sha256.clone(), images: limit };
-        Ok(Self { data: provenance, train: train.slice(0, limit), valid })
-    }
-
-    fn provenance_json(&self) -> String {
-        serde_json::to_string_pretty(&self.data).expect("names and numbers are JSON") + "\n"
     }
 }
