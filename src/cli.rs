@@ -84,6 +84,10 @@ pub struct TrainArgs {
     /// Widths of the three hidden layers.
     #[arg(long, value_name = "A,B,C", value_parser = three_widths)]
     pub hidden: Option<[usize; 3]>,
+    /// Train on other pictures of the same digits in every epoch: turned, slanted, bent a little. The
+    /// strengths are the file's, or the project's own.
+    #[arg(long)]
+    pub distort: bool,
     /// Everything random is derived from this.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -105,7 +109,7 @@ pub struct TrainArgs {
     /// Go on with an interrupted run, by its own configuration.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
         "epochs", "batch_size", "learning_rate", "schedule", "warm_up_epochs", "optimizer",
-        "weight_decay", "label_smoothing", "activation", "hidden", "seed", "train_on", "limit",
+        "weight_decay", "label_smoothing", "activation", "hidden", "distort", "seed", "train_on", "limit",
         "early_stopping", "config", "out",
     ])]
     pub resume: Option<PathBuf>,

@@ -31,7 +31,7 @@ pub fn run(args: InferArgs) -> Result<ExitCode> {
         if path.is_dir() {
             answers.folder(path)?;
         } else {
-            answers.give(&[path.clone()])?;
+            answers.give(std::slice::from_ref(path))?;
         }
     }
     if let Some(list) = &args.paths_from {

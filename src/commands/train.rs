@@ -60,10 +60,12 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     stop_on_ctrl_c(&interrupter, &folder);
     let audience = Audience {
         renderer: renderer(&args, &run, &bar, &interrupter),
-        on_epoch: on_epoch(&args, epochs, bar),
+        on_epoch: on_epoch(&args, epochs, bar.clone()),
         interrupter,
     };
-    match run.train(&device, audience).map_err(|error| with_resume(error, &folder))? {
+    let outcome = run.train(&device, audience);
+    bar.finish_and_clear();
+    match outcome.map_err(|error| with_resume(error, &folder))? {
         Outcome::Finished(finished) => {
             conclude(&args, &folder, &finished)?;
             Ok(ExitCode::SUCCESS)
@@ -101,6 +103,9 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     set(&mut config.train_on, &args.train_on);
     set(&mut config.model.activation, &args.activation);
     set(&mut config.model.hidden, &args.hidden);
+    if args.distort {
+        config.distortions.get_or_insert_default();
+    }
     config.limit = args.limit.or(config.limit);
     config.early_stopping = args.early_stopping.or(config.early_stopping);
     config.data = args.data.clone().or(config.data);

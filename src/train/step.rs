@@ -73,6 +73,6 @@ pub struct StepLoss(pub Tensor<1>);
 
 impl Adaptor<StepLoss> for ClassificationOutput {
     fn adapt(&self) -> StepLoss {
-        StepLoss(self.loss.clone().slice([0..1]))
+        StepLoss(self.loss.clone().narrow(0, 0, 1))
     }
 }

@@ -184,12 +184,20 @@ impl Metric for FiniteLoss {
             });
             self.interrupter.stop(Some("the loss is not finite"));
         }
-        Ok(SerializedEntry::not_available(None))
+        Ok(self.entry())
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        Ok(SerializedEntry::not_available(None))
+        Ok(self.entry())
     }
 
     fn clear(&mut self) {}
+}
+
+impl FiniteLoss {
+    fn entry(&self) -> SerializedEntry {
+        let divergence = self.divergence.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = if divergence.is_some() { "no" } else { "yes" };
+        SerializedEntry::new(shown.to_owned(), SerializedEntry::NOT_AVAILABLE.to_owned())
+    }
 }

@@ -66,7 +66,7 @@ fn a_run_learns_and_leaves_its_folder_as_documented() {
 fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
-    let short = ["--limit", "1000", "--epochs", "2", "--quiet", "--seed"];
+    let short = ["--limit", "1000", "--epochs", "2", "--distort", "--quiet", "--seed"];
     train(&a, &[&short[..], &["5"]].concat()).success().stdout("");
     train(&b, &[&short[..], &["5", "--threads", "1"]].concat()).success();
     train(&c, &[&short[..], &["6"]].concat()).success();
@@ -146,6 +146,19 @@ fn ctrl_c_says_what_is_saved_and_how_to_go_on() {
         .assert()
         .code(1)
         .stderr(predicate::str::contains("no finished model"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_any_more_stops_the_run_and_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    // ELU is unbounded: at this rate the weights are past any number within a few steps.
+    let rate = ["--learning-rate", "1", "--schedule", "constant", "--warm-up-epochs", "0"];
+    let activation = ["--activation", "elu", "--limit", "8000", "--epochs", "2"];
+    train(&run, &[&rate[..], &activation].concat()).code(1).stderr(
+        predicate::str::contains("epoch 1, step").and(predicate::str::contains("--learning-rate")),
+    );
+    assert!(!run.join("model.safetensors").exists());
 }
 
 #[test]
