@@ -35,14 +35,24 @@ pub enum PictureError {
         bytes.div_ceil(1_000_000),
         super::decode::MAX_BYTES / 1_000_000
     )]
-    TooLarge { width: u32, height: u32, bytes: u64 },
+    TooLarge {
+        /// Pixels across, as the header says.
+        width: u32,
+        /// Pixels down, as the header says.
+        height: u32,
+        /// What decoding would take.
+        bytes: u64,
+    },
     /// The file itself is larger than any picture this program would decode.
     #[error(
         "the file is too large: {} MB, and the limit is {} MB",
         bytes.div_ceil(1_000_000),
         super::decode::MAX_BYTES / 1_000_000
     )]
-    FileTooLarge { bytes: u64 },
+    FileTooLarge {
+        /// The file's size.
+        bytes: u64,
+    },
     /// A picture without width or height.
     #[error("the picture has no pixels")]
     NoPixels,

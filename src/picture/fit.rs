@@ -102,14 +102,15 @@ pub(super) fn fit(ink: &Plane) -> Option<Picture> {
     let (left, top, width, height) = ink_box(ink)?;
     let step = width.max(height) as f32 / BOX;
     let ink = &towards_mnist_pen(ink.cropped(left, top, width, height), step);
-    let (_, _, width, height) = ink_box(ink)?;
-    let (mut x, mut y) = centre_of_mass(ink)?;
+    let (left, top, width, height) = ink_box(ink)?;
+    let (x, y) = centre_of_mass(ink)?;
     let mut step = width.max(height) as f32 / BOX;
     if (width.max(height) as f32 - BOX).abs() <= 1.0 {
-        // So near the right size that resampling would only blur: move by whole pixels.
+        // So near the right size that resampling would only blur.
         step = 1.0;
-        (x, y) = (x.round(), y.round());
     }
+    let x = snapped(x, left, step);
+    let y = snapped(y, top, step);
     let across = footprints(ink.width, x, step);
     let down = footprints(ink.height, y, step);
     let mut narrow = vec![[0.0f32; SIDE]; ink.height];
@@ -130,6 +131,14 @@ pub(super) fn fit(ink: &Plane) -> Option<Picture> {
     Some(Picture::from_array(values.map(|v| v.clamp(0.0, 1.0))))
 }
 
+/// The middle of the output pixel that holds `centre`, if the first begins where the box does.
+///
+/// So the box fills whole pixels and is moved by whole pixels, as MNIST's own were.
+fn snapped(centre: f32, box_start: usize, step: f32) -> f32 {
+    let start = box_start as f32 - 0.5;
+    start + (((centre - start) / step).floor() + 0.5) * step
+}
+
 /// For each of the 28 pixels along one axis, the source pixels it covers and their weights.
 ///
 /// An output pixel covers `step` source pixels, and averages them by area; it never covers less
@@ -141,8 +150,9 @@ fn footprints(length: usize, centre: f32, step: f32) -> Vec<(usize, Vec<f32>)> {
             // Pixel i spans [i, i + 1] on an axis where its centre is at i + 0.5.
             let middle = centre + 0.5 + (i as f32 - MIDDLE) * step;
             let (from, to) = (middle - reach, middle + reach);
-            let first = from.floor().clamp(0.0, length as f32) as usize;
-            let last = to.ceil().clamp(0.0, length as f32) as usize;
+            // Rounding must not smear a millionth of the ink into one more pixel.
+            let first = (from + 1e-3).floor().clamp(0.0, length as f32) as usize;
+            let last = (to - 1e-3).ceil().clamp(0.0, length as f32) as usize;
             let weights = (first..last)
                 .map(|s| ((to.min(s as f32 + 1.0) - from.max(s as f32)) / (to - from)).max(0.0))
                 .collect();

@@ -18,6 +18,8 @@ const TOLERANCE: f32 = 0.08;
 const WINDOW: f32 = 0.24;
 /// A ground is banded if this share of its columns (or rows) ends as it begins.
 const BANDED: f32 = 0.9;
+/// Deeper shadow than this share of the brightest paper is not made up for, noise being all there.
+const DIMMEST: f32 = 0.25;
 const BINS: usize = 128;
 
 /// The ink on a grey plane, in [0, 1]; `None` where nothing stands out.
@@ -126,10 +128,13 @@ fn over_local_ground(grey: &Plane) -> Plane {
     let sign = if skew < 0.0 { -1.0 } else { 1.0 };
     let bright =
         Plane::new(grey.width, grey.height, grey.values.iter().map(|v| v * sign).collect());
-    let smooth = bright.box_mean(side / 100);
-    let ground = smooth.lowest(radius).highest(radius);
+    let ground = bright.lowest(radius).highest(radius);
+    // Dark ink takes a share of the light that falls on it: in the shadow as large a share of
+    // less light. (`bright` is negative then.) Light ink on a dark board does no such thing.
+    let lightest = ground.values.iter().fold(f32::MIN, |lightest, &g| lightest.max(-g));
+    let light = |g: f32| if sign < 0.0 { (-g).max(DIMMEST * lightest) / lightest } else { 1.0 };
     let difference: Vec<f32> =
-        bright.values.iter().zip(&ground.values).map(|(v, g)| v - g).collect();
+        bright.values.iter().zip(&ground.values).map(|(v, g)| (v - g) / light(*g)).collect();
     // The closing leans to one side of a noisy ground; its middle is the real one.
     let mut sorted = difference.clone();
     let quantile = sorted.len() * 2 / 5;

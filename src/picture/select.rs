@@ -44,18 +44,21 @@ impl Piece {
 /// Lines through the whole picture are left out, if what is left then is a digit that keeps
 /// clear of the edge: a tightly cut 7 is made of such lines.
 pub(super) fn digit(ink: Plane) -> Option<Plane> {
-    if let Some(rest) = without_lines(&ink)
-        && let Some((digit, main)) = heaviest(rest)
+    let (digit, main) = heaviest(&ink)?;
+    // A line through the digit is of one piece with it; one beside it is not kept anyway.
+    if main.touches_edge
+        && let Some(rest) = without_lines(&ink)
+        && let Some((digit, main)) = heaviest(&rest)
         && !main.touches_edge
     {
         return Some(digit);
     }
-    heaviest(ink).map(|(digit, _)| digit)
+    Some(digit)
 }
 
 /// The heaviest piece of ink and what belongs to it.
-fn heaviest(mut ink: Plane) -> Option<(Plane, Piece)> {
-    let (labels, pieces) = pieces(&ink);
+fn heaviest(ink: &Plane) -> Option<(Plane, Piece)> {
+    let (labels, pieces) = pieces(ink);
     let worth = |p: &Piece| p.mass * if p.touches_edge { 0.4 } else { 1.0 };
     let real = |i: &usize| pieces[*i].peak >= 0.5;
     let main = (0..pieces.len())
@@ -74,12 +77,11 @@ fn heaviest(mut ink: Plane) -> Option<(Plane, Piece)> {
     while let Some(more) = (0..pieces.len()).find(|&i| !kept[i] && belongs(&pieces[i], &kept)) {
         kept[more] = true;
     }
-    for (value, &label) in ink.values.iter_mut().zip(&labels) {
-        if label == 0 || !kept[label as usize - 1] {
-            *value = 0.0;
-        }
-    }
-    Some((ink, main))
+    let values =
+        ink.values.iter().zip(&labels).map(|(&value, &label)| {
+            if label != 0 && kept[label as usize - 1] { value } else { 0.0 }
+        });
+    Some((Plane::new(ink.width, ink.height, values.collect()), main))
 }
 
 /// Labels the 8-connected pieces of what is above 0: a label per pixel (0 is paper), and the

@@ -47,6 +47,22 @@ fn largest_difference(a: &Picture, b: &Picture) -> f32 {
     a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
+/// The mean difference between two pictures' pixels where one may lie a pixel off: digits are
+/// moved by whole pixels, and a shade more ink can tip that.
+fn mean_difference_within_a_pixel(a: &Picture, b: &Picture) -> f32 {
+    let at = |p: &Picture, x: i32, y: i32| {
+        let inside = (0..28).contains(&x) && (0..28).contains(&y);
+        if inside { p.as_slice()[(y * 28 + x) as usize] } else { 0.0 }
+    };
+    let pixels = || (0..28).flat_map(|y| (0..28).map(move |x| (x, y)));
+    (-1..=1)
+        .flat_map(|dy| (-1..=1).map(move |dx| (dx, dy)))
+        .map(|(dx, dy)| {
+            pixels().map(|(x, y)| (at(a, x, y) - at(b, x + dx, y + dy)).abs()).sum::<f32>() / 784.0
+        })
+        .fold(f32::MAX, f32::min)
+}
+
 fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.into().write_to(&mut bytes, format).expect("encoding to memory");
@@ -62,12 +78,11 @@ fn reference() -> Picture {
 fn the_box_is_20_pixels_and_the_centre_of_mass_in_the_middle() {
     let picture = reference();
     let plane = plane::Plane::new(SIDE, SIDE, picture.as_slice().to_vec());
-    // The seven is 0.55 + pen / side of the square tall, so its height becomes 20. One more row
-    // may be touched on either side, because the centre of mass decides where the box lies.
     let (_, _, width, height) = fit::ink_box(&plane).unwrap();
-    assert!((20..=22).contains(&height) && width < height, "{width} x {height}");
+    assert!(height == 20 && width < height, "{width} x {height}");
     let (x, y) = fit::centre_of_mass(&plane).unwrap();
-    assert!((x - 14.0).abs() < 0.05 && (y - 14.0).abs() < 0.05, "({x}, {y})");
+    // Moved by whole pixels, so up to half a pixel off.
+    assert!((x - 14.0).abs() < 0.51 && (y - 14.0).abs() < 0.51, "({x}, {y})");
     let brightest = picture.as_slice().iter().copied().fold(0.0, f32::max);
     assert!(brightest > 0.99 && picture.as_slice().iter().all(|v| (0.0..=1.0).contains(v)));
 }
@@ -95,10 +110,10 @@ fn moving_the_digit_changes_nothing() {
 }
 
 #[test]
-fn more_paper_around_changes_nothing() {
+fn more_paper_around_changes_next_to_nothing() {
     let mut padded = GrayImage::from_pixel(250, 180, Luma([255]));
     image::imageops::overlay(&mut padded, &drawn(112, 12.0, 255.0, 0.0), 90, 40);
-    assert!(largest_difference(&reference(), &picture_of(padded)) < 1e-4);
+    assert!(largest_difference(&reference(), &picture_of(padded)) < 0.01);
 }
 
 #[test]
@@ -186,7 +201,8 @@ fn a_shadow_across_the_paper_is_not_ink() {
         let light = if x + y < 100 { 0.55 } else { 1.0 };
         Luma([(240.0 * light * (1.0 - 0.7 * seven(x, y))).round() as u8])
     });
-    assert!(largest_difference(&reference(), &picture_of(image)) < 0.6);
+    let difference = mean_difference_within_a_pixel(&reference(), &picture_of(image));
+    assert!(difference < 0.02, "{difference}");
 }
 
 #[test]
@@ -203,7 +219,7 @@ fn a_ruled_line_a_speck_and_a_neighbour_are_left_out() {
             image.put_pixel(x, y, Luma([0]));
         }
     }
-    assert!(largest_difference(&reference(), &picture_of(image)) < 1e-4);
+    assert!(largest_difference(&reference(), &picture_of(image)) < 0.01);
 }
 
 #[test]
