@@ -129,8 +129,8 @@ pub enum DataError {
     },
     /// Not on this machine, and not to be downloaded.
     #[error(
-        "MNIST is not on this machine, and downloading it failed ({0}). Put its four IDX files \
-         into a folder and name it with `--data DIR`"
+        "MNIST is not on this machine, and downloading it failed: is this machine online? Put its \
+         four IDX files into a folder and name it with `--data DIR`. Burn's words: {0}"
     )]
     Download(String),
 }

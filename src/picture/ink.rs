@@ -13,7 +13,7 @@ use super::plane::Plane;
 /// (values in [0, 1]; JPEG compression alone makes about half of it).
 const LEAST_CONTRAST: f32 = 6.0 / 255.0;
 /// Pixels this near to the ground's value belong to it, as a share of the picture's range.
-const TOLERANCE: f32 = 0.08;
+const TOLERANCE: f32 = 0.04;
 /// The window that a stroke must be narrower than, as a share of the picture's longer side.
 const WINDOW: f32 = 0.24;
 /// A ground is banded if this share of its columns (or rows) ends as it begins.
@@ -77,7 +77,7 @@ fn even_ground(grey: &Plane, low: f32, high: f32) -> Option<f32> {
         }
     }
     let (inside, along_edge) = (share(&all, best) / count, share(&edge, best) / edge_count);
-    let even = along_edge >= 0.9 && inside >= 0.4 || inside >= 0.8;
+    let even = along_edge >= 0.9 && inside >= 0.4;
     if !even {
         return None;
     }

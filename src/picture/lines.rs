@@ -10,11 +10,8 @@ use super::plane::Plane;
 const INKED: f32 = 0.3;
 /// Ink above this still is the line's own fringe.
 const BARELY: f32 = 0.1;
-/// A solid line has ink along this share of its length.
+/// A line has ink along this share of its length.
 const SOLID: f32 = 0.93;
-/// A dotted one along this share, and stops and starts at least [`DOTS`] times.
-const DOTTED: f32 = 0.93;
-const DOTS: usize = 8;
 /// This share of a line's ink must be free of other ink at its sides.
 const FREE: f32 = 0.5;
 /// A stroke thicker than this share of the picture is no line.
@@ -110,14 +107,8 @@ impl Line {
         let inked = |step: usize| self.ink_at(ink, step, 0.0) > INKED;
         let count = (0..=self.steps).filter(|&step| inked(step)).count();
         let share = count as f32 / (self.steps + 1) as f32;
-        if share < DOTTED {
-            return None;
-        }
         if share < SOLID {
-            let changes = (0..self.steps).filter(|&s| inked(s) != inked(s + 1)).count();
-            if changes < DOTS {
-                return None;
-            }
+            return None;
         }
         let aside = self.reach as f32 + 1.0;
         let free = (0..=self.steps)
