@@ -197,11 +197,6 @@ impl SavedModel {
         Model::new(linears, self.metadata.model.activation, device)
     }
 
-    /// The first eight digits of the weights' SHA-256: enough to tell models apart.
-    pub fn short_sum(&self) -> String {
-        self.sum()[..8].to_owned()
-    }
-
     /// SHA-256, in hexadecimal, of all weights and biases in the order of [`Self::tensors`], each
     /// value as four little-endian bytes.
     fn sum(&self) -> String {
