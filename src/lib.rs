@@ -8,12 +8,12 @@
 //! | room | is |
 //! |---|---|
 //! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
-//! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, what a run leaves on disk |
+//! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
 //! | [`picture`] | any image file to MNIST's 28×28 convention |
-//! | [`data`] | MNIST: where it is found, IDX parsing, the split, batches whose order is a function of (seed, epoch) |
+//! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, batches whose order is a function of (seed, epoch) |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
 //! | [`backend`] | the Burn devices this build offers, and choosing one |
 //! | [`files`] | files that are whole or absent, and where the project's folders lie |

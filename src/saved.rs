@@ -204,7 +204,7 @@ impl SavedModel {
         for (_, _, values) in self.tensors() {
             sha.update(little_endian(values));
         }
-        sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        files::hex(&sha.finalize())
     }
 
     /// Name, shape and values of each tensor: `fc1.weight`, `fc1.bias`, `fc2.weight`, …

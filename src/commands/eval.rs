@@ -11,7 +11,6 @@ use super::labelled::{self, Labelled};
 use super::{classifier, percent, say, say_json, thousands};
 use crate::classifier::Classifier;
 use crate::cli::EvalArgs;
-use crate::data::loader::unit;
 use crate::data::source::{Half, Source};
 use crate::evaluate::Evaluation;
 use crate::picture::{self, Picture};
@@ -27,8 +26,7 @@ pub fn run(args: EvalArgs) -> Result<ExitCode> {
 
 fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
     let digits = Source::find(args.data.as_deref())?.load(Half::Test)?.digits;
-    let logits = classifier
-        .logits(digits.len(), |index| digits.pixels(index).iter().map(|&byte| unit(byte)))?;
+    let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
     let figures = Evaluation::new(&logits, digits.labels(), classifier.metadata().temperature);
     if args.json {
         return say_json(&figures);

@@ -62,6 +62,14 @@ impl Digits {
         &self.pixels.as_chunks().0[self.first + index]
     }
 
+    /// The same pixels as numbers in [0, 1]: what the network takes.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    pub fn values(&self, index: usize) -> impl Iterator<Item = f32> {
+        self.pixels(index).iter().map(|&byte| loader::unit(byte))
+    }
+
     /// The labels of all pictures, 0 to 9.
     pub fn labels(&self) -> &[u8] {
         &self.labels[self.first..self.first + self.len]

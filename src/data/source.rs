@@ -308,16 +308,12 @@ impl Source {
         let path = self.path(half, file)?;
         match read_unzipped(&path) {
             Ok(bytes) => {
-                let sum = hex(&Sha256::digest(&bytes));
+                let sum = files::hex(&Sha256::digest(&bytes));
                 Ok((path, sum, bytes))
             }
             Err(error) => Err(DataError::Read { path, error }),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Gzipped or not is told from the content.

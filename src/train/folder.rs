@@ -3,6 +3,7 @@
 //! ```text
 //! artifacts/runs/NAME/
 //!     config.toml          the configuration as resolved
+//!     data.json            what it trains on: a resumed run must be given the same
 //!     history.jsonl        one object per epoch
 //!     checkpoints/epoch-0007/
 //!         model.bpk  optimizer.bpk  schedule.bpk   Burn's records
@@ -191,7 +192,7 @@ impl WholeCheckpoint {
 }
 
 fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    files::hex(&Sha256::digest(bytes))
 }
 
 /// Burn saves model, optimizer and schedule on three threads, each file by itself. This gathers the

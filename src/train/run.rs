@@ -21,7 +21,7 @@ use super::{TrainError, curves, optimizer};
 use crate::classifier::Classifier;
 use crate::data::Digits;
 use crate::data::distort::Distorter;
-use crate::data::loader::{BatchLoader, Order, unit};
+use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::Loaded;
 use crate::files;
 use crate::saved::{DataProvenance, FORMAT, Metadata, SavedModel};
@@ -260,7 +260,7 @@ impl Run {
         }
         let valid = &self.valid;
         let logits = Classifier::new(saved, String::new(), device)
-            .logits(valid.len(), |index| valid.pixels(index).iter().map(|&byte| unit(byte)))?;
+            .logits(valid.len(), |index| valid.values(index))?;
         Ok(Calibration::fit(&logits, valid.labels()))
     }
 
