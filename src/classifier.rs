@@ -12,12 +12,7 @@ use thiserror::Error;
 use crate::files;
 use crate::model::{CLASSES, Model, PIXELS};
 use crate::picture::Picture;
-use crate::saved::{self, Metadata, SavedError, SavedModel};
-
-/// The model that ships with the program, inside it.
-static SHIPPED: &[u8] = include_bytes!("../artifacts/model/digits.safetensors");
-/// What `--model` calls it.
-pub const SHIPPED_NAME: &str = "shipped";
+use crate::saved::{self, Metadata, SHIPPED_NAME, SavedError, SavedModel};
 
 /// Pictures that go through the network at once: bounds memory, and is past the size where larger
 /// batches gain nothing.
@@ -29,12 +24,6 @@ pub enum ClassifierError {
     /// The file can't be used.
     #[error(transparent)]
     Saved(#[from] SavedError),
-    /// The folder is a run without a result.
-    #[error(
-        "{0} holds no finished model. If training was interrupted, finish it with \
-         `burn-digits train --resume {0}`"
-    )]
-    Unfinished(PathBuf),
     /// The device failed.
     #[error("the logits can't be read from the device: {0}")]
     Device(#[from] TensorReadError),
@@ -71,23 +60,15 @@ impl Classifier {
     /// # Errors
     /// If its bytes inside this executable were damaged.
     pub fn shipped(device: &Device) -> Result<Self, ClassifierError> {
-        let saved = SavedModel::from_bytes(SHIPPED).map_err(|problem| SavedError::Content {
-            path: "the model inside this program".into(),
-            problem,
-        })?;
-        Ok(Self::new(&saved, SHIPPED_NAME.to_owned(), device))
+        Ok(Self::new(&SavedModel::shipped()?, SHIPPED_NAME.to_owned(), device))
     }
 
-    /// A model file, or the folder of a finished run.
+    /// A model file, or the folder of a finished run; `shipped` is [`Self::shipped`].
     ///
     /// # Errors
     /// If it can't be read or is damaged.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ClassifierError> {
-        let file = if path.is_dir() { path.join(saved::FILE_NAME) } else { path.to_owned() };
-        if path.is_dir() && !file.exists() {
-            return Err(ClassifierError::Unfinished(path.to_owned()));
-        }
-        Ok(Self::new(&SavedModel::load(&file)?, path.display().to_string(), device))
+        Ok(Self::new(&SavedModel::named(path)?, path.display().to_string(), device))
     }
 
     /// The model that every command uses by the same rule: the one named (`shipped`, a file or a
@@ -98,7 +79,6 @@ impl Classifier {
     /// If the one named can't be used. A damaged run that nobody named is passed over.
     pub fn choose(named: Option<&Path>, device: &Device) -> Result<Self, ClassifierError> {
         match named {
-            Some(name) if name == Path::new(SHIPPED_NAME) => Self::shipped(device),
             Some(path) => Self::load(path, device),
             None => match newest_run() {
                 Some((path, saved)) => Ok(Self::new(&saved, path.display().to_string(), device)),

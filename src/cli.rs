@@ -88,6 +88,14 @@ pub struct TrainArgs {
     /// strengths are the file's, or the project's own.
     #[arg(long)]
     pub distort: bool,
+    /// Start from a model's weights: a model file, a run's folder, or `shipped`. Fine-tuning wants
+    /// a lower learning rate, 2e-4 for one.
+    #[arg(long, value_name = "MODEL")]
+    pub from: Option<PathBuf>,
+    /// Learn from the answers of this model too (any widths of the hidden layers); may be given
+    /// several times.
+    #[arg(long, value_name = "MODEL")]
+    pub teacher: Vec<PathBuf>,
     /// Everything random is derived from this.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -111,11 +119,16 @@ pub struct TrainArgs {
         "epochs", "batch_size", "learning_rate", "schedule", "warm_up_epochs", "optimizer",
         "weight_decay", "label_smoothing", "activation", "hidden", "distort", "seed", "train_on", "limit",
         "early_stopping", "config", "out",
+        "from", "teacher",
     ])]
     pub resume: Option<PathBuf>,
     /// A folder with the four IDX files; otherwise MNIST, bundled, cached or downloaded.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Train on labelled pictures of any kind instead: a folder with subfolders 0 to 9, or with a
+    /// labels.csv with the columns file and digit beside img/.
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub pictures: Option<PathBuf>,
     /// The backend: otherwise wgpu on a real GPU, then flex, then ndarray.
     #[arg(long, value_name = "NAME")]
     pub backend: Option<Backend>,
@@ -173,6 +186,12 @@ pub struct InferArgs {
     /// Draw the 28×28 pixels that the network saw.
     #[arg(long, conflicts_with = "json")]
     pub show: bool,
+    /// Find every digit of a picture (a number on a note, a row of boxes) and read them all.
+    #[arg(long, conflicts_with = "top")]
+    pub many: bool,
+    /// Write the picture with a box around each digit that was read; for one picture at a time.
+    #[arg(long, value_name = "OUT.png", requires = "many", conflicts_with = "paths_from")]
+    pub annotate: Option<PathBuf>,
 }
 
 /// What `summary` is told.

@@ -23,6 +23,10 @@ pub struct Evaluation {
     pub loss: f64,
     /// Expected calibration error, a fraction: see [`calibration_error`].
     pub ece: f64,
+    /// Answers whose confidence reaches the model's threshold, so that they are not marked unsure.
+    pub sure: usize,
+    /// Those among them that are wrong.
+    pub sure_errors: usize,
     /// One entry per digit, 0 to 9.
     pub classes: Vec<ClassFigures>,
     /// `confusion[t][p]` pictures of the digit t were read as p.
@@ -46,7 +50,8 @@ pub struct ClassFigures {
 }
 
 impl Evaluation {
-    /// Figures of `logits` against the true `labels`, probabilities at `temperature`.
+    /// Figures of `logits` against the true `labels`, probabilities at `temperature`, answers less
+    /// probable than `unsure_below` marked unsure.
     ///
     /// # Panics
     /// If there are not as many labels as logits, or a label is above 9.
@@ -56,14 +61,20 @@ impl Evaluation {
     ///
     /// // Two sevens and a one; the second seven is taken for a one.
     /// let says = |digit: usize| { let mut logits = [0.0; 10]; logits[digit] = 9.0; logits };
-    /// let figures = Evaluation::new(&[says(7), says(1), says(1)], &[7, 7, 1], 1.0);
+    /// let figures = Evaluation::new(&[says(7), says(1), says(1)], &[7, 7, 1], 1.0, 0.5);
     ///
     /// assert_eq!((figures.errors, figures.total), (1, 3));
+    /// assert_eq!((figures.sure, figures.sure_errors), (3, 1));
     /// assert_eq!(figures.confusion[7][1], 1);
     /// assert_eq!((figures.classes[7].precision, figures.classes[7].recall), (1.0, 0.5));
     /// assert_eq!((figures.classes[1].precision, figures.classes[1].recall), (0.5, 1.0));
     /// ```
-    pub fn new(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> Self {
+    pub fn new(
+        logits: &[[f32; CLASSES]],
+        labels: &[u8],
+        temperature: f32,
+        unsure_below: f32,
+    ) -> Self {
         assert_eq!(logits.len(), labels.len(), "each row of logits has its label");
         let mut confusion = [[0; CLASSES]; CLASSES];
         let mut answers = Vec::with_capacity(labels.len());
@@ -72,6 +83,9 @@ impl Evaluation {
             confusion[label as usize][answer] += 1;
             answers.push((softmax(row, temperature)[answer], answer == label as usize));
         }
+        let is_sure = |&&(confidence, _): &&(f32, bool)| confidence >= unsure_below;
+        let sure = answers.iter().filter(is_sure).count();
+        let sure_errors = answers.iter().filter(is_sure).filter(|(_, is_right)| !is_right).count();
         let total = labels.len();
         let right: usize = (0..CLASSES).map(|digit| confusion[digit][digit]).sum();
         Self {
@@ -80,6 +94,8 @@ impl Evaluation {
             total,
             loss: mean_loss(logits, labels, temperature),
             ece: calibration_error(&answers),
+            sure,
+            sure_errors,
             classes: (0..CLASSES).map(|digit| class_figures(&confusion, digit)).collect(),
             confusion,
         }

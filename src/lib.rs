@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
+//! | [`number`] | several digits in one picture, read as a number: what [`picture::many`] finds, chosen by a classifier |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
@@ -52,6 +53,7 @@ pub mod data;
 pub mod evaluate;
 pub mod files;
 pub mod model;
+pub mod number;
 pub mod picture;
 pub mod saved;
 pub mod train;

@@ -30,6 +30,11 @@ pub const FORMAT: u32 = 1;
 /// The file's name inside a run's folder.
 pub const FILE_NAME: &str = "model.safetensors";
 
+/// What `--model` calls the model that ships with the program.
+pub const SHIPPED_NAME: &str = "shipped";
+/// That model, inside the program.
+static SHIPPED: &[u8] = include_bytes!("../artifacts/model/digits.safetensors");
+
 const METADATA_KEY: &str = "burn-digits";
 /// More than a hundred times the default network.
 const LARGEST_FILE: u64 = 256 << 20;
@@ -95,6 +100,12 @@ pub enum SavedError {
         /// What is wrong.
         problem: Problem,
     },
+    /// The folder is a run without a result.
+    #[error(
+        "{0} holds no finished model. If training was interrupted, finish it with \
+         `burn-digits train --resume {0}`"
+    )]
+    Unfinished(PathBuf),
     /// A device didn't give the weights back.
     #[error("the weights can't be read from the device: {0}")]
     Device(#[from] TensorReadError),
@@ -164,6 +175,32 @@ struct LayerWeights {
 }
 
 impl SavedModel {
+    /// The model that ships with the program.
+    ///
+    /// # Errors
+    /// If its bytes inside this executable were damaged.
+    pub fn shipped() -> Result<Self, SavedError> {
+        Self::from_bytes(SHIPPED).map_err(|problem| SavedError::Content {
+            path: "the model inside this program".into(),
+            problem,
+        })
+    }
+
+    /// The model that a person names: `shipped`, a model file, or the folder of a finished run.
+    ///
+    /// # Errors
+    /// If it can't be read or is damaged.
+    pub fn named(name: &Path) -> Result<Self, SavedError> {
+        if name == Path::new(SHIPPED_NAME) {
+            return Self::shipped();
+        }
+        if !name.is_dir() {
+            return Self::load(name);
+        }
+        let file = name.join(FILE_NAME);
+        if file.exists() { Self::load(&file) } else { Err(SavedError::Unfinished(name.to_owned())) }
+    }
+
     /// Takes the weights out of a network.
     ///
     /// # Errors
@@ -199,7 +236,7 @@ impl SavedModel {
 
     /// SHA-256, in hexadecimal, of all weights and biases in the order of [`Self::tensors`], each
     /// value as four little-endian bytes.
-    fn sum(&self) -> String {
+    pub fn weights_sha256(&self) -> String {
         let mut sha = Sha256::new();
         for (_, _, values) in self.tensors() {
             sha.update(little_endian(values));
@@ -236,7 +273,8 @@ impl SavedModel {
                 Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()?;
-        let stored = Stored { metadata: self.metadata.clone(), weights_sha256: self.sum() };
+        let stored =
+            Stored { metadata: self.metadata.clone(), weights_sha256: self.weights_sha256() };
         let json = serde_json::to_string(&stored)?;
         // One key only: the writer takes its metadata from a hash map, whose order is random.
         safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), json)])))
@@ -306,7 +344,7 @@ impl SavedModel {
         }
         let layers = layers.try_into().expect("a configuration has four layers");
         let saved = Self { metadata, layers };
-        if saved.sum() != weights_sha256 { Err(Problem::Sum) } else { Ok(saved) }
+        if saved.weights_sha256() != weights_sha256 { Err(Problem::Sum) } else { Ok(saved) }
     }
 }
 

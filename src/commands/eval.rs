@@ -13,6 +13,7 @@ use crate::classifier::Classifier;
 use crate::cli::EvalArgs;
 use crate::data::source::{Half, Source};
 use crate::evaluate::Evaluation;
+use crate::model::CLASSES;
 use crate::picture::{self, Picture};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
@@ -27,12 +28,17 @@ pub fn run(args: EvalArgs) -> Result<ExitCode> {
 fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
     let digits = Source::find(args.data.as_deref())?.load(Half::Test)?.digits;
     let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
-    let figures = Evaluation::new(&logits, digits.labels(), classifier.metadata().temperature);
+    let figures = evaluation(&logits, digits.labels(), classifier);
     if args.json {
         return say_json(&figures);
     }
     headline(&figures, classifier, "test images")?;
     details(&figures)
+}
+
+fn evaluation(logits: &[[f32; CLASSES]], labels: &[u8], classifier: &Classifier) -> Evaluation {
+    let metadata = classifier.metadata();
+    Evaluation::new(logits, labels, metadata.temperature, metadata.unsure_below)
 }
 
 /// A picture that was read as another digit, or as none.
@@ -101,8 +107,8 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, labelled: Vec<Labelled>
         })
         .collect();
     let logits: Vec<_> = predictions.iter().map(|prediction| prediction.logits).collect();
-    let figures = Evaluation::new(&logits, &labels, classifier.metadata().temperature)
-        .with_unanswered(labelled.len() - labels.len());
+    let figures =
+        evaluation(&logits, &labels, classifier).with_unanswered(labelled.len() - labels.len());
     if args.json {
         return say_json(&PictureFigures { figures: &figures, kinds: &kinds, mistakes: &mistakes });
     }
@@ -139,6 +145,13 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
         figures.loss,
         percent(figures.ece),
         classifier.name()
+    ))?;
+    let answered = figures.confusion.iter().flatten().sum();
+    say(format_args!(
+        "{} answered surely (confidence {} or more), {} of them wrong",
+        percent(figures.sure as f64 / usize::max(answered, 1) as f64),
+        classifier.metadata().unsure_below,
+        figures.sure_errors
     ))
 }
 

@@ -3,7 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use rayon::prelude::*;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::note;
+use crate::data::Digits;
+use crate::data::source::Loaded;
+use crate::files;
+use crate::picture;
 
 /// A picture and what it shows.
 pub struct Labelled {
@@ -33,6 +41,28 @@ pub fn read(folder: &Path) -> Result<Vec<Labelled>> {
         folder.display()
     );
     Ok(pictures)
+}
+
+/// All pictures of a folder as a data set to train on, in a mixed order that is always the same, so
+/// that those which validate are of every digit. Pictures that can't be read are named and left out.
+pub fn digits(folder: &Path) -> Result<Loaded> {
+    let mut labelled = read(folder)?;
+    fastrand::Rng::with_seed(0).shuffle(&mut labelled);
+    let read: Vec<_> = labelled.par_iter().map(|item| picture::read(&item.path)).collect();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for (item, outcome) in labelled.iter().zip(read) {
+        match outcome {
+            Ok(picture) => {
+                pixels.extend(picture.as_slice().iter().map(|v| (v * 255.0).round() as u8));
+                labels.push(item.digit);
+            }
+            Err(error) => note(format_args!("{} is left out: {error}", item.path.display())),
+        }
+    }
+    ensure!(!labels.is_empty(), "no picture in {} can be read", folder.display());
+    let sum = Sha256::new().chain_update(&pixels).chain_update(&labels).finalize();
+    let sha256 = files::hex(&sum);
+    Ok(Loaded { digits: Digits::new(pixels, labels), is_mnist: false, sha256 })
 }
 
 fn from_table(folder: &Path, table: &Path) -> Result<Vec<Labelled>> {

@@ -11,10 +11,11 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::{FAILED, note, percent, say, say_json, select, thousands};
+use super::{FAILED, labelled, note, percent, say, say_json, select, thousands};
 use crate::cli::TrainArgs;
-use crate::data::source::{Half, Source};
+use crate::data::source::{Half, Loaded, Source};
 use crate::files;
+use crate::saved::SavedModel;
 use crate::train::progress::Progress;
 use crate::train::{Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError};
 
@@ -27,8 +28,10 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             }
             let config = folder.config()?;
             let device = select(args.backend.or(config.backend))?.device;
-            let data = args.data.as_deref().or(config.data.as_deref());
-            let data = Source::find(data)?.load(Half::Train)?;
+            let data = match (&args.data, &args.pictures) {
+                (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
+                (given, pictures) => data(given.as_deref(), pictures.as_deref())?,
+            };
             let (run, damaged) = Run::resume(folder, config, &data)?;
             for path in damaged {
                 note(format_args!(
@@ -42,7 +45,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             let mut config = configuration(&args)?;
             let selected = select(config.backend)?;
             config.backend = Some(selected.backend);
-            let data = Source::find(config.data.as_deref())?.load(Half::Train)?;
+            let data = data(config.data.as_deref(), config.pictures.as_deref())?;
             let folder = args.out.clone().unwrap_or_else(folder_for_now);
             (Run::create(&folder, config, &data)?, selected.device)
         }
@@ -81,6 +84,14 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     }
 }
 
+/// What there is to train on: labelled pictures, or a data set of MNIST's shape.
+fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
+    match pictures {
+        Some(folder) => labelled::digits(folder),
+        None => Ok(Source::find(given)?.load(Half::Train)?),
+    }
+}
+
 /// The file's values, or the defaults, with the flags on top.
 fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     let mut config = match &args.config {
@@ -108,7 +119,22 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     }
     config.limit = args.limit.or(config.limit);
     config.early_stopping = args.early_stopping.or(config.early_stopping);
-    config.data = args.data.clone().or(config.data);
+    if args.data.is_some() || args.pictures.is_some() {
+        config.data.clone_from(&args.data);
+        config.pictures.clone_from(&args.pictures);
+    }
+    if !args.teacher.is_empty() {
+        config.teacher.get_or_insert_default().models.clone_from(&args.teacher);
+    }
+    if let Some(from) = &args.from {
+        // Its layers are what it starts with, unless others were asked for.
+        let saved = SavedModel::named(from)?;
+        set(&mut config.model.activation, &saved.metadata.model.activation.into());
+        set(&mut config.model.hidden, &saved.metadata.model.hidden.into());
+        set(&mut config.model.activation, &args.activation);
+        set(&mut config.model.hidden, &args.hidden);
+        config.from = Some(from.clone());
+    }
     config.backend = args.backend.or(config.backend);
     match args.warm_up_epochs {
         Some(epochs) => config.warm_up_epochs = epochs,

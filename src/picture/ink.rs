@@ -14,8 +14,9 @@ use super::plane::Plane;
 const LEAST_CONTRAST: f32 = 6.0 / 255.0;
 /// Pixels this near to the ground's value belong to it, as a share of the picture's range.
 const TOLERANCE: f32 = 0.04;
-/// The window that a stroke must be narrower than, as a share of the picture's longer side.
-const WINDOW: f32 = 0.24;
+/// The window that a stroke must be narrower than, as a share of the longer side of a picture that
+/// holds one digit.
+pub(super) const WINDOW: f32 = 0.24;
 /// A ground is banded if this share of its columns (or rows) ends as it begins.
 const BANDED: f32 = 0.9;
 /// Deeper shadow than this share of the brightest paper is not made up for, noise being all there.
@@ -23,7 +24,9 @@ const DIMMEST: f32 = 0.25;
 const BINS: usize = 128;
 
 /// The ink on a grey plane, in [0, 1]; `None` where nothing stands out.
-pub(super) fn ink(grey: &Plane) -> Option<Plane> {
+///
+/// A stroke is narrower than `window`, as a share of the plane's longer side.
+pub(super) fn ink(grey: &Plane, window: f32) -> Option<Plane> {
     let (low, high) = extremes(&grey.values);
     if high - low < LEAST_CONTRAST {
         return None;
@@ -32,7 +35,7 @@ pub(super) fn ink(grey: &Plane) -> Option<Plane> {
     let grey = cleaner.as_ref().unwrap_or(grey);
     let raw = match even_ground(grey, low, high) {
         Some(ground) => over_even_ground(grey, ground),
-        None => over_bands(grey, high - low).unwrap_or_else(|| over_local_ground(grey)),
+        None => over_bands(grey, high - low).unwrap_or_else(|| over_local_ground(grey, window)),
     };
     to_full_scale(raw)
 }
@@ -117,9 +120,9 @@ fn over_bands(grey: &Plane, range: f32) -> Option<Plane> {
 }
 
 /// Difference from the ground around each pixel.
-fn over_local_ground(grey: &Plane) -> Plane {
+fn over_local_ground(grey: &Plane, window: f32) -> Plane {
     let side = grey.width.max(grey.height);
-    let radius = ((side as f32 * WINDOW / 2.0).round() as usize).max(1);
+    let radius = ((side as f32 * window / 2.0).round() as usize).max(1);
     // Strokes are the few pixels that differ much from their surroundings: the sign of the
     // third moment is the side they differ to.
     let around = grey.box_mean(side / 3);

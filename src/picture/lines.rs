@@ -14,23 +14,47 @@ const BARELY: f32 = 0.1;
 const SOLID: f32 = 0.93;
 /// This share of a line's ink must be free of other ink at its sides.
 const FREE: f32 = 0.5;
-/// A stroke thicker than this share of the picture is no line.
+/// What a pixel away from the middle of the ink at a line's end costs, as ink.
+const OFF: f32 = 0.01;
+/// In a picture of one digit, a stroke thicker than this share of the picture is no line.
 const THICKEST: f32 = 0.12;
-/// Pictures with more runs of ink along the edge are not searched.
-const MOST_RUNS: usize = 16;
+
+/// What is taken for a line.
+pub(super) struct Search {
+    /// The thickest, in pixels.
+    pub(super) thickest: f32,
+    /// The shortest, in pixels.
+    pub(super) shortest: f32,
+    /// Pictures with more runs of ink along the edge are not searched.
+    pub(super) most_runs: usize,
+}
+
+impl Search {
+    /// For a picture of one digit.
+    pub(super) fn across(ink: &Plane) -> Self {
+        let side = ink.width.min(ink.height) as f32;
+        Self { thickest: THICKEST * side, shortest: 0.0, most_runs: 16 }
+    }
+}
 
 /// The ink without lines from edge to edge, if there were any.
-pub(super) fn without_lines(ink: &Plane) -> Option<Plane> {
+pub(super) fn without_lines(ink: &Plane, search: &Search) -> Option<Plane> {
     let runs = edge_runs(ink);
-    if runs.is_empty() || runs.len() > MOST_RUNS || ink.width.min(ink.height) < 8 {
+    if runs.is_empty() || runs.len() > search.most_runs || ink.width.min(ink.height) < 8 {
         return None;
     }
     let mut rest: Option<Plane> = None;
-    for &start in &runs {
+    for run in &runs {
         let current = rest.as_ref().unwrap_or(ink);
-        let line = edge_points(current)
-            .filter_map(|end| Line::new(start, end, current))
-            .filter_map(|line| line.support(current).map(|support| (support, line)))
+        let start = run[run.len() / 2];
+        let ends = runs.iter().flat_map(|run| {
+            let middle = run.len() / 2;
+            run.iter().enumerate().map(move |(at, &end)| (end, at.abs_diff(middle)))
+        });
+        let line = ends
+            .filter_map(|(end, off)| Some((Line::new(start, end, current, search)?, off)))
+            // Among equals the line that ends in the middle of its ink, as it starts.
+            .filter_map(|(line, off)| Some((line.support(current)? - OFF * off as f32, line)))
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, line)) = line {
             rest = Some(line.erased_from(current));
@@ -49,19 +73,20 @@ fn edge_points(ink: &Plane) -> impl Iterator<Item = (f32, f32)> + use<> {
     top.chain(down).chain(back).chain(up).map(|(x, y)| (x as f32, y as f32))
 }
 
-/// The middle of every unbroken run of ink along the edge.
-fn edge_runs(ink: &Plane) -> Vec<(f32, f32)> {
+/// Every unbroken run of ink along the edge.
+fn edge_runs(ink: &Plane) -> Vec<Vec<(f32, f32)>> {
     let mut runs = Vec::new();
     let mut run: Vec<(f32, f32)> = Vec::new();
     for point in edge_points(ink) {
         if ink.at(point.0, point.1) > INKED {
             run.push(point);
         } else if !run.is_empty() {
-            runs.push(run[run.len() / 2]);
-            run.clear();
+            runs.push(std::mem::take(&mut run));
         }
     }
-    runs.extend(run.get(run.len() / 2));
+    if !run.is_empty() {
+        runs.push(run);
+    }
     runs
 }
 
@@ -76,8 +101,8 @@ struct Line {
 }
 
 impl Line {
-    /// `None` for a line that only cuts off a corner or runs along the edge.
-    fn new(start: (f32, f32), end: (f32, f32), ink: &Plane) -> Option<Self> {
+    /// `None` for a line that only cuts off a corner, runs along the edge or is too short.
+    fn new(start: (f32, f32), end: (f32, f32), ink: &Plane, search: &Search) -> Option<Self> {
         let (dx, dy) = (end.0 - start.0, end.1 - start.1);
         let crosses = dx.abs() >= (ink.width - 1) as f32 || dy.abs() >= (ink.height - 1) as f32;
         let along_edge = start.0 == end.0 && (start.0 == 0.0 || start.0 == (ink.width - 1) as f32)
@@ -86,7 +111,10 @@ impl Line {
             return None;
         }
         let length = dx.hypot(dy);
-        let reach = (THICKEST / 2.0 * ink.width.min(ink.height) as f32).ceil() as usize;
+        if length < search.shortest {
+            return None;
+        }
+        let reach = (search.thickest / 2.0).ceil() as usize;
         Some(Self { start, along: (dx / length, dy / length), steps: length as usize, reach })
     }
 
@@ -105,11 +133,13 @@ impl Line {
     /// How much ink lies along the line, if it is enough to be one and stands free of other ink.
     fn support(&self, ink: &Plane) -> Option<f32> {
         let inked = |step: usize| self.ink_at(ink, step, 0.0) > INKED;
-        let count = (0..=self.steps).filter(|&step| inked(step)).count();
-        let share = count as f32 / (self.steps + 1) as f32;
-        if share < SOLID {
+        // Nearly all lines tried have too many gaps, and show it soon.
+        let most_gaps = ((1.0 - SOLID) * (self.steps + 1) as f32) as usize;
+        let gaps = (0..=self.steps).filter(|&step| !inked(step)).take(most_gaps + 1).count();
+        if gaps > most_gaps {
             return None;
         }
+        let count = self.steps + 1 - gaps;
         let aside = self.reach as f32 + 1.0;
         let free = (0..=self.steps)
             .filter(|&s| inked(s))

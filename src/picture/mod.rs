@@ -8,12 +8,17 @@
 //! ```text
 //! path ── decode ──► image ── plane ──► grey ── ink ──► ink ── select ──► digit ── fit ──► Picture
 //! ```
+//!
+//! [`many`] finds several digits on one picture.
 
+mod cut;
 mod decode;
 mod error;
 mod fit;
+mod frames;
 mod ink;
 mod lines;
+pub mod many;
 mod morphology;
 mod noise;
 mod plane;
@@ -71,19 +76,29 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
     normalise(&decode::decode(bytes)?)
 }
 
+/// Decodes an image file's pixels, turned the way the camera was held.
+pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
+    decode::decode(bytes)
+}
+
+/// Reads a regular file whole, within [`MAX_BYTES`].
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
+    decode::read_file(path)
+}
+
 /// Turns an image of any size and colours into MNIST's convention.
 pub fn normalise(image: &DynamicImage) -> Result<Picture, PictureError> {
     if image.width() == 0 || image.height() == 0 {
         return Err(PictureError::NoPixels);
     }
-    let grey = plane::grey(image);
+    let grey = plane::grey(image, plane::MAX_SIDE);
     if fit::is_conventional(&grey) {
         return Picture::try_from(grey.values.as_slice());
     }
     let digit = digit(&grey)?;
     let picture = match sheet::inside(&grey, &digit) {
         // A sheet with nothing readable on it may be a digit after all.
-        Some(sheet) => self::digit(&sheet).ok().and_then(|digit| fit::fit(&digit)),
+        Some(sheet) => self::digit(&sheet.inner).ok().and_then(|digit| fit::fit(&digit)),
         None => None,
     };
     picture.or_else(|| fit::fit(&digit)).ok_or(PictureError::NoInk)
@@ -91,7 +106,7 @@ pub fn normalise(image: &DynamicImage) -> Result<Picture, PictureError> {
 
 /// The ink of the digit on a grey plane.
 fn digit(grey: &plane::Plane) -> Result<plane::Plane, PictureError> {
-    ink::ink(grey).and_then(select::digit).ok_or(PictureError::NoInk)
+    ink::ink(grey, ink::WINDOW).and_then(select::digit).ok_or(PictureError::NoInk)
 }
 
 #[cfg(test)]

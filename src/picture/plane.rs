@@ -7,8 +7,8 @@
 
 use image::DynamicImage;
 
-/// Longest side, in pixels, of the plane that is analysed.
-const MAX_SIDE: u32 = 400;
+/// Longest side, in pixels, of the plane on which one digit is looked for.
+pub(super) const MAX_SIDE: u32 = 400;
 
 /// A grey image, row-major; the values' range is the maker's business.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,26 +84,33 @@ impl Plane {
     }
 }
 
-/// Reduces an image to a grey plane of at most [`MAX_SIDE`] a side, values in about [0, 1].
+/// How many pixels a side of an image go into one pixel of its plane.
+pub(super) fn reduction(image: &DynamicImage, max_side: u32) -> usize {
+    image.width().max(image.height()).div_ceil(max_side).max(1) as usize
+}
+
+/// Reduces an image to a grey plane of at most `max_side` a side, values in about [0, 1].
 ///
 /// Transparent pixels show white, or black where the ink shows better on it (white strokes on a
 /// transparent canvas).
-pub(super) fn grey(image: &DynamicImage) -> Plane {
+pub(super) fn grey(image: &DynamicImage, max_side: u32) -> Plane {
+    let bins = Bins {
+        width: image.width() as usize,
+        height: image.height() as usize,
+        side: reduction(image, max_side),
+    };
     match image {
-        DynamicImage::ImageLuma8(grey) if grey.width().max(grey.height()) <= MAX_SIDE => {
+        DynamicImage::ImageLuma8(grey) if bins.side == 1 => {
             let values = grey.as_raw().iter().map(|&v| f32::from(v) / 255.0).collect();
             Plane::new(grey.width() as usize, grey.height() as usize, values)
         }
         DynamicImage::ImageLuma8(grey) => {
-            let bins = Bins::new(grey.width(), grey.height());
             along_widest_axis(bins.average(grey.as_raw(), |&[v]: &[u8; 1]| [f32::from(v); 3]))
         }
         DynamicImage::ImageRgb8(rgb) => {
-            let bins = Bins::new(rgb.width(), rgb.height());
             along_widest_axis(bins.average(rgb.as_raw(), |p: &[u8; 3]| p.map(f32::from)))
         }
         DynamicImage::ImageRgba8(rgba) => {
-            let bins = Bins::new(rgba.width(), rgba.height());
             let over = |ground: f32| {
                 along_widest_axis(bins.average(rgba.as_raw(), |&[r, g, b, a]: &[u8; 4]| {
                     let alpha = f32::from(a) / 255.0;
@@ -117,9 +124,13 @@ pub(super) fn grey(image: &DynamicImage) -> Plane {
             let on_black = over(0.0);
             if range(&on_black) > range(&on_white) { on_black } else { on_white }
         }
-        other if other.color().has_alpha() => grey(&DynamicImage::ImageRgba8(other.to_rgba8())),
-        other if other.color().has_color() => grey(&DynamicImage::ImageRgb8(other.to_rgb8())),
-        other => grey(&DynamicImage::ImageLuma8(other.to_luma8())),
+        other if other.color().has_alpha() => {
+            grey(&DynamicImage::ImageRgba8(other.to_rgba8()), max_side)
+        }
+        other if other.color().has_color() => {
+            grey(&DynamicImage::ImageRgb8(other.to_rgb8()), max_side)
+        }
+        other => grey(&DynamicImage::ImageLuma8(other.to_luma8()), max_side),
     }
 }
 
@@ -144,11 +155,6 @@ struct Bins {
 }
 
 impl Bins {
-    fn new(width: u32, height: u32) -> Self {
-        let side = width.max(height).div_ceil(MAX_SIDE).max(1) as usize;
-        Self { width: width as usize, height: height as usize, side }
-    }
-
     /// The mean colour of every bin; bins at the right and lower edge may be smaller.
     fn average<const N: usize>(
         &self,

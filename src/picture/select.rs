@@ -4,7 +4,7 @@
 //! it and is no speck (the bar of a 5 drawn apart, a broken stroke). What is cut off by the
 //! picture's edge is a neighbour's, unless the digit itself reaches the edge.
 
-use super::lines::without_lines;
+use super::lines::{Search, without_lines};
 use super::plane::Plane;
 
 /// Lighter than this share of the main piece is a speck.
@@ -14,16 +14,16 @@ const NEAR: f32 = 0.25;
 
 /// One connected piece of ink.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
-    left: usize,
-    top: usize,
-    right: usize,
-    bottom: usize,
+pub(super) struct Piece {
+    pub(super) left: usize,
+    pub(super) top: usize,
+    pub(super) right: usize,
+    pub(super) bottom: usize,
     /// Sum of the ink in it.
-    mass: f32,
+    pub(super) mass: f32,
     /// Its blackest pixel.
-    peak: f32,
-    touches_edge: bool,
+    pub(super) peak: f32,
+    pub(super) touches_edge: bool,
 }
 
 impl Piece {
@@ -47,7 +47,7 @@ pub(super) fn digit(ink: Plane) -> Option<Plane> {
     let (digit, main) = heaviest(&ink)?;
     // A line through the digit is of one piece with it; one beside it is not kept anyway.
     if main.touches_edge
-        && let Some(rest) = without_lines(&ink)
+        && let Some(rest) = without_lines(&ink, &Search::across(&ink))
         && let Some((digit, main)) = heaviest(&rest)
         && !main.touches_edge
     {
@@ -86,7 +86,7 @@ fn heaviest(ink: &Plane) -> Option<(Plane, Piece)> {
 
 /// Labels the 8-connected pieces of what is above 0: a label per pixel (0 is paper), and the
 /// pieces, where label `n` is `pieces[n - 1]`.
-fn pieces(ink: &Plane) -> (Vec<u32>, Vec<Piece>) {
+pub(super) fn pieces(ink: &Plane) -> (Vec<u32>, Vec<Piece>) {
     let (width, height) = (ink.width, ink.height);
     let mut labels = vec![0u32; width * height];
     let mut pieces = Vec::new();

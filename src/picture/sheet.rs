@@ -14,8 +14,16 @@ const HOLES: std::ops::Range<f32> = 0.01..0.5;
 /// No sheet is smaller than this, in pixels a side.
 const LEAST_SIDE: usize = 14;
 
-/// If the chosen ink is a sheet: the grey picture inside of it, its surroundings papered over.
-pub(super) fn inside(grey: &Plane, chosen: &Plane) -> Option<Plane> {
+/// A sheet, and where its upper left corner lies on the plane it was found on.
+pub(super) struct Sheet {
+    pub(super) left: usize,
+    pub(super) top: usize,
+    /// What is on it, in grey, its surroundings papered over.
+    pub(super) inner: Plane,
+}
+
+/// The sheet that the chosen ink is, if it is one.
+pub(super) fn inside(grey: &Plane, chosen: &Plane) -> Option<Sheet> {
     let (left, top, width, height) = ink_box(chosen)?;
     if width.min(height) < LEAST_SIDE {
         return None;
@@ -50,7 +58,7 @@ pub(super) fn inside(grey: &Plane, chosen: &Plane) -> Option<Plane> {
             }
         }
     }
-    Some(inner)
+    Some(Sheet { left, top, inner })
 }
 
 /// Which pixels that are no ink are connected with the plane's edge.

@@ -43,6 +43,49 @@ pub enum TrainOn {
     All,
 }
 
+/// Learning from the answers of models already trained (Hinton, Vinyals and Dean, *Distilling the
+/// Knowledge in a Neural Network*, 2015).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Teaching {
+    /// Model files or finished runs; where there are several, the mean of their probabilities counts.
+    pub models: Vec<PathBuf>,
+    /// What the logits of both sides are divided by, above 0: more shows more of what the teachers
+    /// think of the other digits.
+    pub temperature: f32,
+    /// Their share of the loss, 0 to 1; the labels have the rest.
+    pub weight: f32,
+}
+
+impl Default for Teaching {
+    fn default() -> Self {
+        Self { models: Vec::new(), temperature: 2.0, weight: 0.9 }
+    }
+}
+
+impl Teaching {
+    fn check(&self) -> Result<(), ConfigError> {
+        require(
+            !self.models.is_empty(),
+            "teacher.models",
+            "empty".to_owned(),
+            "it must name a model file or a finished run",
+        )?;
+        require(
+            self.temperature > 0.0 && self.temperature <= 100.0,
+            "teacher.temperature",
+            self.temperature.to_string(),
+            "it must be above 0 and at most 100",
+        )?;
+        require(
+            (0.0..=1.0).contains(&self.weight),
+            "teacher.weight",
+            self.weight.to_string(),
+            "it must be from 0 to 1",
+        )
+    }
+}
+
 /// A run's configuration. Every field has a default, and a file that names another key is refused.
 ///
 /// ```
@@ -85,6 +128,12 @@ pub struct TrainConfig {
     /// The folder of the data, where it is not MNIST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
+    /// A folder of labelled pictures to train on instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<PathBuf>,
+    /// The model whose weights it starts from; none draws fresh ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
     /// The backend; none is the best there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
@@ -93,6 +142,9 @@ pub struct TrainConfig {
     /// The model's calibration, where nothing validates to fit it on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Models to learn from besides the labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Teaching>,
     /// Makes each epoch's pictures other ones of the same digits; without it they stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distortions: Option<Distortions>,
@@ -114,9 +166,12 @@ impl Default for TrainConfig {
             limit: None,
             early_stopping: None,
             data: None,
+            pictures: None,
+            from: None,
             backend: None,
             model: ModelConfig::default(),
             calibration: None,
+            teacher: None,
             distortions: None,
         }
     }
@@ -159,6 +214,15 @@ pub enum ConfigError {
     },
 }
 
+fn require(
+    is_right: bool,
+    key: &'static str,
+    value: String,
+    rule: &'static str,
+) -> Result<(), ConfigError> {
+    if is_right { Ok(()) } else { Err(ConfigError::Value { key, value, rule }) }
+}
+
 impl ConfigError {
     /// Whether a value is out of range, rather than a file unreadable.
     pub fn is_value(&self) -> bool {
@@ -198,8 +262,13 @@ impl TrainConfig {
     }
 
     /// The configuration as it goes into a model file: without what differs between machines.
+    /// Models that it began with or learned from are named by their weights' sums elsewhere.
     pub fn recipe(&self) -> serde_json::Value {
-        let portable = Self { data: None, backend: None, ..self.clone() };
+        let mut portable =
+            Self { data: None, pictures: None, from: None, backend: None, ..self.clone() };
+        if let Some(teaching) = &mut portable.teacher {
+            teaching.models.clear();
+        }
         serde_json::to_value(portable).expect("numbers and names are JSON")
     }
 
@@ -208,9 +277,6 @@ impl TrainConfig {
     /// # Errors
     /// For the first such value.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let require = |is_right: bool, key, value: String, rule| {
-            if is_right { Ok(()) } else { Err(ConfigError::Value { key, value, rule }) }
-        };
         let at_least_one =
             |key, value: usize| require(value >= 1, key, value.to_string(), "it must be 1 or more");
         at_least_one("epochs", self.epochs)?;
@@ -242,6 +308,15 @@ impl TrainConfig {
             "label_smoothing",
             self.label_smoothing.to_string(),
             "it must be 0 or more and below 1",
+        )?;
+        if let Some(teaching) = &self.teacher {
+            teaching.check()?;
+        }
+        require(
+            self.data.is_none() || self.pictures.is_none(),
+            "pictures",
+            format!("{:?}", self.pictures.as_deref().unwrap_or(Path::new(""))),
+            "there is `data` as well: leave one of the two out",
         )?;
         if let Some(distortions) = &self.distortions {
             distortions.check().map_err(ConfigError::Distortion)?;

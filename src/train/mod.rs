@@ -2,8 +2,10 @@
 //! it leaves on disk.
 //!
 //! - [`config`]: the configuration, from TOML and flags
+//! - [`elders`]: models made before, to start from or to learn from
 //! - [`run`]: a run from its beginning to its model
 //! - [`step`]: forward, cross-entropy from logits, backward
+//! - [`teachers`]: the loss against the answers of other models
 //! - [`optimizer`]: AdamW and the learning rate's schedule
 //! - [`calibrate`]: the temperature, and the confidence below which an answer is unsure
 //! - [`folder`]: the run's folder and its checkpoints
@@ -17,12 +19,14 @@
 pub mod calibrate;
 pub mod config;
 pub mod curves;
+pub mod elders;
 pub mod folder;
 pub mod history;
 pub mod optimizer;
 pub mod progress;
 pub mod run;
 pub mod step;
+pub mod teachers;
 pub mod watch;
 
 use std::io;
@@ -30,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use config::{ConfigError, OptimizerKind, Schedule, TrainConfig, TrainOn};
+pub use config::{ConfigError, OptimizerKind, Schedule, Teaching, TrainConfig, TrainOn};
 pub use folder::RunFolder;
 pub use history::{Epoch, History};
 pub use run::{Audience, Finished, Outcome, Run};
@@ -73,6 +77,12 @@ pub enum TrainError {
         "the training images are not those that {0} began with; name the folder with them by `--data`"
     )]
     OtherData(PathBuf),
+    /// Its layers are not those that the configuration asks for.
+    #[error(
+        "{0} can't be started from: its layers or its activation are others than the configuration's. \
+         Leave out `--hidden` and `--activation`"
+    )]
+    OtherNetwork(PathBuf),
     /// The file system said no.
     #[error("{path} can't be {verb}: {error}")]
     File {

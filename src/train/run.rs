@@ -13,9 +13,11 @@ use serde_json::json;
 
 use super::calibrate::Calibration;
 use super::config::{ConfigError, TrainConfig, TrainOn};
+use super::elders::Elders;
 use super::folder::RunFolder;
 use super::history::{Epoch, History};
 use super::step::Learnable;
+use super::teachers::Teachers;
 use super::watch::{Divergence, EpochEnd, EpochMeans, FiniteLoss, Patience};
 use super::{TrainError, curves, optimizer};
 use crate::classifier::Classifier;
@@ -36,6 +38,7 @@ pub struct Run {
     /// The epoch of the checkpoint it goes on from.
     resumed_from: Option<usize>,
     data: DataProvenance,
+    elders: Elders,
     train: Digits,
     valid: Digits,
 }
@@ -75,14 +78,18 @@ impl Run {
     /// A new run in a new folder.
     ///
     /// # Errors
-    /// If the folder exists or can't be made, or the data are too few for the configuration.
+    /// If the folder exists or can't be made, the data are too few for the configuration, or a model
+    /// that it names can't be used.
     pub fn create(folder: &Path, config: TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
         config.check()?;
         let parts = Parts::of(&config, data)?;
+        let elders = Elders::named(&config)?;
         let folder = RunFolder::create(folder)?;
-        folder.write("config.toml", &config.to_toml())?;
         folder.write("data.json", &parts.provenance_json())?;
-        Ok(Self::new(folder, config, parts, History::default(), None))
+        elders.keep(&folder)?;
+        // Last: what a run goes on from is there when this is.
+        folder.write("config.toml", &config.to_toml())?;
+        Ok(Self::new(folder, config, parts, elders, History::default(), None))
     }
 
     /// A run that goes on from its last whole checkpoint, and the damaged ones passed over.
@@ -101,24 +108,26 @@ impl Run {
         if began_with != parts.provenance_json() {
             return Err(TrainError::OtherData(folder.path().to_owned()));
         }
+        let elders = Elders::kept(&config, &folder)?;
         let (checkpoint, damaged) = folder.newest_checkpoint()?;
         let (history, epoch) = match checkpoint {
             Some(checkpoint) => (checkpoint.history, Some(checkpoint.epoch)),
             None => (History::default(), None),
         };
         folder.write("history.jsonl", &history.to_jsonl())?;
-        Ok((Self::new(folder, config, parts, history, epoch), damaged))
+        Ok((Self::new(folder, config, parts, elders, history, epoch), damaged))
     }
 
     fn new(
         folder: RunFolder,
         config: TrainConfig,
         parts: Parts,
+        elders: Elders,
         history: History,
         resumed_from: Option<usize>,
     ) -> Self {
         let Parts { data, train, valid } = parts;
-        Self { folder, config, history, resumed_from, data, train, valid }
+        Self { folder, config, history, resumed_from, data, elders, train, valid }
     }
 
     /// The epoch of the checkpoint it goes on from.
@@ -222,9 +231,17 @@ impl Run {
             training = training.checkpoint(epoch);
         }
 
-        let network = config.model.init(config.seed, &device);
+        let network = match &self.elders.from {
+            Some(saved) => saved.to_model(&device),
+            None => config.model.init(config.seed, &device),
+        };
+        let mut learnable = Learnable::new(network, config.label_smoothing, &device);
+        if let Some(teaching) = &config.teacher {
+            let teachers = Teachers::new(&self.elders.teachers, teaching, &device);
+            learnable = learnable.with_teachers(teachers);
+        }
         Ok(training.launch(Learner::new(
-            Learnable::new(network, config.label_smoothing, &device),
+            learnable,
             optimizer::optimizer(config),
             optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?,
         )))
@@ -265,13 +282,17 @@ impl Run {
     }
 
     fn metadata(&self, best: &Epoch) -> Metadata {
+        let mut recipe = self.config.recipe();
+        if !self.elders.is_empty() {
+            recipe["models_sha256"] = self.elders.sums();
+        }
         Metadata {
             format: FORMAT,
             model: self.config.model.clone(),
             temperature: 1.0,
             unsure_below: 0.0,
             data: self.data.clone(),
-            recipe: self.config.recipe(),
+            recipe,
             figures: json!({
                 "epoch": best.epoch,
                 "valid_accuracy": best.valid_accuracy,

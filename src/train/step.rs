@@ -1,11 +1,14 @@
 //! One step of learning: forward, cross-entropy from logits, backward.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::metric::Adaptor;
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 
+use super::teachers::Teachers;
 use crate::data::loader::Batch;
 use crate::model::Model;
 
@@ -15,19 +18,20 @@ pub struct Learnable {
     /// The network.
     pub model: Model,
     loss: CrossEntropyLoss,
+    /// No part of what is learned, so no part of a checkpoint.
+    #[module(skip)]
+    teachers: Option<Arc<Teachers>>,
 }
 
 impl Learnable {
     /// A network that learns by cross-entropy with this much label smoothing (0: none).
     pub fn new(model: Model, label_smoothing: f32, device: &Device) -> Self {
-        Self { model, loss: cross_entropy(label_smoothing, device) }
+        Self { model, loss: cross_entropy(label_smoothing, device), teachers: None }
     }
 
-    fn classify(&self, batch: Batch, loss: &CrossEntropyLoss) -> (Tensor<1>, ClassificationOutput) {
-        let Batch { images, targets } = batch;
-        let logits = self.model.forward(images);
-        let loss = loss.forward(logits.clone(), targets.clone());
-        (loss.clone(), per_image(loss, logits, targets))
+    /// The same network, learning from teachers too.
+    pub fn with_teachers(self, teachers: Teachers) -> Self {
+        Self { teachers: Some(Arc::new(teachers)), ..self }
     }
 }
 
@@ -52,7 +56,14 @@ impl TrainStep for Learnable {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
-        let (loss, output) = self.classify(batch, &self.loss);
+        let Batch { images, targets } = batch;
+        let logits = self.model.forward(images.clone());
+        let mut loss = self.loss.forward(logits.clone(), targets.clone());
+        if let Some(teachers) = &self.teachers {
+            let theirs = teachers.loss(images, logits.clone());
+            loss = loss * (1.0 - teachers.weight) + theirs * teachers.weight;
+        }
+        let output = per_image(loss.clone(), logits, targets);
         TrainOutput::new(self, loss.backward(), output)
     }
 }
@@ -62,9 +73,12 @@ impl InferenceStep for Learnable {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: Batch) -> ClassificationOutput {
-        // Smoothing helps learning; what it learned is measured without.
-        let plain = cross_entropy(0.0, &batch.images.device());
-        self.classify(batch, &plain).1
+        let Batch { images, targets } = batch;
+        let logits = self.model.forward(images);
+        // Smoothing and teachers help learning; what was learned is measured without.
+        let plain = cross_entropy(0.0, &targets.device());
+        let loss = plain.forward(logits.clone(), targets.clone());
+        per_image(loss, logits, targets)
     }
 }
 

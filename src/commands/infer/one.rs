@@ -1,0 +1,71 @@
+//! One digit a picture.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Answer, confidence, drawing};
+use crate::classifier::{Classifier, Prediction};
+use crate::cli::InferArgs;
+use crate::picture::{self, Picture, PictureError};
+
+pub struct Digits<'a> {
+    pub args: &'a InferArgs,
+    pub classifier: &'a Classifier,
+}
+
+/// `infer`'s JSON for a picture that got a digit.
+#[derive(Serialize)]
+struct Object<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+    model: &'a str,
+}
+
+impl Answer for Digits<'_> {
+    type Seen = Picture;
+
+    fn see(&self, bytes: &[u8]) -> Result<Picture, PictureError> {
+        picture::from_bytes(bytes)
+    }
+
+    fn tell(&self, seen: &[(&str, Picture)]) -> Result<()> {
+        let pictures: Vec<Picture> = seen.iter().map(|(_, picture)| picture.clone()).collect();
+        let predictions = self.classifier.try_predict(&pictures)?;
+        let model = self.classifier.name();
+        let mut out = io::stdout().lock();
+        for ((path, picture), prediction) in seen.iter().zip(&predictions) {
+            if self.args.json {
+                serde_json::to_writer(&mut out, &Object { path, prediction, model })?;
+                writeln!(out)?;
+                continue;
+            }
+            if self.args.show {
+                write!(out, "{}", drawing(picture))?;
+            }
+            let doubt = if prediction.unsure { ", unsure" } else { "" };
+            let confidence = confidence(prediction.confidence);
+            writeln!(out, "{path}: {} ({confidence}{doubt}, model {model})", prediction.digit)?;
+            if self.args.top > 1 {
+                for (digit, probability) in likeliest(prediction, self.args.top) {
+                    writeln!(out, "    {digit}  {:>9}", super::confidence(probability))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn blank(&self) -> Value {
+        json!({ "digit": null })
+    }
+}
+
+fn likeliest(prediction: &Prediction, top: u8) -> Vec<(usize, f32)> {
+    let mut ranked: Vec<_> = prediction.probabilities.iter().copied().enumerate().collect();
+    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    ranked.truncate(top.into());
+    ranked
+}

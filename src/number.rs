@@ -1,0 +1,110 @@
+//! Several digits in one picture, read as a number.
+//!
+//! Where digits touch, [`picture::many`](crate::picture::many) offers several ways to cut them; the
+//! classifier reads all of them, and the one it is surest of is taken (segmentation by recognition:
+//! Matan, Burges, LeCun and Denker, "Multi-Digit Recognition Using a Space Displacement Neural
+//! Network", NIPS 1991, and LeCun et al. 1998, section VI).
+
+use crate::classifier::{Classifier, ClassifierError, Prediction};
+use crate::picture::many::{Found, Place};
+
+/// What a cut into one digit more must gain in the mean log of the confidence: a part of a digit
+/// often looks like another digit.
+const PER_CUT: f32 = 0.15;
+/// A digit more than this many times as wide as high is hardly one.
+const WIDEST: f32 = 1.35;
+/// What a digit wider than that loses.
+const TOO_WIDE: f32 = 1.0;
+/// A part lower than this share of its place is a splinter.
+const LOWEST: f32 = 0.5;
+/// What a splinter loses.
+const SPLINTER: f32 = 2.0;
+
+/// A digit that was read, and where.
+#[derive(Clone, Debug)]
+pub struct Digit {
+    /// Its place, and what the network saw.
+    pub found: Found,
+    /// What the network said.
+    pub prediction: Prediction,
+    /// Whether wide paper parts it from the digit before.
+    pub is_apart: bool,
+}
+
+/// Digits by row, top to bottom and left to right.
+#[derive(Clone, Debug)]
+pub struct Number {
+    /// The rows; none is empty.
+    pub rows: Vec<Vec<Digit>>,
+}
+
+impl Number {
+    /// Reads what was found.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn read(rows: Vec<Vec<Place>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
+        let candidates: Vec<_> = rows
+            .iter()
+            .flatten()
+            .flat_map(|place| place.readings.iter().flatten())
+            .map(|found| found.picture.clone())
+            .collect();
+        let mut predictions = classifier.try_predict(&candidates)?.into_iter();
+        let rows = rows
+            .into_iter()
+            .map(|row| row.into_iter().flat_map(|place| choose(place, &mut predictions)).collect())
+            .collect();
+        Ok(Self { rows })
+    }
+
+    /// All digits, row by row.
+    pub fn digits(&self) -> impl Iterator<Item = &Digit> {
+        self.rows.iter().flatten()
+    }
+
+    /// The digits as text: a space where wide paper parts two numbers, a new line for each row.
+    pub fn text(&self) -> String {
+        let row = |row: &Vec<Digit>| -> String {
+            let mut text = String::new();
+            for digit in row {
+                if digit.is_apart {
+                    text.push(' ');
+                }
+                text.push(char::from(b'0' + digit.prediction.digit));
+            }
+            text
+        };
+        self.rows.iter().map(row).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The reading of a place that the classifier is surest of.
+fn choose(place: Place, predictions: &mut impl Iterator<Item = Prediction>) -> Vec<Digit> {
+    let is_apart = place.is_apart;
+    let readings = place.readings.into_iter().map(|reading| -> Vec<Digit> {
+        reading
+            .into_iter()
+            .zip(&mut *predictions)
+            .map(|(found, prediction)| Digit { found, prediction, is_apart: false })
+            .collect()
+    });
+    let mut best = readings.max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap_or_default();
+    if let Some(first) = best.first_mut() {
+        first.is_apart = is_apart;
+    }
+    best
+}
+
+/// The mean log of the confidence, less what speaks against the cuts.
+fn worth(reading: &[Digit]) -> f32 {
+    let tallest = reading.iter().map(|digit| digit.found.area.height).max().unwrap_or(1) as f32;
+    let worth = |digit: &Digit| {
+        let (width, height) = (digit.found.area.width as f32, digit.found.area.height as f32);
+        let too_wide = if width > WIDEST * height { TOO_WIDE } else { 0.0 };
+        let splinter = if height < LOWEST * tallest { SPLINTER } else { 0.0 };
+        digit.prediction.confidence.max(1e-6).ln() - too_wide - splinter
+    };
+    let mean = reading.iter().map(worth).sum::<f32>() / reading.len().max(1) as f32;
+    mean - PER_CUT * (reading.len() as f32 - 1.0)
+}
