@@ -8,14 +8,13 @@
 use crate::classifier::{Classifier, ClassifierError, Prediction};
 use crate::picture::many::{Found, Place};
 
-/// What a cut into one digit more must gain in the mean log of the confidence: a part of a digit
-/// often looks like another digit.
-const PER_CUT: f32 = 0.15;
-/// A digit more than this many times as wide as high is hardly one.
-const WIDEST: f32 = 1.35;
-/// What a digit wider than that loses.
+/// What a cut through as much ink as the pen is wide loses in the mean log of the confidence.
+const PER_PEN_WIDTH: f32 = 0.03;
+/// Digits are hardly ever wider than so many times the height of those around them ...
+const WIDE: f32 = 1.25;
+/// ... and one that is loses so much for as much again.
 const TOO_WIDE: f32 = 1.0;
-/// A part lower than this share of its place is a splinter.
+/// A part lower than this share of the digits around it is a splinter.
 const LOWEST: f32 = 0.5;
 /// What a splinter loses.
 const SPLINTER: f32 = 2.0;
@@ -47,7 +46,7 @@ impl Number {
         let candidates: Vec<_> = rows
             .iter()
             .flatten()
-            .flat_map(|place| place.readings.iter().flatten())
+            .flat_map(|place| place.readings.iter().flat_map(|reading| &reading.digits))
             .map(|found| found.picture.clone())
             .collect();
         let mut predictions = classifier.try_predict(&candidates)?.into_iter();
@@ -81,30 +80,32 @@ impl Number {
 
 /// The reading of a place that the classifier is surest of.
 fn choose(place: Place, predictions: &mut impl Iterator<Item = Prediction>) -> Vec<Digit> {
-    let is_apart = place.is_apart;
-    let readings = place.readings.into_iter().map(|reading| -> Vec<Digit> {
-        reading
+    let (is_apart, height) = (place.is_apart, place.height as f32);
+    let readings = place.readings.into_iter().map(|reading| {
+        let digits: Vec<Digit> = reading
+            .digits
             .into_iter()
             .zip(&mut *predictions)
             .map(|(found, prediction)| Digit { found, prediction, is_apart: false })
-            .collect()
+            .collect();
+        (worth(&digits, reading.cut, height), digits)
     });
-    let mut best = readings.max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap_or_default();
+    let best = readings.max_by(|a, b| a.0.total_cmp(&b.0));
+    let mut best = best.map(|(_, digits)| digits).unwrap_or_default();
     if let Some(first) = best.first_mut() {
         first.is_apart = is_apart;
     }
     best
 }
 
-/// The mean log of the confidence, less what speaks against the cuts.
-fn worth(reading: &[Digit]) -> f32 {
-    let tallest = reading.iter().map(|digit| digit.found.area.height).max().unwrap_or(1) as f32;
+/// The mean log of the confidence, less what speaks against the cuts, among digits of this height.
+fn worth(reading: &[Digit], cut: f32, height: f32) -> f32 {
     let worth = |digit: &Digit| {
-        let (width, height) = (digit.found.area.width as f32, digit.found.area.height as f32);
-        let too_wide = if width > WIDEST * height { TOO_WIDE } else { 0.0 };
-        let splinter = if height < LOWEST * tallest { SPLINTER } else { 0.0 };
+        let (wide, high) = (digit.found.area.width as f32, digit.found.area.height as f32);
+        let too_wide = TOO_WIDE * (wide / height - WIDE).max(0.0);
+        let splinter = if high < LOWEST * height { SPLINTER } else { 0.0 };
         digit.prediction.confidence.max(1e-6).ln() - too_wide - splinter
     };
     let mean = reading.iter().map(worth).sum::<f32>() / reading.len().max(1) as f32;
-    mean - PER_CUT * (reading.len() as f32 - 1.0)
+    mean - PER_PEN_WIDTH * cut
 }

@@ -52,11 +52,16 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(io::stderr(), "burn-digits: {error:#}");
     let is_typed_wrongly = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
         Some(TrainError::Config(config)) => config.is_value(),
-        _ => cause.downcast_ref().is_some_and(ConfigError::is_value),
+        _ => cause.downcast_ref().is_some_and(ConfigError::is_value) || cause.is::<TypedWrongly>(),
     };
     let is_typed_wrongly = error.chain().any(is_typed_wrongly);
     ExitCode::from(if is_typed_wrongly { TYPED_WRONGLY } else { FAILED })
 }
+
+/// Arguments that don't go together, in a way that clap can't know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct TypedWrongly(&'static str);
 
 /// The backend asked for or the best, with what the user should know said on standard error.
 fn select(backend: Option<Backend>) -> Result<Selected> {

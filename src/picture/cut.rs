@@ -12,12 +12,16 @@ const SIDEWAYS: f32 = 0.05;
 /// How far from its middle a cut may start or end, as a share of the height.
 const LEEWAY: f32 = 0.35;
 
-/// The ink cut at about these columns, left to right; empty parts are left out.
-pub(super) fn apart(ink: &Plane, columns: &[usize]) -> Vec<Plane> {
+/// The ink cut at about these columns, left to right, and how much of it lies on the cuts; empty
+/// parts are left out.
+pub(super) fn apart(ink: &Plane, columns: &[usize]) -> (Vec<Plane>, f32) {
     let mut parts = Vec::with_capacity(columns.len() + 1);
     let mut rest = ink.clone();
+    let mut crossed = 0.0;
     for &column in columns {
         let seam = seam(&rest, column);
+        let on_it = |(y, &at): (usize, &usize)| rest.row(y).get(at).copied().unwrap_or(0.0);
+        crossed += seam.iter().enumerate().map(on_it).sum::<f32>();
         let mut part = rest.clone();
         for (y, &at) in seam.iter().enumerate() {
             let row = y * rest.width..(y + 1) * rest.width;
@@ -28,7 +32,7 @@ pub(super) fn apart(ink: &Plane, columns: &[usize]) -> Vec<Plane> {
     }
     parts.push(rest);
     parts.retain(|part| part.values.iter().any(|&v| v > 0.0));
-    parts
+    (parts, crossed)
 }
 
 /// Per row the first column to the right of the cut.
@@ -77,7 +81,9 @@ mod tests {
         let values: Vec<f32> =
             rows.concat().chars().map(|c| if c == '#' { 1.0 } else { 0.0 }).collect();
         let ink = Plane::new(8, 5, values);
-        let parts = apart(&ink, &[3]);
+        let (parts, crossed) = apart(&ink, &[3]);
+        // The joint alone.
+        assert_eq!(crossed, 1.0);
         assert_eq!(parts.len(), 2);
         let inked = |part: &Plane, y: usize| part.row(y).iter().filter(|&&v| v > 0.0).count();
         // Five pixels of the joint, two or three for each side; two for each everywhere else.
@@ -89,6 +95,7 @@ mod tests {
     #[test]
     fn a_cut_beside_the_ink_leaves_one_part() {
         let ink = Plane::new(20, 2, [vec![0.0; 10], vec![1.0; 5], vec![0.0; 25]].concat());
-        assert_eq!(apart(&ink, &[5]).len(), 1);
+        let (parts, crossed) = apart(&ink, &[5]);
+        assert_eq!((parts.len(), crossed), (1, 0.0));
     }
 }

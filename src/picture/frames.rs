@@ -141,6 +141,7 @@ impl Frame<'_> {
         let search = Search {
             thickest: (THICKEST * height as f32).max(1.0 + sides.thickness[0] as f32),
             shortest: inner.height as f32 - 1.0,
+            free: 0.5,
             most_runs: inner.width / 2,
         };
         let Some(inner) = lines::without_lines(&inner, &search) else { return };

@@ -12,7 +12,7 @@ const INKED: f32 = 0.3;
 const BARELY: f32 = 0.1;
 /// A line has ink along this share of its length.
 const SOLID: f32 = 0.93;
-/// This share of a line's ink must be free of other ink at its sides.
+/// In a picture of one digit, this share of a line's ink must be free of other ink at its sides.
 const FREE: f32 = 0.5;
 /// What a pixel away from the middle of the ink at a line's end costs, as ink.
 const OFF: f32 = 0.01;
@@ -25,6 +25,8 @@ pub(super) struct Search {
     pub(super) thickest: f32,
     /// The shortest, in pixels.
     pub(super) shortest: f32,
+    /// The share of its ink that must be free of other ink at its sides.
+    pub(super) free: f32,
     /// Pictures with more runs of ink along the edge are not searched.
     pub(super) most_runs: usize,
 }
@@ -33,7 +35,7 @@ impl Search {
     /// For a picture of one digit.
     pub(super) fn across(ink: &Plane) -> Self {
         let side = ink.width.min(ink.height) as f32;
-        Self { thickest: THICKEST * side, shortest: 0.0, most_runs: 16 }
+        Self { thickest: THICKEST * side, shortest: 0.0, free: FREE, most_runs: 16 }
     }
 }
 
@@ -98,6 +100,8 @@ struct Line {
     steps: usize,
     /// Half of the thickest stroke that is still a line, in pixels.
     reach: usize,
+    /// The share of its ink that must be free at its sides.
+    free: f32,
 }
 
 impl Line {
@@ -115,7 +119,13 @@ impl Line {
             return None;
         }
         let reach = (search.thickest / 2.0).ceil() as usize;
-        Some(Self { start, along: (dx / length, dy / length), steps: length as usize, reach })
+        Some(Self {
+            start,
+            along: (dx / length, dy / length),
+            steps: length as usize,
+            reach,
+            free: search.free,
+        })
     }
 
     /// The point `step` pixels along and `aside` pixels to the side.
@@ -149,7 +159,7 @@ impl Line {
             .count();
         let mean: f32 =
             (0..=self.steps).map(|s| self.ink_at(ink, s, 0.0)).sum::<f32>() / self.steps as f32;
-        (free as f32 >= FREE * count as f32).then_some(mean)
+        (free as f32 >= self.free * count as f32).then_some(mean)
     }
 
     /// How far the line's own ink goes to each side, in pixels: the median along it.

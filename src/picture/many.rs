@@ -18,6 +18,7 @@ use super::lines::{Search, without_lines};
 use super::plane::{self, Plane};
 use super::select::{self, Piece, pieces};
 use super::sheet;
+use super::stroke;
 use super::{Picture, PictureError};
 
 /// Longest side of the plane on which several digits are looked for: thirty in a row are as large
@@ -26,18 +27,24 @@ const MAX_SIDE: u32 = 1200;
 /// Among several digits a stroke is narrower than this share of the picture's shorter side, or of
 /// a third of its longer.
 const WINDOW: f32 = 0.24;
+/// Ink fainter than this is none.
+const HAZE: f32 = 0.04;
 /// Lines are at least so many times as long as digits are high.
 const LINE: f32 = 3.0;
 /// Lines are thinner than this share of a digit's height.
-const THICKEST: f32 = 0.2;
+const THICKEST: f32 = 0.1;
 /// A piece lower than this share of the digits' height is no digit of its own: a point, a comma.
 const LOWEST: f32 = 0.4;
+/// A piece at the picture's edge that is narrower than this share of their height is none at all.
+const SLIVER: f32 = 0.25;
 /// Pieces at most this share of the digits' height apart may be one digit's.
 const NEAR: f32 = 0.2;
 /// A piece wider than this share of the digits' height may be two.
 const WIDE: f32 = 0.95;
-/// Paper wider than this share of the digits' height parts two numbers.
+/// Paper wider than this share of the digits' height parts two numbers ...
 const SPACE: f32 = 1.3;
+/// ... if it also is so many times as wide as between the other digits of the row.
+const UNUSUAL: f32 = 1.8;
 /// The most digits that may touch in a row.
 const MOST_TOUCHING: usize = 6;
 /// With more pieces or places than these it is a page of text, or noise.
@@ -66,11 +73,22 @@ pub struct Found {
     pub picture: Picture,
 }
 
+/// A way to see a place.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Digits from left to right.
+    pub digits: Vec<Found>,
+    /// How much ink was cut through to have them, in widths of the pen.
+    pub cut: f32,
+}
+
 /// A place where there is one digit, or several that touch.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The ways to see it, each as digits from left to right; the likeliest by shape first.
-    pub readings: Vec<Vec<Found>>,
+    /// The ways to see it; as one digit first.
+    pub readings: Vec<Reading>,
+    /// How high the digits of the picture are, in its own pixels.
+    pub height: u32,
     /// Whether wide paper parts it from the place before.
     pub is_apart: bool,
 }
@@ -101,15 +119,19 @@ pub fn find(image: &DynamicImage) -> Result<Vec<Vec<Place>>, PictureError> {
     if found.is_empty() {
         return Err(PictureError::NoInk);
     }
-    for area in found.iter_mut().flatten().flat_map(Place::areas) {
-        area.enlarge(scale as u32, image);
+    for place in found.iter_mut().flatten() {
+        place.height *= scale as u32;
+        place.areas().for_each(|area| area.enlarge(scale as u32, image));
     }
     Ok(found)
 }
 
 impl Place {
     fn areas(&mut self) -> impl Iterator<Item = &mut Area> {
-        self.readings.iter_mut().flatten().map(|found| &mut found.area)
+        self.readings
+            .iter_mut()
+            .flat_map(|reading| &mut reading.digits)
+            .map(|found| &mut found.area)
     }
 }
 
@@ -128,7 +150,7 @@ fn places(grey: &Plane) -> Vec<Vec<Place>> {
     let (short, long) = (grey.width.min(grey.height) as f32, grey.width.max(grey.height) as f32);
     let window = WINDOW * (short / long).max(1.0 / 3.0);
     let Some(ink) = ink::ink(grey, window) else { return Vec::new() };
-    let ink = without_ruling(without_frames(ink));
+    let ink = without_ruling(without_frames(without_haze(ink)));
     let (labels, pieces) = pieces(&ink);
     let Some(height) = digits_height(&pieces) else { return Vec::new() };
     let groups = groups(&pieces, height);
@@ -143,6 +165,16 @@ fn places(grey: &Plane) -> Vec<Vec<Place>> {
         .collect()
 }
 
+/// The ink without what is fainter than any stroke: haze joins digits with each other.
+fn without_haze(mut ink: Plane) -> Plane {
+    for value in &mut ink.values {
+        if *value < HAZE {
+            *value = 0.0;
+        }
+    }
+    ink
+}
+
 /// The ink without lines through the whole picture that are longer than any digit's stroke.
 fn without_ruling(ink: Plane) -> Plane {
     let Some(height) = digits_height(&pieces(&ink).1) else { return ink };
@@ -151,6 +183,7 @@ fn without_ruling(ink: Plane) -> Plane {
         thickest: (THICKEST * height).max(3.0),
         // Along the longer side, and where the page is large enough across it too.
         shortest: long.min(LINE * height),
+        free: 0.3,
         most_runs: 160,
     };
     without_lines(&ink, &search).unwrap_or(ink)
@@ -247,11 +280,17 @@ fn groups(pieces: &[Piece], height: f32) -> Vec<Group> {
         groups[one].around = groups[one].around.joined(&other.around);
         groups[one].labels.extend(other.labels);
     }
+    // What the picture's edge cuts off is a neighbour's, or the edge of the paper.
+    let is_whole = |group: &Group| {
+        !group.around.touches_edge
+            || (group.around.height() as f32 >= 0.6 * height
+                && group.around.width() as f32 >= SLIVER * height)
+    };
     groups.retain(|group| {
-        let least = if group.around.touches_edge { 0.6 } else { LOWEST };
-        group.around.height() as f32 >= least * height
+        group.around.height() as f32 >= LOWEST * height
             && group.around.height() as f32 <= 2.5 * height
             && group.around.peak >= 0.5
+            && is_whole(group)
     });
     groups
 }
@@ -308,24 +347,36 @@ struct Sheet<'a> {
 impl Sheet<'_> {
     fn row(&self, groups: Vec<Group>) -> Vec<Place> {
         let mut places = Vec::new();
-        let mut end: Option<usize> = None;
+        let mut spaces = Vec::new();
+        let mut end = None;
         for group in groups {
             let readings = self.readings(&group);
-            if readings.is_empty() {
-                continue;
+            if !readings.is_empty() {
+                spaces.push(end.map_or(0, |end| group.around.left.saturating_sub(end)));
+                end = end.max(Some(group.around.right));
+                let height = self.height as u32;
+                places.push(Place { readings, height, is_apart: false });
             }
-            let space = end.map_or(0, |end| group.around.left.saturating_sub(end));
-            places.push(Place { readings, is_apart: space as f32 > SPACE * self.height });
-            end = end.max(Some(group.around.right));
+        }
+        // Digits in boxes stand far from each other too, but all alike.
+        let mut sorted: Vec<usize> = spaces.iter().skip(1).copied().collect();
+        sorted.sort_unstable();
+        let usual = match sorted.len() {
+            0 | 1 => self.height,
+            count => sorted[(count - 1) / 2] as f32,
+        };
+        let wide = (SPACE * self.height).max(UNUSUAL * usual);
+        for (place, space) in places.iter_mut().zip(spaces) {
+            place.is_apart = space as f32 > wide;
         }
         places
     }
 
     /// The group as one digit, and where it is wide, cut into two and more.
-    fn readings(&self, group: &Group) -> Vec<Vec<Found>> {
+    fn readings(&self, group: &Group) -> Vec<Reading> {
         let ink = self.ink_of(group);
         let (left, top) = (group.around.left, group.around.top);
-        let mut readings = vec![vec![ink.clone()]];
+        let mut readings = vec![(vec![ink.clone()], 0.0)];
         let width = group.around.width() as f32 / self.height;
         if width > WIDE {
             // Digits are from 0.3 to 1 time as wide as high.
@@ -343,10 +394,14 @@ impl Sheet<'_> {
                 }
             }
         }
+        let pen = stroke::width(&ink).max(1.0);
         readings
             .into_iter()
-            .map(|parts| parts.iter().filter_map(|part| found(part, left, top)).collect())
-            .filter(|reading: &Vec<Found>| !reading.is_empty())
+            .map(|(parts, crossed)| Reading {
+                digits: parts.iter().filter_map(|part| found(part, left, top)).collect(),
+                cut: crossed / pen,
+            })
+            .filter(|reading| !reading.digits.is_empty())
             .collect()
     }
 

@@ -47,3 +47,49 @@ impl Teachers {
         cross_entropy * (self.temperature * self.temperature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend;
+    use crate::classifier::Classifier;
+    use crate::data::loader::unit;
+    use crate::saved::SavedModel;
+
+    fn teachers(temperature: f32, device: &Device) -> Teachers {
+        let shipped = SavedModel::shipped().unwrap();
+        let teaching = Teaching { models: Vec::new(), temperature, weight: 1.0 };
+        Teachers::new(&[shipped.clone(), shipped], &teaching, device)
+    }
+
+    fn number(loss: Tensor<1>) -> f32 {
+        loss.into_scalar::<f32>()
+    }
+
+    #[test]
+    fn a_student_without_an_opinion_is_t_squared_ln_10_away_from_any_teacher() {
+        // −Σ p ln(1/10) = ln 10 = 2.302585 whatever p is; T² = 4.
+        let device = backend::cpu().autodiff();
+        let images = Tensor::full([3, 784], unit(40), &device);
+        let loss = teachers(2.0, &device).loss(images, Tensor::zeros([3, 10], &device));
+        assert!((number(loss) - 9.210_34).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_teachers_own_logits_are_the_nearest_and_any_others_are_farther() {
+        let device = backend::cpu().autodiff();
+        let images = Tensor::full([1, 784], unit(40), &device);
+        let shipped = Classifier::shipped(&backend::cpu()).unwrap();
+        let logits = shipped.logits(1, |_| std::iter::repeat_n(unit(40), 784)).unwrap()[0];
+        let loss = |logits: [f32; 10]| {
+            let logits = Tensor::<1>::from_floats(logits, &device).reshape([1, 10]);
+            number(teachers(3.0, &device).loss(images.clone(), logits))
+        };
+        let own = loss(logits);
+        for digit in 0..10 {
+            let mut other = logits;
+            other[digit] += 0.5;
+            assert!(loss(other) > own, "digit {digit}");
+        }
+    }
+}

@@ -7,5 +7,7 @@ mod common;
 mod bad_input;
 mod eval;
 mod infer;
+mod many;
 mod smoke;
 mod train;
+mod train_from;

@@ -15,7 +15,7 @@ use bstr::io::BufReadExt;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::{FAILED, classifier};
+use super::{FAILED, TypedWrongly, classifier};
 use crate::cli::InferArgs;
 use crate::picture::{self, Picture, PictureError};
 
@@ -27,6 +27,10 @@ const STANDARD_INPUT: &str = "-";
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
 pub fn run(args: InferArgs) -> Result<ExitCode> {
+    if args.annotate.is_some() && (args.pictures.len() != 1 || args.pictures[0].is_dir()) {
+        let rule = "--annotate draws on one picture: name one, and no folder";
+        return Err(TypedWrongly(rule).into());
+    }
     let classifier = classifier(&args.model)?;
     let all_answered = if args.many {
         answer_all(&args, &many::Numbers { args: &args, classifier: &classifier })?

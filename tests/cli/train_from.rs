@@ -1,0 +1,141 @@
+//! `train` with models made before, to start from or to learn from, and with one's own pictures.
+
+use std::fs;
+use std::path::Path;
+
+use burn_digits::data::source::{Half, Source};
+use predicates::prelude::*;
+
+use crate::common::{burn_digits, json_lines, root};
+
+fn train(out: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
+    burn_digits().args(["train", "--out"]).arg(out).args(args).assert()
+}
+
+fn valid_accuracy(run: &Path) -> f64 {
+    let rows = json_lines(&fs::read(run.join("history.jsonl")).unwrap());
+    rows.last().unwrap()["valid_accuracy"].as_f64().unwrap()
+}
+
+fn model(run: &Path) -> Vec<u8> {
+    fs::read(run.join("model.safetensors")).unwrap()
+}
+
+/// Undoes a run's last epoch and its result, as if it had been killed in that epoch, and resumes it.
+fn end_again(run: &Path, last_checkpoint: &str) {
+    fs::remove_file(run.join("model.safetensors")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints").join(last_checkpoint)).unwrap();
+    burn_digits().args(["train", "--resume"]).arg(run).assert().success();
+}
+
+fn newest_checkpoint(run: &Path) -> String {
+    let names = fs::read_dir(run.join("checkpoints")).unwrap();
+    names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).max().unwrap()
+}
+
+/// MNIST's first training images as a set of their own, each labelled with the next digit.
+fn write_wrongly_labelled(folder: &Path, count: u32) {
+    let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
+    fs::create_dir_all(folder).unwrap();
+    let mut images =
+        [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
+    let mut labels = [&[0, 0, 8, 1][..], &count.to_be_bytes()].concat();
+    for index in 0..count as usize {
+        images.extend(digits.pixels(index));
+        labels.push((digits.labels()[index] + 1) % 10);
+    }
+    for half in ["train", "t10k"] {
+        fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
+        fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_starts_from_a_model_begins_with_what_it_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let [tuned, fresh] = ["tuned", "fresh"].map(|name| folder.path().join(name));
+    let gently = ["--epochs", "1", "--limit", "256", "--learning-rate", "1e-5"];
+    train(&tuned, &[&["--from", "shipped"], &gently[..]].concat()).success();
+    train(&fresh, &gently).success();
+    assert!(valid_accuracy(&tuned) > 0.98 && valid_accuracy(&fresh) < 0.5);
+    let metadata = String::from_utf8_lossy(&model(&tuned)).into_owned();
+    assert!(metadata.contains("models_sha256"), "the file says what it was made from");
+}
+
+#[test]
+fn a_model_with_other_layers_is_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&run, &["--from", "shipped", "--hidden", "32,32,32"])
+        .code(1)
+        .stderr(predicate::str::contains("shipped can't be started from"));
+    assert!(!run.exists(), "nothing is left behind");
+    train(&run, &["--from", "no-such-model.safetensors"])
+        .code(1)
+        .stderr(predicate::str::contains("no-such-model.safetensors"));
+}
+
+#[test]
+fn a_student_learns_from_a_teacher_and_a_resumed_run_still_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [teacher, taught, untaught] =
+        ["teacher", "taught", "untaught"].map(|name| folder.path().join(name));
+    // A copy, which is gone when the run is resumed.
+    fs::create_dir(&teacher).unwrap();
+    fs::copy(root().join("artifacts/model/digits.safetensors"), teacher.join("model.safetensors"))
+        .unwrap();
+    // Labels that are all wrong, and a loss that is the teacher's alone.
+    let data = folder.path().join("data");
+    write_wrongly_labelled(&data, 3000);
+    let recipe = folder.path().join("recipe.toml");
+    let models = format!("models = [\"{}\"]", teacher.display());
+    fs::write(&recipe, format!("epochs = 4\n[teacher]\nweight = 1.0\n{models}\n")).unwrap();
+    let args = ["--config", recipe.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    train(&taught, &args).success();
+    train(&untaught, &["--epochs", "4", "--data", data.to_str().unwrap()]).success();
+    // 250 images validate, by their wrong labels: whoever learned the true digits fails there.
+    assert!(valid_accuracy(&taught) < 0.1 && valid_accuracy(&untaught) > 0.7);
+
+    let whole = model(&taught);
+    fs::remove_dir_all(&teacher).unwrap();
+    end_again(&taught, &newest_checkpoint(&taught));
+    assert_eq!(model(&taught), whole);
+}
+
+#[test]
+fn a_teacher_that_is_asked_too_hotly_is_refused_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = folder.path().join("recipe.toml");
+    fs::write(&recipe, "[teacher]\nmodels = [\"shipped\"]\ntemperature = 0.0\n").unwrap();
+    train(&folder.path().join("run"), &["--config", recipe.to_str().unwrap()])
+        .code(2)
+        .stderr(predicate::str::contains("teacher.temperature is 0"));
+}
+
+#[test]
+fn ones_own_pictures_train_and_what_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pictures, run) = (folder.path().join("pictures"), folder.path().join("run"));
+    let samples = fs::read_dir(root().join("artifacts/samples")).unwrap();
+    for sample in samples.map(|entry| entry.unwrap().path()) {
+        let name = sample.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".md") {
+            continue;
+        }
+        let class = pictures.join(&name[..1]);
+        fs::create_dir_all(&class).unwrap();
+        // Three of each, so that one in twelve validates.
+        for copy in ["a", "b", "c"] {
+            fs::copy(&sample, class.join(format!("{copy}-{name}"))).unwrap();
+        }
+    }
+    fs::write(pictures.join("0/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let args = ["--from", "shipped", "--epochs", "2", "--warm-up-epochs", "0"];
+    train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
+        .success()
+        .stdout(predicate::str::contains("25 images train, 2 validate"))
+        .stderr(predicate::str::contains("broken.png is left out"));
+    let whole = model(&run);
+    end_again(&run, "epoch-0002");
+    assert_eq!(model(&run), whole);
+}
