@@ -13,6 +13,7 @@ use image::DynamicImage;
 use super::cut;
 use super::fit;
 use super::frames::without_frames;
+use super::groups::{Group, digits_height, groups, rows};
 use super::ink;
 use super::lines::{Search, without_lines};
 use super::plane::{self, Plane};
@@ -27,18 +28,12 @@ const MAX_SIDE: u32 = 1200;
 /// Among several digits a stroke is narrower than this share of the picture's shorter side, or of
 /// a third of its longer.
 const WINDOW: f32 = 0.24;
-/// Ink fainter than this is none.
-const HAZE: f32 = 0.04;
+/// Ink fainter than this joins nothing, and is a stroke's only at its rim.
+const HAZE: f32 = 0.2;
 /// Lines are at least so many times as long as digits are high.
 const LINE: f32 = 3.0;
 /// Lines are thinner than this share of a digit's height.
 const THICKEST: f32 = 0.1;
-/// A piece lower than this share of the digits' height is no digit of its own: a point, a comma.
-const LOWEST: f32 = 0.4;
-/// A piece at the picture's edge that is narrower than this share of their height is none at all.
-const SLIVER: f32 = 0.25;
-/// Pieces at most this share of the digits' height apart may be one digit's.
-const NEAR: f32 = 0.2;
 /// A piece wider than this share of the digits' height may be two.
 const WIDE: f32 = 0.95;
 /// Paper wider than this share of the digits' height parts two numbers ...
@@ -47,8 +42,7 @@ const SPACE: f32 = 1.3;
 const UNUSUAL: f32 = 1.8;
 /// The most digits that may touch in a row.
 const MOST_TOUCHING: usize = 6;
-/// With more pieces or places than these it is a page of text, or noise.
-const MOST_PIECES: usize = 2000;
+/// With more places than this it is a page of text, or noise.
 const MOST_PLACES: usize = 400;
 
 /// A rectangle of the image, in its own pixels.
@@ -150,8 +144,8 @@ fn places(grey: &Plane) -> Vec<Vec<Place>> {
     let (short, long) = (grey.width.min(grey.height) as f32, grey.width.max(grey.height) as f32);
     let window = WINDOW * (short / long).max(1.0 / 3.0);
     let Some(ink) = ink::ink(grey, window) else { return Vec::new() };
-    let ink = without_ruling(without_frames(without_haze(ink)));
-    let (labels, pieces) = pieces(&ink);
+    let ink = without_ruling(without_frames(ink));
+    let (labels, pieces) = pieces(&without_haze(&ink));
     let Some(height) = digits_height(&pieces) else { return Vec::new() };
     let groups = groups(&pieces, height);
     if groups.len() > MOST_PLACES {
@@ -165,19 +159,15 @@ fn places(grey: &Plane) -> Vec<Vec<Place>> {
         .collect()
 }
 
-/// The ink without what is fainter than any stroke: haze joins digits with each other.
-fn without_haze(mut ink: Plane) -> Plane {
-    for value in &mut ink.values {
-        if *value < HAZE {
-            *value = 0.0;
-        }
-    }
-    ink
+/// The ink without what is fainter than strokes: faint lines and shadows join digits.
+fn without_haze(ink: &Plane) -> Plane {
+    let values = ink.values.iter().map(|&value| if value < HAZE { 0.0 } else { value });
+    Plane::new(ink.width, ink.height, values.collect())
 }
 
 /// The ink without lines through the whole picture that are longer than any digit's stroke.
 fn without_ruling(ink: Plane) -> Plane {
-    let Some(height) = digits_height(&pieces(&ink).1) else { return ink };
+    let Some(height) = digits_height(&pieces(&without_haze(&ink)).1) else { return ink };
     let long = ink.width.max(ink.height) as f32 - 1.0;
     let search = Search {
         thickest: (THICKEST * height).max(3.0),
@@ -187,154 +177,6 @@ fn without_ruling(ink: Plane) -> Plane {
         most_runs: 160,
     };
     without_lines(&ink, &search).unwrap_or(ink)
-}
-
-/// The height of the digits: the median height of the pieces, each counting for its height.
-fn digits_height(pieces: &[Piece]) -> Option<f32> {
-    let solid = || pieces.iter().filter(|piece| piece.peak >= 0.5);
-    let is_inside = |piece: &&Piece| !piece.touches_edge;
-    let heights = |pieces: &mut dyn Iterator<Item = &Piece>| {
-        let mut heights: Vec<usize> = pieces.map(Piece::height).collect();
-        heights.sort_unstable();
-        heights
-    };
-    let mut all = heights(&mut solid().filter(is_inside));
-    if all.is_empty() {
-        all = heights(&mut solid());
-    }
-    let half = all.iter().sum::<usize>() / 2;
-    let mut sum = 0;
-    let median = all.into_iter().find(|height| {
-        sum += height;
-        sum > half
-    })?;
-    Some(median as f32)
-}
-
-impl Piece {
-    fn height(&self) -> usize {
-        self.bottom - self.top + 1
-    }
-
-    fn width(&self) -> usize {
-        self.right - self.left + 1
-    }
-
-    /// The share of the narrower piece's width that stands over or under the other.
-    fn shared_width(&self, other: &Self) -> f32 {
-        let shared =
-            (self.right.min(other.right) + 1).saturating_sub(self.left.max(other.left)) as f32;
-        shared / self.width().min(other.width()) as f32
-    }
-
-    /// The share of the lower piece's height that stands beside the other.
-    fn shared_height(&self, other: &Self) -> f32 {
-        let shared =
-            (self.bottom.min(other.bottom) + 1).saturating_sub(self.top.max(other.top)) as f32;
-        shared / self.height().min(other.height()) as f32
-    }
-
-    fn gap_below(&self, other: &Self) -> usize {
-        self.top.saturating_sub(other.bottom).max(other.top.saturating_sub(self.bottom))
-    }
-
-    fn joined(&self, other: &Self) -> Self {
-        Self {
-            left: self.left.min(other.left),
-            top: self.top.min(other.top),
-            right: self.right.max(other.right),
-            bottom: self.bottom.max(other.bottom),
-            mass: self.mass + other.mass,
-            peak: self.peak.max(other.peak),
-            touches_edge: self.touches_edge || other.touches_edge,
-        }
-    }
-}
-
-/// Pieces that are one digit, with the box around them.
-struct Group {
-    around: Piece,
-    labels: Vec<u32>,
-}
-
-impl Group {
-    fn is_beside(&self, other: &Self) -> bool {
-        self.around.shared_height(&other.around) >= 0.4
-    }
-}
-
-/// Joins fragments (the hat of a 5, a broken stroke) with what they belong to, and leaves out what
-/// is too low to be a digit.
-fn groups(pieces: &[Piece], height: f32) -> Vec<Group> {
-    let mut groups: Vec<Group> = pieces
-        .iter()
-        .enumerate()
-        .filter(|(_, piece)| piece.peak >= 0.4 && piece.mass >= 0.002 * height * height)
-        .map(|(index, &around)| Group { around, labels: vec![index as u32 + 1] })
-        .collect();
-    if groups.len() > MOST_PIECES {
-        return Vec::new();
-    }
-    while let Some((one, other)) = pair(&groups, height) {
-        let other = groups.swap_remove(other);
-        groups[one].around = groups[one].around.joined(&other.around);
-        groups[one].labels.extend(other.labels);
-    }
-    // What the picture's edge cuts off is a neighbour's, or the edge of the paper.
-    let is_whole = |group: &Group| {
-        !group.around.touches_edge
-            || (group.around.height() as f32 >= 0.6 * height
-                && group.around.width() as f32 >= SLIVER * height)
-    };
-    groups.retain(|group| {
-        group.around.height() as f32 >= LOWEST * height
-            && group.around.height() as f32 <= 2.5 * height
-            && group.around.peak >= 0.5
-            && is_whole(group)
-    });
-    groups
-}
-
-/// The first two groups that are one digit, the earlier first.
-fn pair(groups: &[Group], height: f32) -> Option<(usize, usize)> {
-    (0..groups.len())
-        .flat_map(|one| (one + 1..groups.len()).map(move |other| (one, other)))
-        .find(|&(one, other)| are_one(&groups[one].around, &groups[other].around, height))
-}
-
-/// Whether two pieces are parts of one digit by their shape: one is small, and they stand over each
-/// other, nearly touching, no higher together than a digit.
-fn are_one(a: &Piece, b: &Piece, height: f32) -> bool {
-    let together = a.joined(b);
-    let smaller = a.height().min(b.height()) as f32;
-    let shared = a.shared_width(b);
-    let is_inside = shared > 0.9 && a.shared_height(b) > 0.9;
-    let is_near = a.gap_below(b) as f32 <= NEAR * height;
-    is_inside
-        || (is_near
-            && together.height() as f32 <= 1.5 * height
-            && together.width() as f32 <= 1.3 * height
-            && if smaller < 0.7 * height { shared >= 0.3 } else { shared >= 0.75 })
-}
-
-/// Sorts groups into rows: one beside another is in its row, however the row slopes.
-fn rows(mut groups: Vec<Group>) -> Vec<Vec<Group>> {
-    groups.sort_by_key(|group| group.around.left);
-    let mut rows: Vec<Vec<Group>> = Vec::new();
-    for group in groups {
-        let nearest = rows
-            .iter_mut()
-            .filter(|row| row.last().is_some_and(|last| last.is_beside(&group)))
-            .max_by_key(|row| row.last().map(|last| last.around.right));
-        match nearest {
-            Some(row) => row.push(group),
-            None => rows.push(vec![group]),
-        }
-    }
-    rows.sort_by_key(|row| {
-        row.iter().map(|group| group.around.top + group.around.bottom).sum::<usize>() / row.len()
-    });
-    rows
 }
 
 /// Ink, labelled, with digits of this height on it.
@@ -374,8 +216,7 @@ impl Sheet<'_> {
 
     /// The group as one digit, and where it is wide, cut into two and more.
     fn readings(&self, group: &Group) -> Vec<Reading> {
-        let ink = self.ink_of(group);
-        let (left, top) = (group.around.left, group.around.top);
+        let (ink, left, top) = self.ink_of(group);
         let mut readings = vec![(vec![ink.clone()], 0.0)];
         let width = group.around.width() as f32 / self.height;
         if width > WIDE {
@@ -405,19 +246,28 @@ impl Sheet<'_> {
             .collect()
     }
 
-    /// The group's own ink, cut out.
-    fn ink_of(&self, group: &Group) -> Plane {
-        let Piece { left, top, .. } = group.around;
-        let (width, height) = (group.around.width(), group.around.height());
+    /// The group's own ink and its rim, cut out, and where the cut's corner is.
+    fn ink_of(&self, group: &Group) -> (Plane, usize, usize) {
+        let Piece { left, top, right, bottom, .. } = group.around;
+        let (left, top) = (left.saturating_sub(1), top.saturating_sub(1));
+        let width = (right + 2).min(self.ink.width) - left;
+        let height = (bottom + 2).min(self.ink.height) - top;
         let mut ink = self.ink.cropped(left, top, width, height);
+        let label = |x: usize, y: usize| self.labels[(top + y) * self.ink.width + left + x];
+        let is_own = |x: usize, y: usize| group.labels.contains(&label(x, y));
         for y in 0..height {
             for x in 0..width {
-                if !group.labels.contains(&self.labels[(top + y) * self.ink.width + left + x]) {
+                let beside = |x: usize, y: usize| {
+                    let columns = x.saturating_sub(1)..(x + 2).min(width);
+                    let rows = y.saturating_sub(1)..(y + 2).min(height);
+                    rows.into_iter().any(|y| columns.clone().any(|x| is_own(x, y)))
+                };
+                if !(is_own(x, y) || label(x, y) == 0 && beside(x, y)) {
                     ink.values[y * width + x] = 0.0;
                 }
             }
         }
-        ink
+        (ink, left, top)
     }
 }
 
@@ -433,4 +283,47 @@ fn found(ink: &Plane, left: usize, top: usize) -> Option<Found> {
     // A margin, for a digit that fills its cut is no framed one.
     let picture = fit::fit(&ink.cropped(x, y, width, height).with_margin(1))?;
     Some(Found { area, picture })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Luma};
+
+    use super::*;
+
+    #[test]
+    fn whatever_is_on_the_picture_every_area_lies_inside_it() {
+        let mut found_any = 0;
+        for seed in 0..400 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let (width, height) = (rng.u32(1..150), rng.u32(1..150));
+            let mut image = GrayImage::from_pixel(width, height, Luma([rng.u8(..)]));
+            // Bars, dots, frames and lines through everything.
+            for _ in 0..rng.usize(0..12) {
+                let (x, y) = (rng.u32(0..width), rng.u32(0..height));
+                let (right, bottom) = match rng.u8(0..3) {
+                    0 => (width, y + rng.u32(1..4)),
+                    1 => (x + rng.u32(1..4), height),
+                    _ => (x + rng.u32(1..30), y + rng.u32(1..30)),
+                };
+                let grey = Luma([rng.u8(..)]);
+                for row in y..bottom.min(height) {
+                    for column in x..right.min(width) {
+                        image.put_pixel(column, row, grey);
+                    }
+                }
+            }
+            let Ok(rows) = find(&DynamicImage::ImageLuma8(image)) else { continue };
+            found_any += 1;
+            assert!(rows.iter().all(|row| !row.is_empty()));
+            for place in rows.iter().flatten() {
+                for found in place.readings.iter().flat_map(|reading| &reading.digits) {
+                    let Area { left, top, width: across, height: down } = found.area;
+                    assert!(across > 0 && left + across <= width, "seed {seed}: {found:?}");
+                    assert!(down > 0 && top + down <= height, "seed {seed}: {found:?}");
+                }
+            }
+        }
+        assert!(found_any > 100, "{found_any}");
+    }
 }

@@ -16,6 +16,7 @@ mod decode;
 mod error;
 mod fit;
 mod frames;
+mod groups;
 mod ink;
 mod lines;
 pub mod many;
