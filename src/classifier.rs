@@ -56,6 +56,51 @@ pub struct Prediction {
     pub logits: [f32; CLASSES],
 }
 
+/// A model, and what messages call it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The model.
+    pub saved: SavedModel,
+    /// Where it came from: `shipped`, or the path it was read from.
+    pub name: String,
+}
+
+impl Found {
+    /// The model that every command uses by the same rule: the one named (`shipped`, a file or a
+    /// run's folder); otherwise the newest finished run on MNIST in `artifacts/runs/`; otherwise the
+    /// shipped one.
+    ///
+    /// # Errors
+    /// If the one named can't be used. A damaged run that nobody named is passed over.
+    pub fn choose(named: Option<&Path>) -> Result<Self, ClassifierError> {
+        match named {
+            Some(name) if name == Path::new(SHIPPED_NAME) => Self::shipped(),
+            Some(path) => Self::load(path),
+            None => newest_run().map_or_else(Self::shipped, Ok),
+        }
+    }
+
+    fn shipped() -> Result<Self, ClassifierError> {
+        let saved = SavedModel::from_bytes(SHIPPED).map_err(|problem| SavedError::Content {
+            path: "the model inside this program".into(),
+            problem,
+        })?;
+        Ok(Self { saved, name: SHIPPED_NAME.to_owned() })
+    }
+
+    fn load(path: &Path) -> Result<Self, ClassifierError> {
+        let file = if path.is_dir() { path.join(saved::FILE_NAME) } else { path.to_owned() };
+        if path.is_dir() && !file.exists() {
+            return Err(ClassifierError::Unfinished(path.to_owned()));
+        }
+        Ok(Self { saved: SavedModel::load(&file)?, name: path.display().to_string() })
+    }
+
+    fn on(self, device: &Device) -> Classifier {
+        Classifier::new(&self.saved, self.name, device)
+    }
+}
+
 /// A trained network on a device, with its metadata.
 #[derive(Clone, Debug)]
 pub struct Classifier {
@@ -71,11 +116,7 @@ impl Classifier {
     /// # Errors
     /// If its bytes inside this executable were damaged.
     pub fn shipped(device: &Device) -> Result<Self, ClassifierError> {
-        let saved = SavedModel::from_bytes(SHIPPED).map_err(|problem| SavedError::Content {
-            path: "the model inside this program".into(),
-            problem,
-        })?;
-        Ok(Self::new(&saved, SHIPPED_NAME.to_owned(), device))
+        Ok(Found::shipped()?.on(device))
     }
 
     /// A model file, or the folder of a finished run.
@@ -83,28 +124,15 @@ impl Classifier {
     /// # Errors
     /// If it can't be read or is damaged.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ClassifierError> {
-        let file = if path.is_dir() { path.join(saved::FILE_NAME) } else { path.to_owned() };
-        if path.is_dir() && !file.exists() {
-            return Err(ClassifierError::Unfinished(path.to_owned()));
-        }
-        Ok(Self::new(&SavedModel::load(&file)?, path.display().to_string(), device))
+        Ok(Found::load(path)?.on(device))
     }
 
-    /// The model that every command uses by the same rule: the one named (`shipped`, a file or a
-    /// run's folder); otherwise the newest finished run on MNIST in `artifacts/runs/`; otherwise the
-    /// shipped one.
+    /// The model that [`Found::choose`] finds.
     ///
     /// # Errors
-    /// If the one named can't be used. A damaged run that nobody named is passed over.
+    /// If the one named can't be used.
     pub fn choose(named: Option<&Path>, device: &Device) -> Result<Self, ClassifierError> {
-        match named {
-            Some(name) if name == Path::new(SHIPPED_NAME) => Self::shipped(device),
-            Some(path) => Self::load(path, device),
-            None => match newest_run() {
-                Some((path, saved)) => Ok(Self::new(&saved, path.display().to_string(), device)),
-                None => Self::shipped(device),
-            },
-        }
+        Ok(Found::choose(named)?.on(device))
     }
 
     /// A model at hand, under a name for messages.
@@ -181,7 +209,7 @@ impl Classifier {
 }
 
 /// The newest finished run on MNIST's digits.
-fn newest_run() -> Option<(PathBuf, SavedModel)> {
+fn newest_run() -> Option<Found> {
     let runs = std::fs::read_dir(files::runs_folder()).ok()?;
     let mut finished: Vec<_> = runs
         .flatten()
@@ -196,7 +224,7 @@ fn newest_run() -> Option<(PathBuf, SavedModel)> {
         SavedModel::load(&file)
             .ok()
             .filter(|saved| saved.metadata.data.is_mnist)
-            .map(|saved| (run, saved))
+            .map(|saved| Found { saved, name: run.display().to_string() })
     })
 }
 

@@ -10,6 +10,7 @@
 //! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
+//! | [`exchange`] | models from and to other programs: PyTorch, safetensors of any naming, ONNX |
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
 //! | [`picture`] | any image file to MNIST's 28×28 convention |
@@ -50,6 +51,7 @@ pub mod cli;
 pub mod commands;
 pub mod data;
 pub mod evaluate;
+pub mod exchange;
 pub mod files;
 pub mod model;
 pub mod picture;

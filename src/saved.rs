@@ -31,8 +31,10 @@ pub const FORMAT: u32 = 1;
 pub const FILE_NAME: &str = "model.safetensors";
 
 const METADATA_KEY: &str = "burn-digits";
+/// Name and version of this program and of Burn, for [`Metadata::made_with`].
+pub const MADE_WITH: &str = concat!("burn-digits ", env!("CARGO_PKG_VERSION"), ", Burn 0.22.1");
 /// More than a hundred times the default network.
-const LARGEST_FILE: u64 = 256 << 20;
+pub(crate) const LARGEST_FILE: u64 = 256 << 20;
 
 /// Everything that belongs to the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,13 +159,28 @@ pub struct SavedModel {
     layers: [LayerWeights; 4],
 }
 
-#[derive(Clone, Debug)]
-struct LayerWeights {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+/// The values of one layer, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerWeights {
+    /// `[out, in]`, PyTorch's orientation.
+    pub weight: Vec<f32>,
+    /// `[out]`.
+    pub bias: Vec<f32>,
 }
 
 impl SavedModel {
+    /// Puts weights at hand together with what belongs to them.
+    ///
+    /// # Panics
+    /// If a layer has not as many values as its configuration says.
+    pub fn new(metadata: Metadata, layers: [LayerWeights; 4]) -> Self {
+        for (layer, shape) in layers.iter().zip(metadata.model.layers()) {
+            assert_eq!(layer.weight.len(), shape.inputs * shape.outputs, "{}.weight", shape.name);
+            assert_eq!(layer.bias.len(), shape.outputs, "{}.bias", shape.name);
+        }
+        Self { metadata, layers }
+    }
+
     /// Takes the weights out of a network.
     ///
     /// # Errors
@@ -199,7 +216,7 @@ impl SavedModel {
 
     /// SHA-256, in hexadecimal, of all weights and biases in the order of [`Self::tensors`], each
     /// value as four little-endian bytes.
-    fn sum(&self) -> String {
+    pub fn weights_sha256(&self) -> String {
         let mut sha = Sha256::new();
         for (_, _, values) in self.tensors() {
             sha.update(little_endian(values));
@@ -236,7 +253,8 @@ impl SavedModel {
                 Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()?;
-        let stored = Stored { metadata: self.metadata.clone(), weights_sha256: self.sum() };
+        let stored =
+            Stored { metadata: self.metadata.clone(), weights_sha256: self.weights_sha256() };
         let json = serde_json::to_string(&stored)?;
         // One key only: the writer takes its metadata from a hash map, whose order is random.
         safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), json)])))
@@ -306,8 +324,15 @@ impl SavedModel {
         }
         let layers = layers.try_into().expect("a configuration has four layers");
         let saved = Self { metadata, layers };
-        if saved.sum() != weights_sha256 { Err(Problem::Sum) } else { Ok(saved) }
+        if saved.weights_sha256() != weights_sha256 { Err(Problem::Sum) } else { Ok(saved) }
     }
+}
+
+/// Whether these are safetensors with this program's metadata, whole or not.
+pub(crate) fn is_own(bytes: &[u8]) -> bool {
+    SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| {
+        header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY))
+    })
 }
 
 /// A newer format may have other fields, so its number is read before anything else.
