@@ -39,6 +39,9 @@
 //! assert!(prediction.confidence > 0.9);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Three small programs are in `examples/`: a folder sorted by the digits on its pictures, a number read
+//! from a row of them, and a network trained from code.
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]

@@ -101,6 +101,7 @@ fn properties(saved: &SavedModel) -> Vec<StringStringEntryProto> {
         ("weights_sha256", saved.weights_sha256()),
     ]
     .into_iter()
+    .filter(|(_, value)| !value.is_empty())
     .map(|(key, value)| StringStringEntryProto { key: Some(key.to_owned()), value: Some(value) })
     .collect()
 }

@@ -30,14 +30,18 @@ fn write_folder(folder: &Path, saved: &SavedModel, count: usize) {
     python::write_numbers(&folder.join("logits.f32"), logits.into_iter().flatten());
 }
 
-/// The largest difference that a report names, of any output, in a batch or alone.
-fn largest_difference(report: &serde_json::Value) -> f64 {
-    ["difference", "difference_alone"]
-        .into_iter()
-        .flat_map(|key| report[key].as_object().unwrap().values())
-        .map(|difference| difference.as_f64().unwrap())
+/// The largest figure of a report under `keys`, of any output.
+fn largest(report: &serde_json::Value, keys: &[&str]) -> f64 {
+    keys.iter()
+        .flat_map(|&key| report[key].as_object().unwrap().values())
+        .map(|figure| figure.as_f64().unwrap())
         .fold(0.0, f64::max)
 }
+
+/// Largest difference allowed, as a fraction of a picture's largest logit (of 1, where that is
+/// smaller). The shipped model's logits reach 150, where two f32 sums of the same numbers in another
+/// order differ by 1e-4.
+const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_images() {
@@ -52,9 +56,9 @@ fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_image
     script.arg(folder.path());
     let report = &json_lines(python::printed(script).as_bytes())[0];
     assert_eq!(report["pictures"], 1_000);
-    assert_eq!(report["difference"].as_object().unwrap().len(), 2, "{report}");
-    assert!(largest_difference(report) <= 1e-5, "{report}");
-    println!("{}", report["difference"]);
+    assert_eq!(report["relative"].as_object().unwrap().len(), 2, "{report}");
+    assert!(largest(report, &["relative", "alone", "exact"]) <= TOLERANCE, "{report}");
+    println!("{report}");
 
     let said = |key: &str| report["metadata"][key].as_str().unwrap().parse::<f32>().unwrap();
     assert_eq!(said("temperature"), saved.metadata.temperature);
@@ -83,7 +87,8 @@ fn every_activation_is_the_same_in_onnx_runtime() {
     assert_eq!(reports.len(), 10);
     for (activation, report) in HiddenActivation::value_variants().iter().zip(&reports) {
         assert_eq!(report["metadata"]["activation"], activation.to_string());
-        assert!(largest_difference(report) <= 1e-5, "{activation}: {report}");
+        assert!(largest(report, &["absolute"]) <= TOLERANCE, "{activation}: {report}");
+        assert!(largest(report, &["alone", "exact"]) <= TOLERANCE, "{activation}: {report}");
     }
 }
 
