@@ -3,7 +3,7 @@
 //! `infer`, `eval` and every other consumer go through [`Classifier`], so that a probability is the
 //! same number everywhere: softmax(logits / T), with the model's own temperature T.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use serde::Serialize;
@@ -45,6 +45,42 @@ pub struct Prediction {
     pub logits: [f32; CLASSES],
 }
 
+/// A model, and what messages call it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The model.
+    pub saved: SavedModel,
+    /// Where it came from: `shipped`, or the path it was read from.
+    pub name: String,
+}
+
+impl Found {
+    /// The model that every command uses by the same rule: the one named (`shipped`, a file or a
+    /// run's folder); otherwise the newest finished run on MNIST in `artifacts/runs/`; otherwise the
+    /// shipped one.
+    ///
+    /// # Errors
+    /// If the one named can't be used. A damaged run that nobody named is passed over.
+    pub fn choose(named: Option<&Path>) -> Result<Self, ClassifierError> {
+        match named {
+            Some(path) => Self::load(path),
+            None => newest_run().map_or_else(Self::shipped, Ok),
+        }
+    }
+
+    fn shipped() -> Result<Self, ClassifierError> {
+        Ok(Self { saved: SavedModel::shipped()?, name: SHIPPED_NAME.to_owned() })
+    }
+
+    fn load(path: &Path) -> Result<Self, ClassifierError> {
+        Ok(Self { saved: SavedModel::named(path)?, name: path.display().to_string() })
+    }
+
+    fn on(self, device: &Device) -> Classifier {
+        Classifier::new(&self.saved, self.name, device)
+    }
+}
+
 /// A trained network on a device, with its metadata.
 #[derive(Clone, Debug)]
 pub struct Classifier {
@@ -60,7 +96,7 @@ impl Classifier {
     /// # Errors
     /// If its bytes inside this executable were damaged.
     pub fn shipped(device: &Device) -> Result<Self, ClassifierError> {
-        Ok(Self::new(&SavedModel::shipped()?, SHIPPED_NAME.to_owned(), device))
+        Ok(Found::shipped()?.on(device))
     }
 
     /// A model file, or the folder of a finished run; `shipped` is [`Self::shipped`].
@@ -68,23 +104,15 @@ impl Classifier {
     /// # Errors
     /// If it can't be read or is damaged.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ClassifierError> {
-        Ok(Self::new(&SavedModel::named(path)?, path.display().to_string(), device))
+        Ok(Found::load(path)?.on(device))
     }
 
-    /// The model that every command uses by the same rule: the one named (`shipped`, a file or a
-    /// run's folder); otherwise the newest finished run on MNIST in `artifacts/runs/`; otherwise the
-    /// shipped one.
+    /// The model that [`Found::choose`] finds.
     ///
     /// # Errors
-    /// If the one named can't be used. A damaged run that nobody named is passed over.
+    /// If the one named can't be used.
     pub fn choose(named: Option<&Path>, device: &Device) -> Result<Self, ClassifierError> {
-        match named {
-            Some(path) => Self::load(path, device),
-            None => match newest_run() {
-                Some((path, saved)) => Ok(Self::new(&saved, path.display().to_string(), device)),
-                None => Self::shipped(device),
-            },
-        }
+        Ok(Found::choose(named)?.on(device))
     }
 
     /// A model at hand, under a name for messages.
@@ -161,7 +189,7 @@ impl Classifier {
 }
 
 /// The newest finished run on MNIST's digits.
-fn newest_run() -> Option<(PathBuf, SavedModel)> {
+fn newest_run() -> Option<Found> {
     let runs = std::fs::read_dir(files::runs_folder()).ok()?;
     let mut finished: Vec<_> = runs
         .flatten()
@@ -176,7 +204,7 @@ fn newest_run() -> Option<(PathBuf, SavedModel)> {
         SavedModel::load(&file)
             .ok()
             .filter(|saved| saved.metadata.data.is_mnist)
-            .map(|saved| (run, saved))
+            .map(|saved| Found { saved, name: run.display().to_string() })
     })
 }
 

@@ -1,8 +1,12 @@
 //! What may be typed.
 
+mod exchange;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use exchange::{CompletionsArgs, ExportArgs, Format, ImportArgs, ManArgs};
 
 use crate::backend::Backend;
 use crate::model::HiddenActivation;
@@ -37,7 +41,21 @@ pub enum Command {
     Data(DataArgs),
     /// Show which backends this build offers and what this machine has for them.
     Devices(DevicesArgs),
+    /// Write a model for other programs: safetensors for PyTorch, or ONNX.
+    Export(ExportArgs),
+    /// Make a model of weights that PyTorch, Keras or another program trained.
+    Import(ImportArgs),
+    /// Print the completions of a shell, for it to read.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Print this program's manual page, or write the pages of all commands.
+    Man(ManArgs),
 }
+
+const COMPLETIONS_HELP: &str = "\
+bash  burn-digits completions bash > ~/.local/share/bash-completion/completions/burn-digits
+zsh   burn-digits completions zsh > DIR/_burn-digits, DIR being in $fpath
+fish  burn-digits completions fish > ~/.config/fish/completions/burn-digits.fish";
 
 /// The model to use, and what to run it on.
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
 //! | [`number`] | several digits in one picture, read as a number: what [`picture::many`] finds, chosen by a classifier |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
+//! | [`exchange`] | models from and to other programs: PyTorch, safetensors of any naming, ONNX |
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
 //! | [`picture`] | any image file to MNIST's 28×28 convention |
@@ -39,6 +40,9 @@
 //! assert!(prediction.confidence > 0.9);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Three small programs are in `examples/`: a folder sorted by the digits on its pictures, a number read
+//! from a row of them, and a network trained from code.
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
@@ -51,6 +55,7 @@ pub mod cli;
 pub mod commands;
 pub mod data;
 pub mod evaluate;
+pub mod exchange;
 pub mod files;
 pub mod model;
 pub mod number;

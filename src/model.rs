@@ -8,6 +8,7 @@
 //! In Burn 0.22 tensors and modules carry no backend parameter: the same `Model` runs on any
 //! [`Device`] it is created on.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use burn::module::{Initializer, Module, Param};
@@ -52,7 +53,26 @@ pub enum HiddenActivation {
 }
 
 /// The slope of leaky ReLU below zero, PyTorch's default.
-const LEAKY_SLOPE: f64 = 0.01;
+pub const LEAKY_SLOPE: f64 = 0.01;
+
+impl fmt::Display for HiddenActivation {
+    /// The name in configuration files and on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        use HiddenActivation::*;
+        f.write_str(match self {
+            Relu => "relu",
+            LeakyRelu => "leaky-relu",
+            Sigmoid => "sigmoid",
+            Tanh => "tanh",
+            Gelu => "gelu",
+            Elu => "elu",
+            Selu => "selu",
+            HardSwish => "hard-swish",
+            Softplus => "softplus",
+            Softsign => "softsign",
+        })
+    }
+}
 
 impl HiddenActivation {
     fn init(self, device: &Device) -> Activation {

@@ -36,8 +36,10 @@ pub const SHIPPED_NAME: &str = "shipped";
 static SHIPPED: &[u8] = include_bytes!("../artifacts/model/digits.safetensors");
 
 const METADATA_KEY: &str = "burn-digits";
+/// Name and version of this program and of Burn, for [`Metadata::made_with`].
+pub const MADE_WITH: &str = concat!("burn-digits ", env!("CARGO_PKG_VERSION"), ", Burn 0.22.1");
 /// More than a hundred times the default network.
-const LARGEST_FILE: u64 = 256 << 20;
+pub(crate) const LARGEST_FILE: u64 = 256 << 20;
 
 /// Everything that belongs to the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -168,10 +170,13 @@ pub struct SavedModel {
     layers: [LayerWeights; 4],
 }
 
-#[derive(Clone, Debug)]
-struct LayerWeights {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+/// The values of one layer, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerWeights {
+    /// `[out, in]`, PyTorch's orientation.
+    pub weight: Vec<f32>,
+    /// `[out]`.
+    pub bias: Vec<f32>,
 }
 
 impl SavedModel {
@@ -199,6 +204,18 @@ impl SavedModel {
         }
         let file = name.join(FILE_NAME);
         if file.exists() { Self::load(&file) } else { Err(SavedError::Unfinished(name.to_owned())) }
+    }
+
+    /// Puts weights at hand together with what belongs to them.
+    ///
+    /// # Panics
+    /// If a layer has not as many values as its configuration says.
+    pub fn new(metadata: Metadata, layers: [LayerWeights; 4]) -> Self {
+        for (layer, shape) in layers.iter().zip(metadata.model.layers()) {
+            assert_eq!(layer.weight.len(), shape.inputs * shape.outputs, "{}.weight", shape.name);
+            assert_eq!(layer.bias.len(), shape.outputs, "{}.bias", shape.name);
+        }
+        Self { metadata, layers }
     }
 
     /// Takes the weights out of a network.
@@ -346,6 +363,13 @@ impl SavedModel {
         let saved = Self { metadata, layers };
         if saved.weights_sha256() != weights_sha256 { Err(Problem::Sum) } else { Ok(saved) }
     }
+}
+
+/// Whether these are safetensors with this program's metadata, whole or not.
+pub(crate) fn is_own(bytes: &[u8]) -> bool {
+    SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| {
+        header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY))
+    })
 }
 
 /// A newer format may have other fields, so its number is read before anything else.

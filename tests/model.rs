@@ -72,6 +72,15 @@ fn weights_begin_with_the_spread_that_fits_the_activation_and_biases_at_zero() {
 }
 
 #[test]
+fn an_activation_has_one_name_in_files_flags_and_messages() {
+    for activation in HiddenActivation::value_variants() {
+        let name = activation.to_string();
+        assert_eq!(activation.to_possible_value().unwrap().get_name(), name);
+        assert_eq!(serde_json::to_value(activation).unwrap(), name);
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
     let first_weights =
         |seed| values(ModelConfig::default().init(seed, &backend::cpu()).layers()[0].weight.val());

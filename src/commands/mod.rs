@@ -1,10 +1,14 @@
 //! One file per command: arguments in, library calls, words out.
 
+mod completions;
 mod data;
 mod devices;
 mod eval;
+mod export;
+mod import;
 mod infer;
 mod labelled;
+mod man;
 mod summary;
 mod train;
 
@@ -37,6 +41,10 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Summary(args) => summary::run(args),
         Command::Data(args) => data::run(args),
         Command::Devices(args) => devices::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 
@@ -48,6 +56,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     };
     if error.chain().any(is_closed_pipe) {
         return ExitCode::SUCCESS;
+    }
+    // clap words and colours its own.
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        let _ = error.print();
+        return ExitCode::from(TYPED_WRONGLY);
     }
     let _ = writeln!(io::stderr(), "burn-digits: {error:#}");
     let is_typed_wrongly = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {

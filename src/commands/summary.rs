@@ -44,10 +44,9 @@ pub fn run(args: SummaryArgs) -> Result<ExitCode> {
     }
     let size = (total * BYTES) as f64 / (1 << 20) as f64;
     say(format_args!("total  {:>61}", thousands(total)))?;
-    let activation = serde_json::to_value(config.activation)?;
-    let activation = activation.as_str().unwrap_or_default();
     say(format_args!(
-        "\n{activation} between the layers, raw logits at the end; {size:.2} MiB as f32"
+        "\n{} between the layers, raw logits at the end; {size:.2} MiB as f32",
+        config.activation
     ))?;
     Ok(ExitCode::SUCCESS)
 }

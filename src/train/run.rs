@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::calibrate::Calibration;
@@ -16,6 +17,7 @@ use super::config::{ConfigError, TrainConfig, TrainOn};
 use super::elders::Elders;
 use super::folder::RunFolder;
 use super::history::{Epoch, History};
+use super::progress::Progress;
 use super::step::Learnable;
 use super::teachers::Teachers;
 use super::watch::{Divergence, EpochEnd, EpochMeans, FiniteLoss, Patience};
@@ -26,7 +28,7 @@ use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::Loaded;
 use crate::files;
-use crate::saved::{DataProvenance, FORMAT, Metadata, SavedModel};
+use crate::saved::{DataProvenance, FORMAT, MADE_WITH, Metadata, SavedModel};
 
 /// A run ready to go.
 pub struct Run {
@@ -72,6 +74,14 @@ pub struct Audience {
     pub on_epoch: Box<dyn FnMut(&Epoch) + Send>,
     /// Stops the run when asked to.
     pub interrupter: Interrupter,
+}
+
+impl Audience {
+    /// Hears of each epoch, and draws nothing: for training from code.
+    pub fn quiet(on_epoch: impl FnMut(&Epoch) + Send + 'static) -> Self {
+        let renderer = Box::new(Progress::new(ProgressBar::hidden(), 0, 0));
+        Self { renderer, on_epoch: Box::new(on_epoch), interrupter: Interrupter::new() }
+    }
 }
 
 impl Run {
@@ -298,8 +308,7 @@ impl Run {
                 "valid_accuracy": best.valid_accuracy,
                 "valid_loss": best.valid_loss,
             }),
-            made_with: concat!("burn-digits ", env!("CARGO_PKG_VERSION"), ", Burn 0.22.1")
-                .to_owned(),
+            made_with: MADE_WITH.to_owned(),
         }
     }
 }

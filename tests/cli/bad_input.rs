@@ -94,6 +94,43 @@ fn models_cut_short_changed_or_of_other_widths() {
 }
 
 #[test]
+fn files_that_are_no_network_and_places_that_take_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let import = |file: &str, code, words: &[&str]| {
+        fails(&["import", file, "--out", text(&out)], code, words);
+        assert!(!out.exists());
+    };
+    import("no-such.pt", 1, &["no-such.pt"]);
+    import("image.png", 1, &["image.png", "neither safetensors nor a PyTorch state dict"]);
+    import("tests/exchange/files/hostile.pt", 1, &["hostile.pt"]);
+    let state_dict = "tests/exchange/files/sequential.pt";
+    fails(&["import", state_dict], 2, &["--out"]);
+    fails(&["import", state_dict, "--out", "x", "--temperature", "0"], 2, &["--temperature"]);
+    fails(&["import", state_dict, "--out", "no-such-folder/x"], 1, &["no-such-folder/x"]);
+    fails(
+        &[
+            "import",
+            "artifacts/model/digits.safetensors",
+            "--out",
+            text(&out),
+            "--activation",
+            "relu",
+        ],
+        1,
+        &["states its own activation"],
+    );
+    fails(&["export", "--format", "onnx", "--out", text(folder.path())], 1, &[text(folder.path())]);
+    fails(&["export", "--format", "h5", "--out", text(&out)], 2, &["--format", "onnx"]);
+    fails(
+        &["export", "--format", "safetensors", "--softmax", "--out", text(&out)],
+        2,
+        &["--softmax is for --format onnx"],
+    );
+    assert!(!out.exists());
+}
+
+#[test]
 fn configurations_with_unknown_keys_or_impossible_values() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recipe.toml");

@@ -6,6 +6,7 @@ mod common;
 
 mod bad_input;
 mod eval;
+mod exchange;
 mod infer;
 mod many;
 mod smoke;

@@ -1,0 +1,11 @@
+//! Models from and to other programs, through the library. What a person types and reads is tested in
+//! `tests/cli/exchange.rs`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod import;
+#[cfg(feature = "onnx")]
+mod onnx;
+mod python;
+mod pytorch;

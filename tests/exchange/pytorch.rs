@@ -1,0 +1,40 @@
+//! PyTorch takes the model file as it is, and what it saves comes back.
+
+use std::fs;
+use std::path::Path;
+
+use burn_digits::backend;
+use burn_digits::classifier::{Classifier, Found};
+use burn_digits::exchange::import::{Assumed, import};
+
+use crate::python::{self, Need};
+
+#[test]
+fn load_state_dict_takes_it_and_what_torch_saves_comes_back_exactly() {
+    let Some(mut script) =
+        python::script("tests/python/torch_agrees.py", "torch, safetensors", Need::Optional)
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    let saved = Found::choose(Some(Path::new("shipped"))).unwrap().saved;
+    saved.save(&inside("model.safetensors")).unwrap();
+    let classifier = Classifier::new(&saved, String::new(), &backend::cpu());
+    let (pixels, logits) = python::pixels_and_logits(&classifier, &python::test_images(1_000));
+    python::write_numbers(&inside("pixels.f32"), pixels);
+
+    script.args(["model.safetensors", "pixels.f32", "out.f32", "out.pt"].map(inside));
+    let said = python::printed(script);
+    assert!(said.contains("All keys matched"), "{said}");
+
+    let answers = fs::read(inside("out.f32")).unwrap();
+    let answers = answers.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    let ours = logits.as_flattened();
+    assert_eq!(answers.len(), ours.len());
+    for (theirs, ours) in answers.zip(ours) {
+        assert!((theirs - ours).abs() <= 1e-4, "{theirs} and {ours}");
+    }
+    let imported = import(&inside("out.pt"), &Assumed::default()).unwrap().model;
+    assert!(imported.tensors().eq(saved.tensors()));
+}
