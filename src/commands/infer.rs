@@ -20,7 +20,7 @@ use crate::picture::{self, Picture, PictureError};
 /// Pictures read at once, in parallel: bounds memory, whatever the number of pictures.
 const CHUNK: usize = 256;
 /// What stands for standard input.
-const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "-";
 /// From nothing to full ink, for `--show`.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
@@ -167,7 +167,7 @@ impl Answers<'_> {
     }
 }
 
-fn standard_input() -> Result<Picture, PictureError> {
+pub(super) fn standard_input() -> Result<Picture, PictureError> {
     let mut bytes = Vec::new();
     // One byte past the limit is enough for the size to be refused.
     io::stdin().lock().take(picture::MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -175,7 +175,7 @@ fn standard_input() -> Result<Picture, PictureError> {
 }
 
 /// As a percentage, with what is not quite certain never shown as 100 %.
-fn confidence(probability: f32) -> String {
+pub(super) fn confidence(probability: f32) -> String {
     let percent = (f64::from(probability) * 1e4).floor() / 1e2;
     format!("{percent:.2} %")
 }
