@@ -5,12 +5,16 @@
 //! contrast of about 4 : 1 on both grounds. Lines are named at their ends rather than in a box, so
 //! that nothing is looked up and nothing covered.
 
+mod ticks;
+
 use std::error::Error;
 
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use ticks::Axis;
+pub use ticks::number;
 
 /// A drawing, or part of one.
 pub type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -35,10 +39,10 @@ const GROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const GRID: RGBColor = RGBColor(0xe5, 0xe5, 0xe5);
 /// Presentation attributes give way to any style sheet, so the dark colours need no classes.
-const STYLE: &str = "<style>text{font-family:system-ui,sans-serif}\
+const STYLE: &str = "svg text{font-family:system-ui,sans-serif}\
 @media screen and (prefers-color-scheme:dark){\
 svg [fill=\"#FFFFFF\"]{fill:#15181d}svg [fill=\"#333333\"]{fill:#e4e6e9}\
-svg [stroke=\"#333333\"]{stroke:#9aa1aa}svg [stroke=\"#E5E5E5\"]{stroke:#32373f}}</style>";
+svg [stroke=\"#333333\"]{stroke:#9aa1aa}svg [stroke=\"#E5E5E5\"]{stroke:#32373f}}";
 
 /// Plotters' sizes are 1.24 times the pixels of the SVG.
 const SMALL: i32 = 15;
@@ -75,11 +79,21 @@ pub trait Draw {
     fn draw(&self, panel: &Panel) -> Drawn;
 }
 
+/// The style sheet, for a page that holds many plots.
+pub fn style() -> &'static str {
+    STYLE
+}
+
+/// The element that every plot has it in.
+pub fn style_tag() -> String {
+    format!("<style>{STYLE}</style>")
+}
+
 /// Puts the style sheet into a drawing, and takes out what says nothing.
 fn themed(svg: &str) -> String {
     let svg = svg.replace(" stroke=\"none\" stroke-width=\"1\"", "").replace("opacity=\"1\" ", "");
     match svg.find('>') {
-        Some(end) => format!("{}{STYLE}{}", &svg[..=end], &svg[end + 1..]),
+        Some(end) => format!("{}{}{}", &svg[..=end], style_tag(), &svg[end + 1..]),
         None => svg,
     }
 }
@@ -95,13 +109,15 @@ pub struct Line {
     pub colour: RGBColor,
     /// Whether it is there for comparison only: drawn thin.
     pub is_thin: bool,
+    /// Whether each point has a dot.
+    pub has_dots: bool,
 }
 
 impl Line {
     /// A line in the colour at `index`, which begins anew after ten.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>, index: usize) -> Self {
         let colour = COLOURS[index % COLOURS.len()];
-        Self { name: name.into(), points, colour, is_thin: false }
+        Self { name: name.into(), points, colour, is_thin: false, has_dots: false }
     }
 }
 
@@ -154,20 +170,15 @@ impl Draw for Lines {
         let first = points().map(|(x, _)| x).fold(f64::INFINITY, f64::min);
         let last = points().map(|(x, _)| x).fold(f64::NEG_INFINITY, f64::max);
         let last = if last > first { last } else { first + 1.0 };
-        if self.is_log {
-            self.chart(panel, first..last, (low..high).log_scale())
-        } else {
-            self.chart(panel, first..last, low..high)
-        }
+        let ys =
+            if self.is_log { Axis::logarithmic(low, high) } else { Axis::even(low, high, 0.0) };
+        self.chart(panel, Axis::even(first, last, 1.0), ys)
     }
 }
 
 impl Lines {
-    fn chart<Y>(&self, panel: &Panel, xs: std::ops::Range<f64>, ys: Y) -> Drawn
-    where
-        Y: AsRangedCoord<Value = f64>,
-        Y::CoordDescType: ValueFormatter<f64>,
-    {
+    fn chart(&self, panel: &Panel, xs: Axis, ys: Axis) -> Drawn {
+        let last = xs.high;
         let longest = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
         let mut chart = ChartBuilder::on(panel)
             .caption(&self.title, ("sans-serif", TITLE, &INK))
@@ -191,8 +202,6 @@ impl Lines {
             .bold_line_style(GRID)
             .axis_style(INK)
             .x_desc(&self.x)
-            .x_labels(if self.names.is_empty() { 7 } else { self.names.len() })
-            .y_labels(7)
             .x_label_formatter(&name)
             .y_label_formatter(&|&y| number(y))
             .label_style(("sans-serif", SMALL, &INK))
@@ -206,13 +215,17 @@ impl Lines {
             ends.push((x - left, y - top, line));
             let style = line.colour.stroke_width(if line.is_thin { 1 } else { 2 });
             chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
-            if !self.names.is_empty() || points.len() == 1 {
+            // A line that ends before the others ends for a reason.
+            let ends_early = end.0 < last;
+            if line.has_dots || !self.names.is_empty() || points.len() == 1 {
                 let dot = |&point| Circle::new(point, 3, line.colour.filled());
                 chart.draw_series(points.iter().map(dot))?;
+            } else if ends_early {
+                chart.draw_series([Circle::new(end, 4, line.colour.filled())])?;
             }
         }
-        let (_, height) = panel.dim_in_pixel();
-        for (x, y, line) in spread(ends, height as i32) {
+        let (_, bottom) = chart.plotting_area().get_pixel_range();
+        for (x, y, line) in spread(ends, bottom.end - top) {
             let style = ("sans-serif", SMALL).into_font().color(&line.colour);
             let style = style.pos(Pos::new(HPos::Left, VPos::Center));
             panel.draw(&Text::new(line.name.clone(), (x + 7, y), style))?;
@@ -222,12 +235,12 @@ impl Lines {
 }
 
 /// Moves names that would lie on one another apart, as little as it takes.
-fn spread(mut ends: Vec<(i32, i32, &Line)>, height: i32) -> Vec<(i32, i32, &Line)> {
+fn spread(mut ends: Vec<(i32, i32, &Line)>, bottom: i32) -> Vec<(i32, i32, &Line)> {
     ends.sort_by_key(|&(_, y, _)| y);
     for index in 1..ends.len() {
         ends[index].1 = ends[index].1.max(ends[index - 1].1 + NAME_HEIGHT);
     }
-    let mut lowest = height - NAME_HEIGHT;
+    let mut lowest = bottom - NAME_HEIGHT / 2;
     for end in ends.iter_mut().rev() {
         end.1 = end.1.min(lowest);
         lowest = end.1 - NAME_HEIGHT;
@@ -291,42 +304,6 @@ fn say(panel: &Panel, title: &str) -> Drawn {
     Ok(())
 }
 
-/// A number on an axis: plain where that is short, otherwise a power of ten.
-///
-/// ```
-/// use burn_digits::plot::number;
-///
-/// assert_eq!((number(0.05), number(1000.0)), ("0.05".to_owned(), "1000".to_owned()));
-/// assert_eq!((number(1e-7), number(2e9)), ("10⁻⁷".to_owned(), "2·10⁹".to_owned()));
-/// ```
-pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if size == 0.0 || (1e-3..1e5).contains(&size) {
-        return format!("{}", (value * 1e9).round() / 1e9);
-    }
-    let written = format!("{value:e}");
-    let Some((factor, exponent)) = written.split_once('e') else { return written };
-    let factor: f64 = factor.parse().unwrap_or(1.0);
-    let raised: String = exponent.chars().map(raised).collect();
-    match (factor * 100.0).round() / 100.0 {
-        1.0 => format!("10{raised}"),
-        rounded => format!("{rounded}·10{raised}"),
-    }
-}
-
-fn raised(character: char) -> char {
-    match character {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        digit => digit
-            .to_digit(10)
-            .and_then(|digit| char::from_u32('⁰' as u32 + digit))
-            .unwrap_or(character),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,8 +313,8 @@ mod tests {
         let line = Line::new("a", vec![], 0);
         let ends = spread(vec![(0, 90, &line), (0, 91, &line), (0, 20, &line)], 100);
         let heights: Vec<i32> = ends.iter().map(|&(_, y, _)| y).collect();
-        // 100 − 16 = 84 is the lowest place, 84 − 16 the next.
-        assert_eq!(heights, [20, 68, 84]);
+        // 100 − 8 = 92 is the lowest place, 92 − 16 the next.
+        assert_eq!(heights, [20, 76, 92]);
     }
 
     #[test]

@@ -33,47 +33,42 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
 
 fn table(rows: &[Row]) -> Result<()> {
     say(
-        "             loss, f64 |  loss in f32                                | its gradient at the right digit",
+        "            loss in f64 | loss in f32                             | its gradient at the right digit",
     )?;
     say(
-        " logit           exact |  from logits   softmax, log    exp, ÷, log  |  exact  logits  softmax     exp",
+        " logit            exact |  from logits softmax, log  exp, ÷, log |     exact    logits   softmax       exp",
     )?;
     for row in rows.iter().filter(|row| SHOWN.contains(&row.logit)) {
         let forms = [&row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
-        let losses: String = forms.iter().map(|form| format!(" {:>14}", loss(form))).collect();
+        let losses: String = forms.iter().map(|form| format!(" {:>12}", loss(form))).collect();
         let gradients: String = std::iter::once(&row.exact)
             .chain(forms)
-            .map(|form| format!(" {:>7}", gradient(form)))
+            .map(|form| format!(" {:>9}", gradient(form)))
             .collect();
-        say(format_args!("{:>6} {:>15} |{losses} |{gradients}", row.logit, loss(&row.exact)))?;
+        say(format_args!("{:>6} {:>16} |{losses} |{gradients}", row.logit, loss(&row.exact)))?;
     }
     Ok(())
 }
 
 fn loss(figures: &Figures) -> String {
-    let value = figures.loss.0;
-    if value == 0.0 || !value.is_finite() {
-        named(value)
-    } else if value.abs() < 1e-3 {
-        format!("{value:.6e}")
-    } else {
-        format!("{value:.7}")
-    }
+    written(figures.loss.0, 6)
 }
 
 fn gradient(figures: &Figures) -> String {
-    let value = figures.gradient.0;
-    if value.is_finite() && value != 0.0 { format!("{value:.4}") } else { named(value) }
+    written(figures.gradient.0, 4)
 }
 
-fn named(value: f64) -> String {
-    if value == f64::INFINITY {
-        "∞".to_owned()
-    } else if value == f64::NEG_INFINITY {
-        "−∞".to_owned()
+fn written(value: f64, digits: usize) -> String {
+    if value == 0.0 {
+        // −0 is 0.
+        "0".to_owned()
     } else if value.is_nan() {
         "no number".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "∞".to_owned() } else { "−∞".to_owned() }
+    } else if value.abs() < 1e-3 {
+        format!("{value:.*e}", digits - 2)
     } else {
-        format!("{value}")
+        format!("{value:.digits$}")
     }
 }

@@ -10,6 +10,9 @@
 //! - the **effective dimension** (Σλ)² / Σλ² of the covariance's eigenvalues λ: how many directions
 //!   the variance is spread over (the participation ratio);
 //! - the first two **principal components**, as a picture.
+//!
+//! Logits are taken less their mean: softmax doesn't see a number added to all ten, so the network may
+//! put anything there.
 
 mod probe;
 mod spread;
@@ -208,7 +211,7 @@ impl<'a> Table<'a> {
                 1 => a,
                 2 => b,
                 3 => c,
-                _ => d,
+                _ => d.clone() - d.mean_dim(1),
             };
             values.extend(features.try_into_vec_as::<f32>()?);
         }

@@ -88,8 +88,8 @@ impl LossForms {
     pub fn panels(&self) -> [Lines; 3] {
         let error = |figures: &Figures, row: &Row| {
             let exact = row.exact.loss.0;
-            // What agrees to the last bit still has f64's own error, and a place on the scale.
-            ((figures.loss.0 - exact) / exact).abs().max(1e-9)
+            // What agrees to the last bit has a place on the scale too.
+            ((figures.loss.0 - exact) / exact).abs().max(1e-8)
         };
         [
             self.panel("The loss", false, |figures, _| figures.loss.0),

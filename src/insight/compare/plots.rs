@@ -1,6 +1,6 @@
 //! A comparison as plots. Where an activation has several runs, the first is drawn.
 
-use super::{Comparison, Run, UnitFigures};
+use super::{Comparison, DemoActivation, Run, UnitFigures};
 use crate::plot::{self, Draw, Drawn, Line, Lines};
 
 const PANEL: (u32, u32) = (440, 340);
@@ -49,7 +49,10 @@ impl Comparison {
     /// If the plotting library can't draw.
     pub fn units_svg(&self) -> Drawn<String> {
         let percent = |share: f64| 100.0 * share;
-        let dead = self.panel("Dead units, %", false, &|row| Some(percent(row.dead)));
+        let mut dead = self.panel("Dead units, %", false, &|row| Some(percent(row.dead)));
+        // Of step and sign all are, which says itself.
+        let flat = [DemoActivation::Step, DemoActivation::Sign].map(DemoActivation::name);
+        dead.lines.retain(|line| !flat.contains(&line.name.as_str()));
         let saturated =
             self.panel("Saturated outputs, %", false, &|row| row.saturated.map(percent));
         plot::figure(PANEL, 2, &[&dead, &saturated])
