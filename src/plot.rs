@@ -274,7 +274,7 @@ impl Draw for Scatter {
             .margin(12)
             .build_cartesian_2d(range(0), range(1))?;
         chart.draw_series(self.points.iter().map(|&([x, y], digit)| {
-            let colour = COLOURS[usize::from(digit) % COLOURS.len()].mix(0.55);
+            let colour = COLOURS[usize::from(digit) % COLOURS.len()].mix(0.7);
             Circle::new((x.into(), y.into()), 2, colour.filled())
         }))?;
         for digit in 0..COLOURS.len() as u8 {

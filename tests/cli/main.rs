@@ -7,5 +7,6 @@ mod common;
 mod bad_input;
 mod eval;
 mod infer;
+mod insight;
 mod smoke;
 mod train;

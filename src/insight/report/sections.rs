@@ -276,7 +276,14 @@ fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        // Some were f32, and have digits more than they are worth.
+        serde_json::Value::Number(number) if number.is_f64() => {
+            ((number.as_f64().unwrap_or_default() * 1e6).round() / 1e6).to_string()
+        }
+        other => other.to_string(),
+    }
 }
 
 fn percent(fraction: f64) -> String {
