@@ -18,7 +18,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let source = Source::find(args.data.as_deref())?;
     let (train, valid) = source.load(Half::Train)?.digits.split();
     ensure!(
-        valid.labels().len() > 0,
+        !valid.labels().is_empty(),
         "the data are too few: with fewer than 12 images none validates"
     );
     let images = train.labels().len();

@@ -110,6 +110,7 @@ mod tests {
             lead: 2.0,
             lead_on_black: 0.5,
             attributions,
+            points: 1,
             pixels,
         }
     }
