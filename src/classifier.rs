@@ -130,6 +130,16 @@ impl Classifier {
         &self.name
     }
 
+    /// The network.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The device it is on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// What belongs to the weights.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

@@ -1,12 +1,14 @@
 //! What may be typed.
 
 mod exchange;
+mod insight;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use exchange::{CompletionsArgs, ExportArgs, Format, ImportArgs, ManArgs};
+pub use insight::{CompareArgs, ExplainArgs, FeaturesArgs, LogitsArgs, ReportArgs};
 
 use crate::backend::Backend;
 use crate::model::HiddenActivation;
@@ -35,6 +37,16 @@ pub enum Command {
     Eval(EvalArgs),
     /// Name the digit in each picture.
     Infer(InferArgs),
+    /// Show which pixels spoke for a picture's digit, and which against it.
+    Explain(ExplainArgs),
+    /// Show what each layer's features hold: a linear probe, scatter, dimensions, components.
+    Features(FeaturesArgs),
+    /// Train a network once per activation and show what became of each.
+    Compare(CompareArgs),
+    /// Show the loss from logits beside softmax-then-log, on growing logits.
+    Logits(LogitsArgs),
+    /// Write one HTML file about a model.
+    Report(ReportArgs),
     /// Show the network's layers and count its parameters.
     Summary(SummaryArgs),
     /// Show where the data are found, and whether they are whole.

@@ -27,6 +27,8 @@ pub struct Evaluation {
     pub sure: usize,
     /// Those among them that are wrong.
     pub sure_errors: usize,
+    /// What that error is made of: the bins of a reliability diagram, from sure of nothing to sure.
+    pub reliability: Vec<ReliabilityBin>,
     /// One entry per digit, 0 to 9.
     pub classes: Vec<ClassFigures>,
     /// `confusion[t][p]` pictures of the digit t were read as p.
@@ -96,6 +98,7 @@ impl Evaluation {
             ece: calibration_error(&answers),
             sure,
             sure_errors,
+            reliability: reliability(&answers),
             classes: (0..CLASSES).map(|digit| class_figures(&confusion, digit)).collect(),
             confusion,
         }
@@ -160,6 +163,29 @@ fn negative_log_likelihood(logits: &[f32; CLASSES], label: u8, temperature: f32)
 /// assert!((calibration_error(&answers) - 0.15).abs() < 1e-6);
 /// ```
 pub fn calibration_error(answers: &[(f32, bool)]) -> f64 {
+    let gaps = reliability(answers)
+        .into_iter()
+        .map(|bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs());
+    if answers.is_empty() { 0.0 } else { gaps.sum::<f64>() / answers.len() as f64 }
+}
+
+/// The answers whose confidences are near one another, and how often they were right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ReliabilityBin {
+    /// Confidences above this …
+    pub lower: f64,
+    /// … and up to this.
+    pub upper: f64,
+    /// Answers with such confidences.
+    pub count: usize,
+    /// Their mean confidence; 0 for no answers.
+    pub confidence: f64,
+    /// The fraction of them that was right; 0 for no answers.
+    pub accuracy: f64,
+}
+
+/// The answers, each a confidence and whether it was right, in [`CALIBRATION_BINS`] bins.
+fn reliability(answers: &[(f32, bool)]) -> Vec<ReliabilityBin> {
     let mut bins = [(0usize, 0.0f64, 0usize); CALIBRATION_BINS];
     for &(confidence, is_right) in answers {
         let position = (f64::from(confidence) * CALIBRATION_BINS as f64).ceil() as usize;
@@ -168,6 +194,48 @@ pub fn calibration_error(answers: &[(f32, bool)]) -> f64 {
         *confidences += f64::from(confidence);
         *right += usize::from(is_right);
     }
-    let gaps = bins.iter().map(|&(_, confidences, right)| (right as f64 - confidences).abs());
-    if answers.is_empty() { 0.0 } else { gaps.sum::<f64>() / answers.len() as f64 }
+    let bin = |(index, (count, confidences, right)): (usize, (usize, f64, usize))| ReliabilityBin {
+        lower: index as f64 / CALIBRATION_BINS as f64,
+        upper: (index + 1) as f64 / CALIBRATION_BINS as f64,
+        count,
+        confidence: confidences / count.max(1) as f64,
+        accuracy: ratio(right, count),
+    };
+    bins.into_iter().enumerate().map(bin).collect()
+}
+
+/// A picture of a set that was answered wrong.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mistake {
+    /// Which picture of the set, from 0.
+    pub index: usize,
+    /// What it shows.
+    pub digit: u8,
+    /// What was answered.
+    pub answer: u8,
+    /// With what probability.
+    pub confidence: f32,
+}
+
+/// The pictures answered wrong, the surest first.
+///
+/// ```
+/// use burn_digits::evaluate::mistakes;
+///
+/// let says = |digit: usize, logit| { let mut logits = [0.0; 10]; logits[digit] = logit; logits };
+/// let found = mistakes(&[says(1, 3.0), says(2, 9.0), says(3, 9.0)], &[7, 7, 3], 1.0);
+///
+/// let named: Vec<_> = found.iter().map(|m| (m.index, m.digit, m.answer)).collect();
+/// assert_eq!(named, [(1, 7, 2), (0, 7, 1)]);
+/// ```
+pub fn mistakes(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> Vec<Mistake> {
+    let mistake = |(index, (row, &digit)): (usize, (&[f32; CLASSES], &u8))| {
+        let answer = argmax(row);
+        let confidence = softmax(row, temperature)[answer];
+        let answer = answer as u8;
+        (answer != digit).then_some(Mistake { index, digit, answer, confidence })
+    };
+    let mut found: Vec<_> = logits.iter().zip(labels).enumerate().filter_map(mistake).collect();
+    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    found
 }

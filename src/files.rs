@@ -72,3 +72,8 @@ pub fn artifacts() -> Option<PathBuf> {
 pub fn runs_folder() -> PathBuf {
     artifacts().unwrap_or_else(|| PathBuf::from("artifacts")).join("runs")
 }
+
+/// Where plots and pictures go that nobody named a place for: `insight/` beside [`runs_folder`].
+pub fn insight_folder() -> PathBuf {
+    runs_folder().with_file_name("insight")
+}

@@ -8,6 +8,7 @@
 //! | room | is |
 //! |---|---|
 //! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
+//! | [`insight`] | activations compared, features per layer, explanations, the loss from logits, the report and its plots |
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
 //! | [`number`] | several digits in one picture, read as a number: what [`picture::many`] finds, chosen by a classifier |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
@@ -18,6 +19,7 @@
 //! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, batches whose order is a function of (seed, epoch) |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
 //! | [`backend`] | the Burn devices this build offers, and choosing one |
+//! | [`plot`] | lines and points as SVG, for light pages and dark ones |
 //! | [`files`] | files that are whole or absent, and where the project's folders lie |
 //!
 //! ```text
@@ -57,8 +59,10 @@ pub mod data;
 pub mod evaluate;
 pub mod exchange;
 pub mod files;
+pub mod insight;
 pub mod model;
 pub mod number;
 pub mod picture;
+pub mod plot;
 pub mod saved;
 pub mod train;

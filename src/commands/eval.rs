@@ -12,7 +12,7 @@ use super::{classifier, percent, say, say_json, thousands};
 use crate::classifier::Classifier;
 use crate::cli::EvalArgs;
 use crate::data::source::{Half, Source};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{self, Evaluation, mistakes};
 use crate::model::CLASSES;
 use crate::picture::{self, Picture};
 
@@ -30,7 +30,8 @@ fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
     let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
     let figures = evaluation(&logits, digits.labels(), classifier);
     if args.json {
-        return say_json(&figures);
+        let mistakes = mistakes(&logits, digits.labels(), classifier.metadata().temperature);
+        return say_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
     headline(&figures, classifier, "test images")?;
     details(&figures)
@@ -39,6 +40,14 @@ fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
 fn evaluation(logits: &[[f32; CLASSES]], labels: &[u8], classifier: &Classifier) -> Evaluation {
     let metadata = classifier.metadata();
     Evaluation::new(logits, labels, metadata.temperature, metadata.unsure_below)
+}
+
+/// `eval`'s JSON for the test set.
+#[derive(Serialize)]
+struct TestFigures<'a> {
+    #[serde(flatten)]
+    figures: &'a Evaluation,
+    mistakes: &'a [evaluate::Mistake],
 }
 
 /// A picture that was read as another digit, or as none.

@@ -1,27 +1,35 @@
 //! One file per command: arguments in, library calls, words out.
 
+mod compare;
 mod completions;
 mod data;
 mod devices;
 mod eval;
+mod explain;
 mod export;
+mod features;
 mod import;
 mod infer;
 mod labelled;
+mod logits;
 mod man;
+mod report;
 mod summary;
 mod train;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::backend::{self, Backend, Selected};
 use crate::classifier::Classifier;
 use crate::cli::{Command, ModelArgs};
+use crate::files;
 use crate::train::{ConfigError, TrainError};
 
 /// The exit code of a command that failed.
@@ -38,6 +46,11 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Train(args) => train::run(*args),
         Command::Eval(args) => eval::run(args),
         Command::Infer(args) => infer::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Features(args) => features::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Logits(args) => logits::run(args),
+        Command::Report(args) => report::run(args),
         Command::Summary(args) => summary::run(args),
         Command::Data(args) => data::run(args),
         Command::Devices(args) => devices::run(args),
@@ -89,6 +102,31 @@ fn select(backend: Option<Backend>) -> Result<Selected> {
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let selected = select(args.backend)?;
     Ok(Classifier::choose(args.model.as_deref(), &selected.device)?)
+}
+
+/// A bar of `steps` on standard error with the time left; it draws nothing where that is no terminal.
+fn bar(steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    // The template is a constant; should it ever be wrong, indicatif's own bar still shows.
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg:18} [{bar:30}] {percent:>3} %  {eta} left")
+    {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+/// Makes the folder that files are going to be written into, before any work is done for them.
+fn folder_for(out: Option<&Path>) -> Result<PathBuf> {
+    let folder = out.map_or_else(files::insight_folder, Path::to_owned);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} can't be made", folder.display()))?;
+    Ok(folder)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    files::write_whole(path, bytes).with_context(|| format!("{} can't be written", path.display()))
 }
 
 /// A line on standard error; nothing is lost where nobody reads it.

@@ -49,6 +49,14 @@ impl History {
         Self(self.0.iter().filter(|row| keep(row.epoch)).cloned().collect())
     }
 
+    /// Reads what [`Self::to_jsonl`] wrote.
+    ///
+    /// # Errors
+    /// If a line is no epoch.
+    pub fn from_jsonl(text: &str) -> serde_json::Result<Self> {
+        text.lines().map(serde_json::from_str).collect::<Result<_, _>>().map(Self)
+    }
+
     /// One JSON object per line.
     pub fn to_jsonl(&self) -> String {
         let line = |epoch| serde_json::to_string(epoch).expect("numbers are JSON") + "\n";
@@ -98,5 +106,6 @@ mod tests {
         assert_eq!(history.best().unwrap().epoch, 2);
         let line = history.to_jsonl().lines().next().unwrap().to_owned();
         assert!(line.contains("\"valid_loss\":null"), "{line}");
+        assert_eq!(History::from_jsonl(&history.to_jsonl()).unwrap(), history);
     }
 }

@@ -179,6 +179,31 @@ fn labelled_pictures_without_labels_or_with_impossible_ones() {
 }
 
 #[test]
+fn what_shows_things_learned_refuses_in_a_sentence_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "no folder").unwrap();
+    let inside = file.join("plots");
+    let page = folder.path().join("no-such-folder").join("report.html");
+    fails(&["compare", "--activations", "gelu"], 2, &["--activations", "leaky-relu"]);
+    fails(&["compare", "--depth", "1"], 2, &["--depth", "2..=64"]);
+    fails(&["compare", "--limit", "70000", "--out", text(folder.path())], 1, &["70000", "55000"]);
+    fails(&["compare", "--data", "no-such-data"], 1, &["no-such-data"]);
+    fails(&["logits", "--out", text(&inside)], 1, &[text(&inside)]);
+    fails(&["features", "--model", "no-such-model"], 1, &["no-such-model"]);
+    fails(&["report", "no-such-model"], 1, &["no-such-model"]);
+    fails(&["report", "shipped", "--out", text(&page)], 1, &[text(&page), "folder"]);
+    let png = folder.path().join("why.png");
+    let explain = |picture: &str, words: &[&str]| {
+        fails(&["explain", picture, "--model", "shipped", "--out", text(&png)], 1, words);
+        assert!(!png.exists());
+    };
+    explain("no-such-picture.png", &["no-such-picture.png"]);
+    explain(text(&file), &[text(&file)]);
+    assert!(!root().join("report.html").exists());
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_ends_the_run_with_a_sentence() {
     use std::process::Command;

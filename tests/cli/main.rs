@@ -9,6 +9,7 @@ mod eval;
 mod exchange;
 mod infer;
 mod many;
+mod insight;
 mod smoke;
 mod train;
 mod train_from;

@@ -22,7 +22,7 @@ use crate::picture::{self, Picture, PictureError};
 /// Pictures read at once, in parallel: bounds memory, whatever the number of pictures.
 const CHUNK: usize = 256;
 /// What stands for standard input.
-const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "-";
 /// From nothing to full ink, for `--show`.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
@@ -171,7 +171,7 @@ fn merge(object: &mut Value, more: Value) {
     }
 }
 
-fn standard_input() -> Result<Vec<u8>, PictureError> {
+pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
     // One byte past the limit is enough for the size to be refused.
     io::stdin().lock().take(picture::MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -179,7 +179,7 @@ fn standard_input() -> Result<Vec<u8>, PictureError> {
 }
 
 /// As a percentage, with what is not quite certain never shown as 100 %.
-fn confidence(probability: f32) -> String {
+pub(super) fn confidence(probability: f32) -> String {
     let percent = (f64::from(probability) * 1e4).floor() / 1e2;
     format!("{percent:.2} %")
 }

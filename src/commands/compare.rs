@@ -1,0 +1,116 @@
+//! `burn-digits compare`: a network trained once per activation.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, ensure};
+
+use super::{bar, folder_for, percent, say, say_json, select, thousands, write};
+use crate::cli::CompareArgs;
+use crate::data::source::{Half, Source};
+use crate::insight::compare::{Comparison, Setup, Summary};
+use crate::plot::number;
+
+/// Images per step, as in `train`.
+const BATCH_SIZE: usize = 128;
+
+pub fn run(args: CompareArgs) -> Result<ExitCode> {
+    let device = select(args.backend)?.device;
+    let source = Source::find(args.data.as_deref())?;
+    let (train, valid) = source.load(Half::Train)?.digits.split();
+    ensure!(
+        !valid.labels().is_empty(),
+        "the data are too few: with fewer than 12 images none validates"
+    );
+    let images = train.labels().len();
+    let limit = args.limit.unwrap_or(images);
+    ensure!(limit <= images, "--limit is {limit}, and there are {images} images to train on");
+    let train = train.slice(0, limit);
+    let folder = folder_for(args.out.as_deref())?;
+
+    let setup = Setup {
+        depth: args.depth.into(),
+        epochs: args.epochs,
+        batch_size: BATCH_SIZE,
+        init: args.init,
+        optimizer: args.optimizer,
+        seeds: (1..=args.seeds.into()).collect(),
+    };
+    let activations = Comparison::activations(&args.activations);
+    let progress = bar(Comparison::steps(&setup, &activations, limit));
+    let comparison = Comparison::run(setup, &activations, &train, &valid, &device, &progress)?;
+    progress.finish_and_clear();
+
+    let plots = [
+        (folder.join("compare-learning.svg"), comparison.learning_svg()),
+        (folder.join("compare-gradients.svg"), comparison.gradients_svg()),
+        (folder.join("compare-units.svg"), comparison.units_svg()),
+    ];
+    for (path, svg) in &plots {
+        write(path, svg.as_ref().map_err(|error| anyhow!("{error}"))?.as_bytes())?;
+    }
+    if args.json {
+        say_json(&comparison)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    table(&comparison)?;
+    for (path, _) in &plots {
+        say(format_args!("plot: {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(comparison: &Comparison) -> Result<()> {
+    let widths: Vec<String> = comparison.widths.iter().map(usize::to_string).collect();
+    say(format_args!(
+        "{}, {} epochs of {} images, measured on {}\n",
+        widths.join(" → "),
+        comparison.setup.epochs,
+        thousands(comparison.train_images),
+        thousands(comparison.valid_images)
+    ))?;
+    say(
+        "                                      gradient, last ÷ first layer   first layer    dead  saturated",
+    )?;
+    say(
+        "activation   accuracy              loss  at the start  at the end          moved   units    outputs",
+    )?;
+    let summaries = comparison.summaries();
+    for summary in &summaries {
+        say(line(summary))?;
+    }
+    say(
+        "\ndead: slope 0 on every validation image; saturated: within 5 % of the range from an end",
+    )?;
+    if summaries.iter().any(|summary| summary.activation.is_flat()) {
+        say(
+            "step and sign have no slope: no gradient gets past the last layer, and what accuracy there \
+             is\nthe last layer makes of features that stay as they were drawn",
+        )?;
+    }
+    Ok(())
+}
+
+fn line(summary: &Summary) -> String {
+    let deviation = match summary.accuracy_deviation {
+        Some(deviation) => format!("± {}", percent(deviation)),
+        None => String::new(),
+    };
+    let [start, end] = summary.last_to_first.map(ratio);
+    let saturated = summary.saturated.map_or_else(|| "–".to_owned(), percent);
+    format!(
+        "{:<12} {:>8} {deviation:<9} {:>7.4} {start:>13} {end:>11} {:>14} {:>7} {saturated:>10}",
+        summary.activation.name(),
+        percent(summary.accuracy),
+        summary.loss,
+        percent(summary.first_layer_moved),
+        percent(summary.dead),
+    )
+}
+
+fn ratio(value: f64) -> String {
+    match value {
+        value if value == f64::INFINITY => "∞".to_owned(),
+        value if value.is_finite() && value < 100.0 => format!("{value:.2}"),
+        value => number(value.round()),
+    }
+}

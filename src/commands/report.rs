@@ -1,0 +1,58 @@
+//! `burn-digits report`: one HTML file about a model.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::{bar, classifier, note, say, say_json, write};
+use crate::cli::{ModelArgs, ReportArgs};
+use crate::data::source::{Half, Source};
+use crate::insight::features::Features;
+use crate::insight::report::{Material, Report};
+use crate::train::History;
+
+pub fn run(args: ReportArgs) -> Result<ExitCode> {
+    let out = &args.out;
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let is_folder = folder.is_none_or(Path::is_dir);
+    ensure!(is_folder, "{} can't be written: its folder is not there", out.display());
+    let classifier = classifier(&ModelArgs { model: args.model, backend: args.backend })?;
+    let history = history(Path::new(classifier.name()))?;
+    let source = Source::find(args.data.as_deref())?;
+    let (train, _) = source.load(Half::Train)?.digits.split();
+    let test = source.load(Half::Test)?.digits;
+
+    let progress = bar(Features::STEPS);
+    let report = Report::gather(&classifier, history, &train, &test, &progress)?;
+    progress.finish_and_clear();
+    let material = Material::of(&classifier, &test)?;
+    let page = report.html(&material).map_err(|error| anyhow!(error))?;
+    write(out, page.as_bytes())?;
+    if args.json {
+        say_json(&report)?;
+        note(format_args!("{}", out.display()));
+    } else {
+        say(format_args!(
+            "{}: model {}, {} errors of {} test images",
+            out.display(),
+            report.model,
+            report.evaluation.errors,
+            report.evaluation.total
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a run wrote of its epochs; none where the model is no run's folder.
+fn history(model: &Path) -> Result<Option<History>> {
+    let path = model.join("history.jsonl");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} can't be read", path.display()))?;
+    let history = History::from_jsonl(&text)
+        .with_context(|| format!("{} can't be used: a line in it is no epoch", path.display()))?;
+    Ok(Some(history))
+}

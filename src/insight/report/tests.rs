@@ -1,0 +1,52 @@
+use super::*;
+use crate::backend;
+use crate::train::Epoch;
+
+fn epoch(epoch: usize) -> Epoch {
+    Epoch {
+        epoch,
+        train_loss: 0.5 / epoch as f64,
+        train_accuracy: 0.9,
+        valid_loss: Some(0.4),
+        valid_accuracy: Some(0.95),
+        learning_rate: 1e-3,
+        train_seconds: 1.0,
+        valid_seconds: Some(0.1),
+    }
+}
+
+/// Twenty pictures that are all black, two of each digit: whatever the answer, eighteen are wrong.
+fn black() -> Digits {
+    Digits::new(vec![0; 20 * PIXELS], (0..20).map(|index| index % 10).collect())
+}
+
+fn report(history: Option<History>) -> (Report, String) {
+    let classifier = Classifier::shipped(&backend::cpu()).unwrap();
+    let (digits, hidden) = (black(), ProgressBar::hidden());
+    let mut report = Report::gather(&classifier, history, &digits, &digits, &hidden).unwrap();
+    report.model = "a <run> & \"more\"".to_owned();
+    let html = report.html(&Material::of(&classifier, &digits).unwrap()).unwrap();
+    (report, html)
+}
+
+#[test]
+fn a_page_shows_what_the_numbers_say_and_reaches_for_nothing_outside() {
+    let (report, html) = report(Some(History(vec![epoch(1), epoch(2)])));
+    // One answer for all twenty: two are right.
+    assert_eq!((report.evaluation.errors, report.mistakes.len()), (18, 18));
+    assert!(html.contains("<b>10.00 %</b><span>of test images right"));
+    assert_eq!(html.matches("read as <b>").count(), 18);
+    assert!(html.contains("Learning curves") && html.contains("64 of 256 units"));
+    assert!(html.contains("prefers-color-scheme: dark") && html.contains("@media print"));
+    // The SVGs name their name space, which is no address to fetch.
+    let addresses = html.replace("http://www.w3.org/2000/svg", "");
+    assert!(!addresses.contains("http://") && !addresses.contains("https://"));
+    assert!(!html.contains("<script"));
+}
+
+#[test]
+fn names_are_text_and_never_markup() {
+    let (_, html) = report(None);
+    assert!(html.contains("a &lt;run&gt; &amp; &quot;more&quot;") && !html.contains("a <run>"));
+    assert!(!html.contains("Learning curves"), "a model without a history has no curves");
+}
