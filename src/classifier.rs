@@ -166,6 +166,19 @@ impl Classifier {
         Ok(all)
     }
 
+    /// What each of the four layers gives on for one picture: the hidden layers' features after
+    /// their activation, then the logits.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn activations(&self, picture: &Picture) -> Result<[Vec<f32>; 4], ClassifierError> {
+        let pixels = TensorData::new(picture.as_slice().to_vec(), [1, PIXELS]);
+        let [first, second, third, logits] =
+            self.model.features(Tensor::from_data(pixels, &self.device));
+        let values = |features: Tensor<2>| features.try_into_vec_as::<f32>();
+        Ok([values(first)?, values(second)?, values(third)?, values(logits)?])
+    }
+
     fn prediction(&self, logits: [f32; CLASSES]) -> Prediction {
         let probabilities = softmax(&logits, self.metadata.temperature);
         let digit = argmax(&probabilities);

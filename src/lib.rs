@@ -8,6 +8,7 @@
 //! | room | is |
 //! |---|---|
 //! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
+//! | `serve` | REST, gRPC and the drawing page over one [`Classifier`](classifier::Classifier) (feature `serve`) |
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
@@ -20,7 +21,7 @@
 //!
 //! ```text
 //! MNIST files ─► data ─► batches [n, 784] in [0, 1] ─► model ─► logits [n, 10] ─► cross-entropy ─► train
-//! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction
+//! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction ─► infer, serve
 //! ```
 //!
 //! Training and use meet in two places only: the pixel convention (784 values in [0, 1], row-major,
@@ -54,4 +55,6 @@ pub mod files;
 pub mod model;
 pub mod picture;
 pub mod saved;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod train;

@@ -202,6 +202,19 @@ impl Model {
         self.fc4.forward(x)
     }
 
+    /// What each layer gives on: the hidden ones' features after their activation, `[n, width]`, then
+    /// the logits `[n, 10]`. The last is [`Self::forward`].
+    ///
+    /// # Panics
+    /// If the second dimension is not 784.
+    pub fn features(&self, pixels: Tensor<2>) -> [Tensor<2>; 4] {
+        let first = self.activation.forward(self.fc1.forward(pixels));
+        let second = self.activation.forward(self.fc2.forward(first.clone()));
+        let third = self.activation.forward(self.fc3.forward(second.clone()));
+        let logits = self.fc4.forward(third.clone());
+        [first, second, third, logits]
+    }
+
     /// The four layers from input to output.
     pub fn layers(&self) -> [&Linear; 4] {
         [&self.fc1, &self.fc2, &self.fc3, &self.fc4]

@@ -5,6 +5,8 @@ mod devices;
 mod eval;
 mod infer;
 mod labelled;
+#[cfg(feature = "serve")]
+mod serve;
 mod summary;
 mod train;
 
@@ -34,6 +36,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Train(args) => train::run(*args),
         Command::Eval(args) => eval::run(args),
         Command::Infer(args) => infer::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(*args),
         Command::Summary(args) => summary::run(args),
         Command::Data(args) => data::run(args),
         Command::Devices(args) => devices::run(args),

@@ -1,0 +1,98 @@
+//! The Open Inference Protocol V2 over HTTP, with the binary tensor data extension.
+//!
+//! <https://github.com/kserve/open-inference-protocol>, and for the extension
+//! <https://github.com/triton-inference-server/server/tree/main/docs/protocol>.
+
+mod infer;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::Shared;
+use super::refusal::Refusal;
+use super::tensors::{
+    INPUTS, MODEL, Output, PLATFORM, SERVER, TensorMetadata, VERSION, check_model,
+};
+
+/// Extensions of the protocol over HTTP.
+const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
+
+/// Everything under `/v2`.
+pub fn router() -> Router<Arc<Shared>> {
+    let model = Router::new()
+        .route("/", get(model_metadata))
+        .route("/ready", get(model_ready))
+        .route("/infer", post(infer::infer));
+    Router::new()
+        .route("/", get(server_metadata))
+        .route("/health/live", get(async || Json(json!({ "live": true }))))
+        .route("/health/ready", get(server_ready))
+        .nest("/models/{model}", model.clone())
+        .nest("/models/{model}/versions/{version}", model)
+}
+
+/// A model as a path names it.
+#[derive(serde::Deserialize)]
+struct Named {
+    model: String,
+    version: Option<String>,
+}
+
+impl Named {
+    fn check(&self) -> Result<(), Refusal> {
+        check_model(&self.model, self.version.as_deref())
+    }
+}
+
+async fn server_metadata() -> Json<serde_json::Value> {
+    Json(json!({
+        "name": SERVER,
+        "version": env!("CARGO_PKG_VERSION"),
+        "extensions": EXTENSIONS,
+    }))
+}
+
+fn readiness(shared: &Shared, body: serde_json::Value) -> Response {
+    let status = if shared.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body)).into_response()
+}
+
+async fn server_ready(State(shared): State<Arc<Shared>>) -> Response {
+    readiness(&shared, json!({ "ready": shared.is_ready() }))
+}
+
+async fn model_ready(
+    State(shared): State<Arc<Shared>>,
+    Path(named): Path<Named>,
+) -> Result<Response, Refusal> {
+    named.check()?;
+    Ok(readiness(&shared, json!({ "name": MODEL, "ready": shared.is_ready() })))
+}
+
+#[derive(Serialize)]
+struct ModelMetadata {
+    name: &'static str,
+    versions: [&'static str; 1],
+    platform: &'static str,
+    inputs: [TensorMetadata; 2],
+    outputs: [TensorMetadata; 3],
+}
+
+async fn model_metadata(Path(named): Path<Named>) -> Result<Response, Refusal> {
+    named.check()?;
+    let metadata = ModelMetadata {
+        name: MODEL,
+        versions: [VERSION],
+        platform: PLATFORM,
+        inputs: INPUTS,
+        outputs: Output::ALL.map(Output::metadata),
+    };
+    Ok(Json(metadata).into_response())
+}
