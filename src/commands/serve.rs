@@ -20,7 +20,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
         grpc: args.grpc,
         queue: args.queue,
         batch_wait: args.batch_wait.into(),
-        largest_body: args.largest_body << 20,
+        largest_body: usize::from(args.largest_body) << 20,
         time_limit: args.time_limit.into(),
         connections: Connections {
             most: args.connections,

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use http::header;
 
 use super::refusal::{Kind, Refusal};
+use super::tensors::{MODEL, VERSION};
 use super::{Shared, metrics, page, predict, v1, v2};
 
 /// Everything over HTTP.
@@ -73,7 +74,12 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Refusal>
 
 async fn nothing_here(request: Request) -> Refusal {
     let path = request.uri().path();
-    Refusal::new(Kind::NotFound, format!("there is nothing at {path}; /openapi.json says what is"))
+    let reason = if path.contains("/models/") {
+        format!("there is nothing at {path}: the one model is {MODEL}, its one version {VERSION}")
+    } else {
+        format!("there is nothing at {path}; /openapi.json says what is")
+    };
+    Refusal::new(Kind::NotFound, reason)
 }
 
 async fn other_method(request: Request) -> Refusal {

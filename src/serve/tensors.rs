@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::refusal::{Kind, Refusal};
+use super::refusal::Refusal;
 use crate::classifier::Prediction;
 use crate::model::{CLASSES, PIXELS};
 use crate::picture::{Picture, SIDE};
@@ -23,24 +23,6 @@ pub const PICTURE: &str = "picture";
 
 /// Parameters of extensions of V2 that this server hasn't got, and that can't be passed over.
 const OTHER_EXTENSIONS: [&str; 2] = ["classification", "shared_memory_region"];
-
-/// Refuses every model but this one.
-///
-/// # Errors
-/// If the name or the version is another; no version, or an empty one, is any.
-pub fn check_model(name: &str, version: Option<&str>) -> Result<(), Refusal> {
-    if name != MODEL {
-        let reason = format!("there is no model {name:?}; the one served is {MODEL}");
-        return Err(Refusal::new(Kind::NotFound, reason));
-    }
-    match version {
-        None | Some("" | VERSION) => Ok(()),
-        Some(other) => {
-            let reason = format!("{MODEL} has no version {other:?}; it has version {VERSION}");
-            Err(Refusal::new(Kind::NotFound, reason))
-        }
-    }
-}
 
 /// Refuses a tensor whose parameters ask for an extension that isn't there.
 ///

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::Request;
 use http_body_util::BodyExt;
@@ -18,8 +18,8 @@ use serde_json::json;
 use super::Shared;
 use super::decode::from_base64;
 use super::nested::{Leaves, Nested};
-use super::refusal::{Kind, Refusal};
-use super::tensors::{Input, MODEL, VERSION, check_model, from_fp32};
+use super::refusal::Refusal;
+use super::tensors::{Input, MODEL, VERSION, from_fp32};
 use crate::model::{CLASSES, PIXELS};
 use crate::picture::SIDE;
 
@@ -28,58 +28,28 @@ const SIGNATURE: &str = "serving_default";
 
 /// Everything under `/v1`.
 pub fn router() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/models/{model}", get(status).post(predict))
-        .route("/models/{model}/metadata", get(metadata))
-        .route("/models/{model}/versions/{version}", get(status).post(predict))
-        .route("/models/{model}/versions/{version}/metadata", get(metadata))
+    let mut router = Router::new();
+    // A literal path per verb, because a verb stands within its segment, behind a colon.
+    for model in ["/models/digits", "/models/digits/versions/1"] {
+        router = router
+            .route(model, get(status))
+            .route(&format!("{model}:predict"), post(predict))
+            .route(&format!("{model}/metadata"), get(metadata));
+    }
+    router
 }
 
-#[derive(Deserialize)]
-struct Named {
-    model: String,
-    version: Option<String>,
-}
-
-impl Named {
-    /// The path without `:predict` at its end, or the verb that is there instead.
-    fn verb(mut self) -> (Self, Option<String>) {
-        let last = self.version.as_mut().unwrap_or(&mut self.model);
-        let verb = last.split_once(':').map(|(name, verb)| (name.to_owned(), verb.to_owned()));
-        match verb {
-            Some((name, verb)) => {
-                *last = name;
-                (self, Some(verb))
-            }
-            None => (self, None),
-        }
-    }
-
-    fn check(&self) -> Result<(), Refusal> {
-        check_model(&self.model, self.version.as_deref())
-    }
-}
-
-async fn status(
-    State(shared): State<Arc<Shared>>,
-    Path(named): Path<Named>,
-) -> Result<Response, Refusal> {
-    let (named, verb) = named.verb();
-    named.check()?;
-    if let Some(verb) = verb {
-        return Err(Refusal::new(Kind::Method, format!(":{verb} takes POST")));
-    }
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
     let state = if shared.is_ready() { "AVAILABLE" } else { "UNLOADING" };
-    Ok(Json(json!({ "model_version_status": [{
+    Json(json!({ "model_version_status": [{
         "version": VERSION,
         "state": state,
         "status": { "error_code": "OK", "error_message": "" },
     }] }))
-    .into_response())
+    .into_response()
 }
 
-async fn metadata(Path(named): Path<Named>) -> Result<Response, Refusal> {
-    named.check()?;
+async fn metadata() -> Response {
     let tensor = |name: &str, sizes: &[i64]| {
         let sizes: Vec<_> =
             sizes.iter().map(|size| json!({ "size": size.to_string(), "name": "" })).collect();
@@ -90,7 +60,7 @@ async fn metadata(Path(named): Path<Named>) -> Result<Response, Refusal> {
         })
     };
     let side = SIDE as i64;
-    Ok(Json(json!({
+    Json(json!({
         "model_spec": { "name": MODEL, "signature_name": "", "version": VERSION },
         "metadata": { "signature_def": { "signature_def": { SIGNATURE: {
             "inputs": { "image": tensor("image", &[-1, side, side]) },
@@ -98,7 +68,7 @@ async fn metadata(Path(named): Path<Named>) -> Result<Response, Refusal> {
             "method_name": "tensorflow/serving/predict",
         } } } },
     }))
-    .into_response())
+    .into_response()
 }
 
 #[derive(Deserialize)]
@@ -120,19 +90,8 @@ enum PredictReply {
 
 async fn predict(
     State(shared): State<Arc<Shared>>,
-    Path(named): Path<Named>,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
-    let (named, verb) = named.verb();
-    named.check()?;
-    match verb.as_deref() {
-        Some("predict") => {}
-        Some(other) => {
-            let reason = format!("there is no :{other} here; :predict is");
-            return Err(Refusal::new(Kind::NotFound, reason));
-        }
-        None => return Err(Refusal::new(Kind::Method, "a model's status takes GET")),
-    }
     let body = request.into_body().collect().await;
     let body = body.map_err(|error| Refusal::invalid(error.to_string()))?.to_bytes();
     let request: PredictRequest = serde_json::from_slice(&body)

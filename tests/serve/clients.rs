@@ -64,6 +64,8 @@ fn the_openapi_description_holds_under_schemathesis() {
     succeeds(
         python
             .args(["-m", "schemathesis.cli", "run", "--max-examples", "50", "--seed", "1"])
+            // A schema can't say that a shape fits its values, or that a picture has ink on it.
+            .args(["--exclude-checks", "positive_data_acceptance"])
             .arg(format!("http://{}/openapi.json", server.http))
             // It leaves files in its working directory.
             .current_dir(folder.path()),

@@ -13,7 +13,7 @@ use serde_json::json;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use crate::server::{Server, file, infer, pixels};
+use crate::server::{Server, file, floats, infer, pixels};
 
 const SEVEN: &str = "image.png";
 
@@ -70,13 +70,8 @@ fn call(server: &Server, request: ModelInferRequest) -> Result<ModelInferRespons
     answer.map(tonic::Response::into_inner)
 }
 
-/// Probabilities as `infer`'s JSON has them.
-fn texts(values: impl IntoIterator<Item = f32>) -> Vec<String> {
-    values.into_iter().map(|value| serde_json::to_string(&value).unwrap()).collect()
-}
-
-fn expected() -> Vec<String> {
-    infer(SEVEN)["probabilities"].as_array().unwrap().iter().map(ToString::to_string).collect()
+fn expected() -> Vec<f32> {
+    floats(&infer(SEVEN)["probabilities"])
 }
 
 #[test]
@@ -124,7 +119,7 @@ fn typed_contents_get_typed_contents_with_the_numbers_of_infer() {
             tensor.contents.clone().unwrap()
         };
     assert_eq!(logits.shape, [1, 10]);
-    assert_eq!(texts(values(probabilities).fp32_contents), expected());
+    assert_eq!(values(probabilities).fp32_contents, expected());
     assert_eq!(values(digit).int64_contents, [7]);
 }
 
@@ -149,7 +144,8 @@ fn raw_contents_get_raw_contents_and_pictures_go_the_way_of_infer() {
         assert!(answer.outputs.iter().all(|output| output.contents.is_none()));
         assert_eq!(answer.raw_output_contents[0], 7_i64.to_le_bytes().as_slice());
         let (values, _) = answer.raw_output_contents[1].as_chunks::<4>();
-        assert_eq!(texts(values.iter().map(|&bytes| f32::from_le_bytes(bytes))), expected());
+        let values: Vec<_> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        assert_eq!(values, expected());
     }
 }
 

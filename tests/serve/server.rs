@@ -184,3 +184,8 @@ pub fn pixels(path: &str) -> Vec<f32> {
 pub fn file(path: &str) -> Vec<u8> {
     std::fs::read(root().join(path)).unwrap()
 }
+
+/// An array of JSON as the single-precision numbers that it was written from.
+pub fn floats(array: &Value) -> Vec<f32> {
+    array.as_array().unwrap().iter().map(|number| number.to_string().parse().unwrap()).collect()
+}

@@ -8,6 +8,7 @@ PICTURE is an image file, PIXELS its 784 values as raw FP32, EXPECTED the JSON o
 """
 
 import json
+import queue
 import sys
 
 import numpy as np
@@ -82,15 +83,13 @@ def both(module, client):
     else:
         raise AssertionError("another model was not refused")
 
-    # Many at once, over as many connections as the client likes.
-    waiting = [
-        client.async_infer("digits", [tensor(module, "image", pixels, "FP32")])
-        for _ in range(50)
-    ]
-    for one in waiting:
-        np.testing.assert_allclose(
-            one.get_result().as_numpy("probabilities")[0], probabilities, atol=1e-6
-        )
+
+def many(results):
+    """Answers to requests sent at once."""
+    results = list(results)
+    assert len(results) == 50
+    for result in results:
+        np.testing.assert_allclose(result.as_numpy("probabilities")[0], probabilities, atol=1e-6)
 
 
 client = tritonclient.http.InferenceServerClient(http_address, concurrency=8)
@@ -105,6 +104,9 @@ plain.set_data_from_numpy(pixels, binary_data=False)
 names = ["probabilities", "digit"]
 outputs = [tritonclient.http.InferRequestedOutput(name, binary_data=False) for name in names]
 check(client.infer("digits", [plain], outputs=outputs))
+inputs = [tensor(tritonclient.http, "image", pixels, "FP32")]
+waiting = [client.async_infer("digits", inputs) for _ in range(50)]
+many(request.get_result() for request in waiting)
 print("http: as infer")
 
 client = tritonclient.grpc.InferenceServerClient(grpc_address)
@@ -113,4 +115,11 @@ metadata = client.get_server_metadata()
 assert metadata.name == "burn-digits", metadata
 model = client.get_model_metadata("digits")
 assert [tensor.name for tensor in model.outputs] == ["logits", "probabilities", "digit"], model
+inputs = [tensor(tritonclient.grpc, "image", pixels, "FP32")]
+answers = queue.Queue()
+for _ in range(50):
+    client.async_infer("digits", inputs, lambda result, error: answers.put((result, error)))
+results = [answers.get(timeout=60) for _ in range(50)]
+assert not any(error for _, error in results), results
+many(result for result, _ in results)
 print("grpc: as infer")

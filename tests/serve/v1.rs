@@ -75,5 +75,6 @@ fn a_wrong_request_is_refused_with_the_reason() {
     assert!(server.post("/v1/models/digits:classify", "{}").refused(404).contains(":classify"));
     assert!(server.post("/v1/models/other:predict", "{}").refused(404).contains("other"));
     server.get(PREDICT).refused(405);
+    assert_eq!(server.get(PREDICT).header("Allow"), Some("POST"));
     server.post("/v1/models/digits", "{}").refused(405);
 }

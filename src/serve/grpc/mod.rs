@@ -30,10 +30,10 @@ use self::proto::{
     ServerReadyResponse,
 };
 use super::Shared;
-use super::refusal::Refusal;
+use super::refusal::{Kind, Refusal};
 use super::tensors::{
-    self, Datatype, INPUTS, Input, MODEL, Output, PLATFORM, SERVER, VERSION, Values, check_model,
-    counted, from_fp32, from_raw, from_uint8, refuse_extensions,
+    self, Datatype, INPUTS, Input, MODEL, Output, PLATFORM, SERVER, VERSION, Values, counted,
+    from_fp32, from_raw, from_uint8, refuse_extensions,
 };
 
 /// Everything over gRPC.
@@ -99,7 +99,7 @@ impl GrpcInferenceService for Service {
         request: tonic::Request<ModelReadyRequest>,
     ) -> Outcome<ModelReadyResponse> {
         let ModelReadyRequest { name, version } = request.into_inner();
-        check_model(&name, Some(&version))?;
+        check_model(&name, &version)?;
         done(ModelReadyResponse { ready: self.0.is_ready() })
     }
 
@@ -119,7 +119,7 @@ impl GrpcInferenceService for Service {
         request: tonic::Request<ModelMetadataRequest>,
     ) -> Outcome<ModelMetadataResponse> {
         let ModelMetadataRequest { name, version } = request.into_inner();
-        check_model(&name, Some(&version))?;
+        check_model(&name, &version)?;
         let tensor = |tensor: tensors::TensorMetadata| TensorMetadata {
             name: tensor.name.to_owned(),
             datatype: tensor.datatype.to_owned(),
@@ -139,7 +139,7 @@ impl GrpcInferenceService for Service {
         request: tonic::Request<ModelInferRequest>,
     ) -> Outcome<ModelInferResponse> {
         let request = request.into_inner();
-        check_model(&request.model_name, Some(&request.model_version))?;
+        check_model(&request.model_name, &request.model_version)?;
         let wanted = wanted(&request)?;
         // Whoever sends raw contents gets raw contents.
         let is_raw = !request.raw_input_contents.is_empty();
@@ -174,6 +174,21 @@ impl GrpcInferenceService for Service {
             outputs,
             raw_output_contents,
         })
+    }
+}
+
+/// Refuses every model but this one; an empty version is any.
+fn check_model(name: &str, version: &str) -> Result<(), Refusal> {
+    if name != MODEL {
+        let reason = format!("there is no model {name:?}; the one served is {MODEL}");
+        return Err(Refusal::new(Kind::NotFound, reason));
+    }
+    match version {
+        "" | VERSION => Ok(()),
+        other => {
+            let reason = format!("{MODEL} has no version {other:?}; it has version {VERSION}");
+            Err(Refusal::new(Kind::NotFound, reason))
+        }
     }
 }
 

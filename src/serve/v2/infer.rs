@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderName, Request, header};
@@ -12,7 +12,6 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Named;
 use crate::serve::Shared;
 use crate::serve::decode::from_base64;
 use crate::serve::engine::Answer;
@@ -86,10 +85,8 @@ type Wanted = (Output, bool);
 
 pub async fn infer(
     State(shared): State<Arc<Shared>>,
-    Path(named): Path<Named>,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
-    named.check()?;
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| Refusal::invalid(error.to_string()))?;
     let (json, binary) = split(body.to_bytes(), parts.headers.get(&JSON_LENGTH))?;

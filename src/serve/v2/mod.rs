@@ -7,7 +7,7 @@ mod infer;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,10 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Shared;
-use super::refusal::Refusal;
-use super::tensors::{
-    INPUTS, MODEL, Output, PLATFORM, SERVER, TensorMetadata, VERSION, check_model,
-};
+use super::tensors::{INPUTS, MODEL, Output, PLATFORM, SERVER, TensorMetadata, VERSION};
 
 /// Extensions of the protocol over HTTP.
 const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
@@ -34,21 +31,8 @@ pub fn router() -> Router<Arc<Shared>> {
         .route("/", get(server_metadata))
         .route("/health/live", get(async || Json(json!({ "live": true }))))
         .route("/health/ready", get(server_ready))
-        .nest("/models/{model}", model.clone())
-        .nest("/models/{model}/versions/{version}", model)
-}
-
-/// A model as a path names it.
-#[derive(serde::Deserialize)]
-struct Named {
-    model: String,
-    version: Option<String>,
-}
-
-impl Named {
-    fn check(&self) -> Result<(), Refusal> {
-        check_model(&self.model, self.version.as_deref())
-    }
+        .nest("/models/digits", model.clone())
+        .nest("/models/digits/versions/1", model)
 }
 
 async fn server_metadata() -> Json<serde_json::Value> {
@@ -68,12 +52,8 @@ async fn server_ready(State(shared): State<Arc<Shared>>) -> Response {
     readiness(&shared, json!({ "ready": shared.is_ready() }))
 }
 
-async fn model_ready(
-    State(shared): State<Arc<Shared>>,
-    Path(named): Path<Named>,
-) -> Result<Response, Refusal> {
-    named.check()?;
-    Ok(readiness(&shared, json!({ "name": MODEL, "ready": shared.is_ready() })))
+async fn model_ready(State(shared): State<Arc<Shared>>) -> Response {
+    readiness(&shared, json!({ "name": MODEL, "ready": shared.is_ready() }))
 }
 
 #[derive(Serialize)]
@@ -85,14 +65,12 @@ struct ModelMetadata {
     outputs: [TensorMetadata; 3],
 }
 
-async fn model_metadata(Path(named): Path<Named>) -> Result<Response, Refusal> {
-    named.check()?;
-    let metadata = ModelMetadata {
+async fn model_metadata() -> Json<ModelMetadata> {
+    Json(ModelMetadata {
         name: MODEL,
         versions: [VERSION],
         platform: PLATFORM,
         inputs: INPUTS,
         outputs: Output::ALL.map(Output::metadata),
-    };
-    Ok(Json(metadata).into_response())
+    })
 }
