@@ -25,23 +25,31 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Connections {
     /// The most at once, over all ports; others wait in the system's backlog.
     pub most: usize,
-    /// How long a connection may be silent between two requests, take over a request's headers, or
-    /// leave an answer unread.
+    /// How long a connection may be silent between two requests, or take over a request's headers.
     pub idle: Duration,
     /// How long a stopping server waits for what it accepted.
     pub grace: Duration,
 }
 
-/// Serves `router` on `listener` (HTTP/1.1 and HTTP/2 in plain text) until `stop` says true, then
+/// What the ports have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// What connections are held to.
+    pub limits: Connections,
+    /// How long a connection may send or take nothing while a request is under way.
+    pub silence: Duration,
+    /// A place for each connection that may be open.
+    pub slots: Arc<Semaphore>,
+    /// Counts connections.
+    pub metrics: Metrics,
+    /// Says true when it is time to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Serves `router` on `listener` (HTTP/1.1 and HTTP/2 in plain text) until it is time to stop, then
 /// finishes what it accepted.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Connections,
-    slots: Arc<Semaphore>,
-    metrics: Metrics,
-    mut stop: watch::Receiver<bool>,
-) {
+pub async fn serve(listener: TcpListener, router: Router, common: Common) {
+    let Common { limits, silence, slots, metrics, mut stop } = common;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -70,9 +78,8 @@ pub async fn serve(
         // Answers are small and whole: waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
-        // A request may take its own time limit before the next read; this one ends silence.
-        stream.set_read_timeout(Some(limits.idle));
-        stream.set_write_timeout(Some(limits.idle));
+        stream.set_read_timeout(Some(silence));
+        stream.set_write_timeout(Some(silence));
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection.into_owned());

@@ -43,6 +43,7 @@ use tokio::sync::{Semaphore, watch};
 use self::body::Bodies;
 use self::decode::Decoder;
 use self::engine::{Answer, Engine};
+use self::listen::Common;
 use self::metrics::Metrics;
 use self::refusal::Refusal;
 use self::tensors::Input;
@@ -152,9 +153,13 @@ async fn serve(
     let grpc = listen(options.grpc, "--grpc").await?;
     let (stop, stopping) = watch::channel(false);
     let slots = Arc::new(Semaphore::new(options.connections.most.min(Semaphore::MAX_PERMITS)));
-    let serving = |listener, router| {
-        let limits = options.connections;
-        listen::serve(listener, router, limits, slots.clone(), metrics.clone(), stopping.clone())
+    let common = Common {
+        limits: options.connections,
+        // A client waits in silence while its picture is decoded and its answer computed.
+        silence: options.connections.idle + 2 * options.time_limit,
+        slots,
+        metrics,
+        stop: stopping,
     };
     let told = signals(shared.clone(), Arc::new(reload), stop)?;
     tracing::info!(
@@ -165,8 +170,8 @@ async fn serve(
         "listening"
     );
     tokio::join!(
-        serving(http, routes::http(shared.clone())),
-        serving(grpc, grpc::router(shared.clone())),
+        listen::serve(http, routes::http(shared.clone()), common.clone()),
+        listen::serve(grpc, grpc::router(shared.clone()), common),
     );
     told.abort();
     tracing::info!("stopped");
