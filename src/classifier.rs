@@ -158,7 +158,8 @@ impl Classifier {
         for first in (0..count).step_by(CHUNK) {
             let chunk = first..count.min(first + CHUNK);
             let shape = [chunk.len(), PIXELS];
-            let values: Vec<f32> = chunk.flat_map(&pixels).collect();
+            let mut values = Vec::with_capacity(chunk.len() * PIXELS);
+            chunk.for_each(|index| values.extend(pixels(index)));
             let batch = Tensor::from_data(TensorData::new(values, shape), &self.device);
             let logits = self.model.forward(batch).try_into_vec_as::<f32>()?;
             all.extend_from_slice(logits.as_chunks::<CLASSES>().0);

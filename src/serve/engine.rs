@@ -5,10 +5,10 @@
 //! rather than answered too late.
 
 use std::any::Any;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -62,7 +62,7 @@ impl Engine {
         wait: Duration,
         time_limit: Duration,
         metrics: Metrics,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let model = Arc::new(RwLock::new(Arc::new(model)));
         let capacity = capacity.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
@@ -74,12 +74,19 @@ impl Engine {
             time_limit,
         };
         let mut batches = Batches { queue, next: None, last: 1, wait: wait.min(LONGEST_WAIT) };
-        thread::Builder::new().name("network".to_owned()).spawn(move || {
-            while let Some(batch) = batches.gather() {
-                let model = read(&model);
-                answer(batch, &model, &metrics);
-            }
-        })?;
+        // A pool of one: what the CPU backends would split over all processors stays on this
+        // thread. Batches are small, and the other processors have connections to serve.
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .thread_name(|_| "network".to_owned())
+            .build()
+            .map_err(io::Error::other)?
+            .spawn(move || {
+                while let Some(batch) = batches.gather() {
+                    let model = read(&model);
+                    answer(batch, &model, &metrics);
+                }
+            });
         Ok(engine)
     }
 

@@ -23,8 +23,8 @@ pub fn http(shared: Arc<Shared>) -> Router {
         .route("/openapi.json", get(page::openapi))
         .route("/metrics", get(metrics))
         .route("/predict", post(predict::predict))
-        .nest("/v1", v1::router())
-        .nest("/v2", v2::router())
+        .merge(v1::router())
+        .merge(v2::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         // Bodies are bounded by what surrounds them all.

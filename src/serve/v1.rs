@@ -30,7 +30,7 @@ const SIGNATURE: &str = "serving_default";
 pub fn router() -> Router<Arc<Shared>> {
     let mut router = Router::new();
     // A literal path per verb, because a verb stands within its segment, behind a colon.
-    for model in ["/models/digits", "/models/digits/versions/1"] {
+    for model in ["/v1/models/digits", "/v1/models/digits/versions/1"] {
         router = router
             .route(model, get(status))
             .route(&format!("{model}:predict"), post(predict))

@@ -23,16 +23,17 @@ const EXTENSIONS: [&str; 1] = ["binary_tensor_data"];
 
 /// Everything under `/v2`.
 pub fn router() -> Router<Arc<Shared>> {
-    let model = Router::new()
-        .route("/", get(model_metadata))
-        .route("/ready", get(model_ready))
-        .route("/infer", post(infer::infer));
-    Router::new()
-        .route("/", get(server_metadata))
-        .route("/health/live", get(async || Json(json!({ "live": true }))))
-        .route("/health/ready", get(server_ready))
-        .nest("/models/digits", model.clone())
-        .nest("/models/digits/versions/1", model)
+    let mut router = Router::new()
+        .route("/v2", get(server_metadata))
+        .route("/v2/health/live", get(async || Json(json!({ "live": true }))))
+        .route("/v2/health/ready", get(server_ready));
+    for model in ["/v2/models/digits", "/v2/models/digits/versions/1"] {
+        router = router
+            .route(model, get(model_metadata))
+            .route(&format!("{model}/ready"), get(model_ready))
+            .route(&format!("{model}/infer"), post(infer::infer));
+    }
+    router
 }
 
 async fn server_metadata() -> Json<serde_json::Value> {
