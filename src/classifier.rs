@@ -176,12 +176,26 @@ impl Classifier {
         for first in (0..count).step_by(CHUNK) {
             let chunk = first..count.min(first + CHUNK);
             let shape = [chunk.len(), PIXELS];
-            let values: Vec<f32> = chunk.flat_map(&pixels).collect();
+            let mut values = Vec::with_capacity(chunk.len() * PIXELS);
+            chunk.for_each(|index| values.extend(pixels(index)));
             let batch = Tensor::from_data(TensorData::new(values, shape), &self.device);
             let logits = self.model.forward(batch).try_into_vec_as::<f32>()?;
             all.extend_from_slice(logits.as_chunks::<CLASSES>().0);
         }
         Ok(all)
+    }
+
+    /// What each of the four layers gives on for one picture: the hidden layers' features after
+    /// their activation, then the logits.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn activations(&self, picture: &Picture) -> Result<[Vec<f32>; 4], ClassifierError> {
+        let pixels = TensorData::new(picture.as_slice().to_vec(), [1, PIXELS]);
+        let [first, second, third, logits] =
+            self.model.features(Tensor::from_data(pixels, &self.device));
+        let values = |features: Tensor<2>| features.try_into_vec_as::<f32>();
+        Ok([values(first)?, values(second)?, values(third)?, values(logits)?])
     }
 
     fn prediction(&self, logits: [f32; CLASSES]) -> Prediction {

@@ -47,6 +47,9 @@ pub enum Command {
     Logits(LogitsArgs),
     /// Write one HTML file about a model.
     Report(ReportArgs),
+    /// Serve the model over HTTP and gRPC: to programs, and to people with a browser.
+    #[cfg(feature = "serve")]
+    Serve(Box<ServeArgs>),
     /// Show the network's layers and count its parameters.
     Summary(SummaryArgs),
     /// Show where the data are found, and whether they are whole.
@@ -224,6 +227,77 @@ pub struct InferArgs {
     pub annotate: Option<PathBuf>,
 }
 
+/// What `serve` is told.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen for HTTP. A loopback address serves this machine only; 0.0.0.0 serves the
+    /// network, without encryption or passwords.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub http: std::net::SocketAddr,
+    /// Where to listen for gRPC.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
+    pub grpc: std::net::SocketAddr,
+    /// The model and the backend. SIGHUP reads the model anew.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Pictures that may wait for the network; more are refused with 503.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
+    pub queue: usize,
+    /// How long a request waits for others to share its batch, where there were others just
+    /// before: 0 s to 2 ms.
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = batch_wait)]
+    pub batch_wait: humantime::Duration,
+    /// The largest request, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub largest_body: u16,
+    /// How long a request's body may take to arrive, and the answer after that.
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub time_limit: humantime::Duration,
+    /// How long a connection may be silent between requests or within a request's headers.
+    #[arg(long, value_name = "TIME", default_value = "75s")]
+    pub idle: humantime::Duration,
+    /// Connections at once; others wait.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
+    pub connections: usize,
+    /// How long requests under way may take after SIGTERM or Ctrl-C.
+    #[arg(long, value_name = "TIME", default_value = "20s")]
+    pub grace: humantime::Duration,
+    /// What to log on standard error; debug has a line per request.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: LogLevel,
+    /// The log as one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How much is logged.
+#[cfg(feature = "serve")]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what looks wrong.
+    Warn,
+    /// And what the server does.
+    Info,
+    /// And each request.
+    Debug,
+}
+
+#[cfg(feature = "serve")]
+impl From<LogLevel> for tracing_subscriber::filter::LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+        }
+    }
+}
+
 /// What `summary` is told.
 #[derive(Debug, Args)]
 pub struct SummaryArgs {
@@ -262,6 +336,17 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("it must be 1 or more".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("it must be a whole number".to_owned()),
+    }
+}
+
+#[cfg(feature = "serve")]
+fn batch_wait(text: &str) -> Result<humantime::Duration, String> {
+    let wait: humantime::Duration =
+        text.parse().map_err(|error| format!("it must be a time like 500us or 1ms ({error})"))?;
+    if *wait <= crate::serve::LONGEST_WAIT {
+        Ok(wait)
+    } else {
+        Err("it must be 2ms or less".to_owned())
     }
 }
 

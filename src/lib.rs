@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
 //! | [`insight`] | activations compared, features per layer, explanations, the loss from logits, the report and its plots |
+//! | `serve` | REST, gRPC and the drawing page over one [`Classifier`](classifier::Classifier) (feature `serve`) |
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
 //! | [`number`] | several digits in one picture, read as a number: what [`picture::many`] finds, chosen by a classifier |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
@@ -24,7 +25,7 @@
 //!
 //! ```text
 //! MNIST files ─► data ─► batches [n, 784] in [0, 1] ─► model ─► logits [n, 10] ─► cross-entropy ─► train
-//! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction
+//! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction ─► infer, serve
 //! ```
 //!
 //! Training and use meet in two places only: the pixel convention (784 values in [0, 1], row-major,
@@ -65,4 +66,6 @@ pub mod number;
 pub mod picture;
 pub mod plot;
 pub mod saved;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod train;

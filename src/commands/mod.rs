@@ -14,6 +14,8 @@ mod labelled;
 mod logits;
 mod man;
 mod report;
+#[cfg(feature = "serve")]
+mod serve;
 mod summary;
 mod train;
 
@@ -51,6 +53,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Compare(args) => compare::run(args),
         Command::Logits(args) => logits::run(args),
         Command::Report(args) => report::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(*args),
         Command::Summary(args) => summary::run(args),
         Command::Data(args) => data::run(args),
         Command::Devices(args) => devices::run(args),

@@ -1,0 +1,49 @@
+//! `burn-digits serve`: the model over HTTP and gRPC.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::select;
+use crate::classifier::Classifier;
+use crate::cli::ServeArgs;
+use crate::serve::{self, Connections, Options};
+
+pub fn run(args: ServeArgs) -> Result<ExitCode> {
+    log(&args);
+    let device = select(args.model.backend)?.device;
+    let named = args.model.model;
+    let choose = move || Classifier::choose(named.as_deref(), &device);
+    let options = Options {
+        http: args.http,
+        grpc: args.grpc,
+        queue: args.queue,
+        batch_wait: args.batch_wait.into(),
+        largest_body: usize::from(args.largest_body) << 20,
+        time_limit: args.time_limit.into(),
+        connections: Connections {
+            most: args.connections,
+            idle: args.idle.into(),
+            grace: args.grace.into(),
+        },
+    };
+    let model = choose()?;
+    serve::run(&options, model, choose)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lines on standard error: for people, or one JSON object each.
+fn log(args: &ServeArgs) {
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(args.log))
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // Both fail only where the program logs already, which it doesn't.
+    let _ = if args.json {
+        tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
+    } else {
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        tracing::subscriber::set_global_default(lines.with_ansi(is_terminal).finish())
+    };
+}

@@ -1,0 +1,371 @@
+//! The page, in a real browser without a window: Debian's `chromium` and `chromium-driver`.
+//!
+//! Where they are absent the tests are left out and say so; `BURN_DIGITS_NEEDS_CLIENTS=1` makes that
+//! a failure. `BURN_DIGITS_SCREENSHOTS=DIR` leaves screenshots to look at.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::clients::is_needed;
+use crate::common::root;
+use crate::server::{Server, request};
+
+/// Points of the sheet, 100 × 100 from its top left corner.
+type Stroke = &'static [(f64, f64)];
+
+/// Digits as people draw them.
+const DIGITS: [&[Stroke]; 10] = [
+    &[&[
+        (50., 18.),
+        (36., 24.),
+        (28., 42.),
+        (29., 62.),
+        (38., 78.),
+        (52., 82.),
+        (65., 74.),
+        (72., 56.),
+        (70., 36.),
+        (62., 22.),
+        (50., 18.),
+    ]],
+    &[&[(52., 16.), (51., 38.), (50., 60.), (49., 84.)]],
+    &[&[
+        (30., 32.),
+        (36., 20.),
+        (52., 16.),
+        (66., 24.),
+        (66., 40.),
+        (54., 56.),
+        (38., 70.),
+        (28., 82.),
+        (46., 81.),
+        (74., 80.),
+    ]],
+    &[&[
+        (32., 22.),
+        (48., 16.),
+        (64., 22.),
+        (66., 36.),
+        (56., 46.),
+        (46., 48.),
+        (60., 51.),
+        (69., 62.),
+        (64., 77.),
+        (48., 84.),
+        (31., 78.),
+    ]],
+    &[
+        &[(36., 16.), (31., 36.), (28., 54.), (46., 54.), (74., 52.)],
+        &[(62., 20.), (61., 46.), (59., 68.), (58., 86.)],
+    ],
+    &[
+        &[
+            (36., 18.),
+            (34., 34.),
+            (32., 46.),
+            (46., 43.),
+            (62., 48.),
+            (68., 62.),
+            (60., 77.),
+            (44., 83.),
+            (29., 77.),
+        ],
+        &[(36., 18.), (52., 18.), (70., 17.)],
+    ],
+    &[&[
+        (62., 16.),
+        (46., 28.),
+        (35., 46.),
+        (31., 64.),
+        (37., 79.),
+        (52., 84.),
+        (65., 77.),
+        (66., 62.),
+        (55., 54.),
+        (42., 58.),
+        (34., 68.),
+    ]],
+    &[&[(28., 22.), (48., 21.), (70., 19.), (62., 38.), (53., 60.), (46., 84.)]],
+    &[&[
+        (64., 24.),
+        (50., 17.),
+        (37., 24.),
+        (38., 37.),
+        (52., 47.),
+        (64., 58.),
+        (66., 73.),
+        (52., 83.),
+        (36., 76.),
+        (37., 61.),
+        (50., 49.),
+        (63., 37.),
+        (64., 24.),
+    ]],
+    &[&[
+        (66., 30.),
+        (56., 18.),
+        (41., 20.),
+        (34., 34.),
+        (41., 48.),
+        (56., 48.),
+        (66., 34.),
+        (66., 30.),
+        (65., 52.),
+        (61., 70.),
+        (56., 86.),
+    ]],
+];
+
+/// A browser of its own.
+struct Browser {
+    driver: Child,
+    address: String,
+    session: String,
+}
+
+impl Browser {
+    fn open(server: &Server) -> Option<Self> {
+        let spawned = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut driver) = spawned else {
+            assert!(!is_needed(), "there is no chromedriver");
+            eprintln!("left out: there is no chromedriver");
+            return None;
+        };
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines.next().expect("chromedriver names its port").unwrap();
+            if let Some((_, port)) = line.split_once("successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = format!("127.0.0.1:{port}");
+        let mut browser = Self { driver, address, session: String::new() };
+        // Without a sandbox: CI runs as root, which Chromium's sandbox refuses.
+        let args = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
+        let made = browser.call(
+            "POST",
+            "/session",
+            json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": { "args": args }, "goog:loggingPrefs": { "browser": "ALL" },
+        } } }),
+        );
+        browser.session = format!("/session/{}", made["sessionId"].as_str().expect("a session"));
+        browser.post("/url", json!({ "url": format!("http://{}/", server.http) }));
+        Some(browser)
+    }
+
+    fn call(&self, method: &str, path: &str, body: Value) -> Value {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        let kind = [("Content-Type", "application/json")];
+        stream.write_all(&request(method, path, &kind, body.to_string().as_bytes())).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut bytes = vec![0; length];
+        reader.read_exact(&mut bytes).unwrap();
+        let reply: Value = serde_json::from_slice(&bytes).unwrap();
+        assert!(reply["value"].get("error").is_none(), "{method} {path}: {}", reply["value"]);
+        reply["value"].clone()
+    }
+
+    fn post(&self, path: &str, body: Value) -> Value {
+        self.call("POST", &format!("{}{path}", self.session), body)
+    }
+
+    fn run(&self, script: &str) -> Value {
+        self.post("/execute/sync", json!({ "script": script, "args": [] }))
+    }
+
+    /// Waits until a script says true.
+    fn until(&self, script: &str) {
+        let start = Instant::now();
+        while self.run(script) != true {
+            assert!(start.elapsed() < Duration::from_secs(60), "never: {script}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the page says, once it has answered the last question.
+    fn said(&self) -> String {
+        self.until("return document.body.dataset.answered == question");
+        self.run("return document.getElementById('said').textContent").as_str().unwrap().to_owned()
+    }
+
+    fn clear(&self) {
+        self.run("document.getElementById('clear').click()");
+    }
+
+    /// Draws with a mouse, a pen or a finger.
+    fn draw(&self, strokes: &[Stroke], with: &str) {
+        let sheet = self.run(
+            "const s = document.getElementById('sheet'); s.scrollIntoView({ block: 'center' }); \
+             const b = s.getBoundingClientRect(); return [b.left, b.top, b.width]",
+        );
+        let [left, top, width] = [0, 1, 2].map(|index: usize| sheet[index].as_f64().unwrap());
+        let place = |&(x, y): &(f64, f64), milliseconds: u32| {
+            let at = |start: f64, share: f64| (start + share / 100. * width).round() as i64;
+            json!({ "type": "pointerMove", "duration": milliseconds,
+                    "x": at(left, x), "y": at(top, y) })
+        };
+        for stroke in strokes {
+            let mut actions =
+                vec![place(&stroke[0], 0), json!({ "type": "pointerDown", "button": 0 })];
+            actions.extend(stroke[1..].iter().map(|point| place(point, 20)));
+            actions.push(json!({ "type": "pointerUp", "button": 0 }));
+            self.post(
+                "/actions",
+                json!({ "actions": [{
+                "type": "pointer", "id": with, "parameters": { "pointerType": with },
+                "actions": actions,
+            }] }),
+            );
+        }
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        let actions: Vec<_> = keys
+            .iter()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
+            .collect();
+        self.post(
+            "/actions",
+            json!({ "actions": [{
+            "type": "key", "id": "keys", "actions": actions,
+        }] }),
+        );
+    }
+
+    fn resize(&self, width: u32, height: u32, scheme: &str) {
+        self.post("/goog/cdp/execute", json!({ "cmd": "Emulation.setDeviceMetricsOverride",
+            "params": { "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false } }));
+        self.post(
+            "/goog/cdp/execute",
+            json!({ "cmd": "Emulation.setEmulatedMedia", "params": {
+            "features": [{ "name": "prefers-color-scheme", "value": scheme }] } }),
+        );
+    }
+
+    fn screenshot(&self, name: &str) {
+        let Some(folder) = std::env::var_os("BURN_DIGITS_SCREENSHOTS") else { return };
+        let taken = self.call("GET", &format!("{}/screenshot", self.session), json!({}));
+        let bytes = STANDARD.decode(taken.as_str().unwrap()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
+    }
+
+    /// What the browser complained about: errors of scripts, requests refused by the policy.
+    fn complaints(&self) -> Value {
+        self.post("/se/log", json!({ "type": "browser" }))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if !self.session.is_empty() && !std::thread::panicking() {
+            self.call("DELETE", &self.session, json!({}));
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+#[test]
+fn ten_digits_drawn_as_strokes_are_recognised_with_mouse_finger_and_pen() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server) else { return };
+    for (digit, strokes) in DIGITS.iter().enumerate() {
+        browser.clear();
+        browser.draw(strokes, ["mouse", "touch", "pen"][digit % 3]);
+        let said = browser.said();
+        assert!(said.starts_with(&format!("{digit}, with ")), "{digit}: {said}");
+        let shares = browser
+            .run("return [...document.querySelectorAll('#bars .share')].map(e => e.textContent)");
+        assert!(
+            shares.as_array().unwrap().iter().all(|share| share.as_str().unwrap().ends_with('%'))
+        );
+        let widths = browser.run(
+            "return [...document.querySelectorAll('#layers canvas')].map(c => c.width * c.height)",
+        );
+        assert_eq!(widths, json!([784, 256, 128, 64, 10]));
+        browser.screenshot(&format!("digit-{digit}.png"));
+    }
+    // One question per stroke, not per movement.
+    let strokes: usize = DIGITS.iter().map(|strokes| strokes.len()).sum();
+    let line = format!("burn_digits_requests_total{{api=\"predict\",status=\"200\"}} {strokes}");
+    let metrics = server.get("/metrics");
+    assert!(metrics.text().lines().any(|found| found == line), "{line}:\n{}", metrics.text());
+    browser.draw(DIGITS[8], "mouse");
+    browser.said();
+    for scheme in ["light", "dark"] {
+        for (width, height) in [(1280, 900), (390, 1100)] {
+            browser.resize(width, height, scheme);
+            browser.screenshot(&format!("{scheme}-{width}.png"));
+            // Nothing sticks out to the side.
+            let over = "return document.documentElement.scrollWidth > innerWidth";
+            assert_eq!(browser.run(over), false, "{scheme} {width}");
+        }
+    }
+    assert_eq!(browser.complaints(), json!([]));
+}
+
+#[test]
+fn a_one_is_drawn_with_the_keyboard_and_read_out() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server) else { return };
+    let (up, down, space, delete) = ("\u{E013}", "\u{E015}", " ", "\u{E017}");
+    browser.run("document.getElementById('sheet').focus()");
+    let mut keys = vec![up; 8];
+    keys.push(space);
+    keys.extend([down; 16]);
+    keys.push(space);
+    browser.keys(&keys);
+    assert!(browser.said().starts_with("1, with "), "{}", browser.said());
+    // Screen readers are told what changes in an element of the role status.
+    assert_eq!(browser.run("return document.getElementById('said').role"), "status");
+    browser.screenshot("keyboard.png");
+    browser.keys(&[delete]);
+    assert_eq!(browser.said(), "Nothing drawn yet.");
+}
+
+#[test]
+fn a_picture_dropped_or_pasted_is_recognised_and_a_wrong_file_says_why() {
+    let server = Server::start();
+    let Some(browser) = Browser::open(&server) else { return };
+    let encoded = STANDARD.encode(std::fs::read(root().join("image.png")).unwrap());
+    for (event, field) in
+        [("DragEvent('drop'", "dataTransfer"), ("ClipboardEvent('paste'", "clipboardData")]
+    {
+        browser.clear();
+        browser.run(&format!(
+            "const bytes = Uint8Array.from(atob('{encoded}'), c => c.charCodeAt(0)); \
+             const data = new DataTransfer(); data.items.add(new File([bytes], '7.png', {{ type: 'image/png' }})); \
+             dispatchEvent(new {event}, {{ {field}: data, bubbles: true, cancelable: true }}))"
+        ));
+        browser.until("return question > 0 && document.getElementById('said').textContent.startsWith('7, with ')");
+    }
+    browser.screenshot("dropped.png");
+    browser.run("take(new File(['no picture'], 'x.txt'))");
+    browser.until("return document.getElementById('said').textContent.includes('not a picture of a known kind')");
+}

@@ -1,0 +1,125 @@
+"""Asks a running server over both transports of Triton's own client, and compares with `infer`.
+
+    pip install 'tritonclient[http,grpc]'
+    python triton_client.py HTTP_ADDRESS GRPC_ADDRESS PICTURE PIXELS EXPECTED
+
+PICTURE is an image file, PIXELS its 784 values as raw FP32, EXPECTED the JSON of
+`burn-digits infer --json PICTURE`.
+"""
+
+import json
+import queue
+import sys
+
+import numpy as np
+import tritonclient.grpc
+import tritonclient.http
+from tritonclient.utils import InferenceServerException
+
+http_address, grpc_address, picture_path, pixels_path, expected_path = sys.argv[1:]
+pixels = np.fromfile(pixels_path, np.float32).reshape(1, 784)
+picture = np.array([open(picture_path, "rb").read()], dtype=np.object_)
+expected = json.load(open(expected_path))
+probabilities = np.array(expected["probabilities"], np.float32)
+
+
+def check(result, count=1):
+    """The answer has the numbers of `infer`, for each of `count` times the same picture."""
+    found = result.as_numpy("probabilities")
+    assert found.dtype == np.float32 and found.shape == (count, 10), found
+    if count == 1:
+        assert np.array_equal(found[0], probabilities), (found, probabilities)
+    np.testing.assert_allclose(found, np.tile(probabilities, (count, 1)), atol=1e-6)
+    digit = result.as_numpy("digit")
+    assert digit.dtype == np.int64 and digit.tolist() == [expected["digit"]] * count, digit
+
+
+def tensor(module, name, values, datatype):
+    made = module.InferInput(name, list(values.shape), datatype)
+    made.set_data_from_numpy(values)
+    return made
+
+
+def both(module, client):
+    """What the two transports have in common."""
+    assert client.is_server_live() and client.is_server_ready()
+    assert client.is_model_ready("digits") and client.is_model_ready("digits", "1")
+
+    def infer(name, values, datatype, **more):
+        return client.infer("digits", [tensor(module, name, values, datatype)], **more)
+
+    check(infer("image", pixels, "FP32"))
+    check(infer("image", pixels.reshape(1, 28, 28), "FP32", model_version="1"))
+    check(infer("picture", picture, "BYTES"))
+    check(infer("image", np.tile(pixels, (100, 1)), "FP32"), count=100)
+    whole = np.rint(pixels * 255).astype(np.uint8)
+    assert infer("image", whole, "UINT8").as_numpy("digit").tolist() == [expected["digit"]]
+
+    result = infer(
+        "image", pixels, "FP32", request_id="a name",
+        outputs=[module.InferRequestedOutput("logits")],
+    )
+    logits = result.as_numpy("logits")
+    assert logits.shape == (1, 10) and int(logits.argmax()) == expected["digit"], logits
+    assert result.as_numpy("probabilities") is None
+
+    for name, values, datatype in [
+        ("image", pixels[:, :783], "FP32"),
+        ("image", pixels * np.nan, "FP32"),
+        ("image", pixels * 255, "FP32"),
+        ("other", pixels, "FP32"),
+        ("picture", np.array([b"no picture"], dtype=np.object_), "BYTES"),
+    ]:
+        try:
+            infer(name, values, datatype)
+        except InferenceServerException as error:
+            assert len(error.message()) > 10, error
+        else:
+            raise AssertionError(f"{name} {values.shape} was not refused")
+    try:
+        client.infer("letters", [tensor(module, "image", pixels, "FP32")])
+    except InferenceServerException as error:
+        assert "letters" in error.message(), error
+    else:
+        raise AssertionError("another model was not refused")
+
+
+def many(results):
+    """Answers to requests sent at once."""
+    results = list(results)
+    assert len(results) == 50
+    for result in results:
+        np.testing.assert_allclose(result.as_numpy("probabilities")[0], probabilities, atol=1e-6)
+
+
+client = tritonclient.http.InferenceServerClient(http_address, concurrency=8)
+both(tritonclient.http, client)
+metadata = client.get_server_metadata()
+assert "binary_tensor_data" in metadata["extensions"], metadata
+model = client.get_model_metadata("digits")
+assert [tensor["name"] for tensor in model["inputs"]] == ["image", "picture"], model
+# The same as JSON instead of binary tensors.
+plain = tritonclient.http.InferInput("image", [1, 784], "FP32")
+plain.set_data_from_numpy(pixels, binary_data=False)
+names = ["probabilities", "digit"]
+outputs = [tritonclient.http.InferRequestedOutput(name, binary_data=False) for name in names]
+check(client.infer("digits", [plain], outputs=outputs))
+inputs = [tensor(tritonclient.http, "image", pixels, "FP32")]
+waiting = [client.async_infer("digits", inputs) for _ in range(50)]
+many(request.get_result() for request in waiting)
+print("http: as infer")
+
+client = tritonclient.grpc.InferenceServerClient(grpc_address)
+both(tritonclient.grpc, client)
+metadata = client.get_server_metadata()
+assert metadata.name == "burn-digits", metadata
+model = client.get_model_metadata("digits")
+assert [tensor.name for tensor in model.outputs] == ["logits", "probabilities", "digit"], model
+inputs = [tensor(tritonclient.grpc, "image", pixels, "FP32")]
+answers = queue.Queue()
+for _ in range(50):
+    client.async_infer("digits", inputs, lambda result, error: answers.put((result, error)))
+results = [answers.get(timeout=60) for _ in range(50)]
+assert not any(error for _, error in results), results
+many(result for result, _ in results)
+print("grpc: as infer")
