@@ -9,18 +9,21 @@
 //! Reading trusts nothing: format, names, shapes, finiteness and the sum are checked, because a
 //! flipped bit would otherwise be a wrong digit.
 
+mod error;
+
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::module::Param;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
+
+pub use error::{Problem, SavedError};
 
 use crate::files;
 use crate::model::{Model, ModelConfig};
@@ -79,86 +82,6 @@ struct Stored {
     #[serde(flatten)]
     metadata: Metadata,
     weights_sha256: String,
-}
-
-/// Why a model file can't be used.
-#[derive(Debug, Error)]
-pub enum SavedError {
-    /// The file system said no.
-    #[error("{path} can't be {verb}: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// "read" or "written".
-        verb: &'static str,
-        /// What was said.
-        error: io::Error,
-    },
-    /// The bytes are no model.
-    #[error("{path} can't be used as a model: {problem}")]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: Problem,
-    },
-    /// The folder is a run without a result.
-    #[error(
-        "{0} holds no finished model. If training was interrupted, finish it with \
-         `burn-digits train --resume {0}`"
-    )]
-    Unfinished(PathBuf),
-    /// A device didn't give the weights back.
-    #[error("the weights can't be read from the device: {0}")]
-    Device(#[from] TensorReadError),
-}
-
-/// What is wrong with the bytes of a model file.
-#[derive(Debug, Error)]
-pub enum Problem {
-    /// Larger than any model.
-    #[error("it is larger than {} MB", LARGEST_FILE >> 20)]
-    TooLarge,
-    /// Cut short, or another kind of file.
-    #[error("it is no whole safetensors file ({0})")]
-    NotSafetensors(SafeTensorError),
-    /// Safetensors of another program.
-    #[error("it is a safetensors file without this program's metadata")]
-    NoMetadata,
-    /// The metadata is no JSON of ours.
-    #[error("its metadata can't be read ({0})")]
-    Metadata(serde_json::Error),
-    /// Written by a newer version.
-    #[error("it has format {0}, and this version reads {FORMAT}; it needs a newer burn-digits")]
-    Format(u32),
-    /// The metadata's network has a layer without units.
-    #[error("its configuration has a layer of width 0")]
-    NoUnits,
-    /// A tensor is absent.
-    #[error("it has no tensor {0}")]
-    MissingTensor(String),
-    /// Weights of another network.
-    #[error("its {name} has the shape {found:?}, where its configuration says {expected:?}")]
-    Shape {
-        /// The tensor.
-        name: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The shape it should have.
-        expected: Vec<usize>,
-    },
-    /// Not f32.
-    #[error("its {0} holds {1:?} numbers, where f32 is expected")]
-    Dtype(String, Dtype),
-    /// NaN or infinity.
-    #[error("its {0} holds a number that is not finite")]
-    NotFinite(String),
-    /// A temperature that makes no probabilities.
-    #[error("its temperature is {0}, which is not above 0")]
-    Temperature(f32),
-    /// Changed after it was written.
-    #[error("it is damaged: its weights don't have the SHA-256 sum that its metadata names")]
-    Sum,
 }
 
 /// A network with its metadata, as read from a file or about to be written to one.

@@ -25,8 +25,11 @@ struct Explained<'a> {
 pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
     let path = args.picture.to_string_lossy();
-    let picture =
-        if path == STANDARD_INPUT { standard_input() } else { picture::read(&args.picture) };
+    let picture = if path == STANDARD_INPUT {
+        standard_input().and_then(|bytes| picture::from_bytes(&bytes))
+    } else {
+        picture::read(&args.picture)
+    };
     let picture = picture.with_context(|| path.clone().into_owned())?;
     let explanation = Explanation::of(&classifier, &picture)?;
 

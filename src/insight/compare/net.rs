@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::Serialize;
 
-use crate::model::{CLASSES, PIXELS};
+use crate::model::{CLASSES, LEAKY_SLOPE, PIXELS};
 
 /// What stands between two layers of the demonstration net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -25,8 +25,6 @@ pub enum DemoActivation {
     Sign,
 }
 
-/// As in the product's network.
-const LEAKY_SLOPE: f64 = 0.01;
 /// An output within this share of its range from either end is saturated.
 const SATURATED: f64 = 0.05;
 
