@@ -13,6 +13,7 @@ use crate::common::root;
 /// Whether a machine is meant to have a package.
 pub enum Need {
     /// `BURN_DIGITS_NEEDS_PYTHON=1` makes its absence a failure.
+    #[allow(dead_code)] // the tests of ONNX alone ask for it
     Needed,
     /// The test is left out without it everywhere.
     Optional,
