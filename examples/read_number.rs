@@ -1,30 +1,23 @@
-//! Reads a number from a row of pictures, one digit each, given from left to right. All of them go
-//! through the network in one batch.
-//!
-//!     cargo run --release --example read_number -- artifacts/samples/[0-4]*
+//! Reads the number on a picture: `cargo run --release --example read_number -- docs/number.png`.
 
-use std::env;
 use std::error::Error;
 use std::path::Path;
 
-use burn_digits::backend;
-use burn_digits::classifier::Classifier;
-use burn_digits::picture;
+use burn_digits::number::Number;
+use burn_digits::picture::{self, many};
+use burn_digits::{backend, classifier::Classifier};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let pictures = env::args_os()
-        .skip(1)
-        .map(|path| picture::read(Path::new(&path)))
-        .collect::<Result<Vec<_>, _>>()?;
-    if pictures.is_empty() {
-        return Err("usage: read_number PICTURE...".into());
-    }
+    let path = std::env::args().nth(1).ok_or("usage: read_number PICTURE")?;
     let classifier = Classifier::shipped(&backend::select(None)?.device)?;
-    let digits = classifier.try_predict(&pictures)?;
-
-    let number: String = digits.iter().map(|digit| digit.digit.to_string()).collect();
-    // The digits' errors taken as independent of each other.
-    let all_right: f32 = digits.iter().map(|digit| digit.confidence).product();
-    println!("{number} ({:.2} %)", 100.0 * all_right);
+    let image = picture::decode(&picture::read_bytes(Path::new(&path))?)?;
+    let number = Number::read(many::find(&image)?, &classifier)?;
+    println!("{}", number.text());
+    for digit in number.digits() {
+        let many::Area { left, top, width, height } = digit.found.area;
+        let prediction = &digit.prediction;
+        let doubt = if prediction.unsure { ", unsure" } else { "" };
+        println!("{} in {width}×{height} at {left}, {top}{doubt}", prediction.digit);
+    }
     Ok(())
 }

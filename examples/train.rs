@@ -38,7 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let classifier = Classifier::load(&finished.model, &device)?;
     let test = mnist.load(Half::Test)?.digits;
     let logits = classifier.logits(test.len(), |index| test.values(index))?;
-    let figures = Evaluation::new(&logits, test.labels(), classifier.metadata().temperature);
+    let metadata = classifier.metadata();
+    let (temperature, unsure_below) = (metadata.temperature, metadata.unsure_below);
+    let figures = Evaluation::new(&logits, test.labels(), temperature, unsure_below);
     println!("{} errors of {} test images", figures.errors, figures.total);
     Ok(())
 }
