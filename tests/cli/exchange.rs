@@ -83,8 +83,13 @@ fn each_shell_gets_completions_that_name_the_commands() {
 fn bash_takes_the_completions() {
     let assert = burn_digits().args(["completions", "bash"]).assert().success();
     let script = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
-    let asked = "COMP_WORDS=(burn-digits exp); COMP_CWORD=1; \
-                 _burn-digits burn-digits exp burn-digits; echo \"${COMPREPLY[@]}\"";
+    // The function that the script hands to bash's `complete`.
+    let named = script.split("complete -F ").nth(1).and_then(|rest| rest.split(' ').next());
+    let function = named.expect("the script registers a function");
+    let asked = format!(
+        "COMP_WORDS=(burn-digits exp); COMP_CWORD=1; \
+         {function} burn-digits exp burn-digits; echo \"${{COMPREPLY[@]}}\""
+    );
     let Ok(bash) = Command::new("bash").args(["-c", &format!("{script}\n{asked}")]).output() else {
         eprintln!("left out: there is no bash");
         return;
