@@ -244,9 +244,10 @@ fn damaged_files_are_refused_or_read_and_never_a_panic() {
     for name in ["sequential.pt", "legacy.pt", "checkpoint.pt"] {
         let whole = fs::read(file(name)).unwrap();
         let mut outcomes = [0, 0];
-        // Where structure lies, every byte; among the values, some.
+        // Where structure lies, every fifth byte; among the values, some.
+        let is_structure = |at: usize| at < 1200 || whole.len() - at < 1500;
         let positions =
-            (0..whole.len()).filter(|at| *at < 1200 || whole.len() - at < 1500 || at % 97 == 0);
+            (0..whole.len()).filter(|&at| at % 97 == 0 || (is_structure(at) && at % 5 == 0));
         for at in positions {
             for damage in [0x01, 0xff] {
                 let mut bytes = whole.clone();
@@ -259,6 +260,6 @@ fn damaged_files_are_refused_or_read_and_never_a_panic() {
             fs::write(&path, &whole[..at]).unwrap();
             assert!(import(&path, &Assumed::default()).is_err(), "{name} cut at {at}");
         }
-        assert!(outcomes[0] > 500, "{name}: {outcomes:?}");
+        assert!(outcomes[0] > 100, "{name}: {outcomes:?}");
     }
 }
