@@ -7,6 +7,7 @@ mod common;
 mod bad_input;
 mod eval;
 mod infer;
+mod killed;
 mod many;
 mod smoke;
 mod train;
