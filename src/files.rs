@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// How the names of files begin that are not whole yet; a killed process leaves them behind.
+pub const BESIDE: &str = ".writing-";
+
 /// Writes `bytes` to `path` so that a reader sees the old file or the new one, never half of one:
 /// into a temporary file beside it, synced, then renamed.
 ///
@@ -11,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Whatever the file system says; the old file, if there was one, is still there then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = parent(path);
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    let mut beside = tempfile::Builder::new().prefix(BESIDE).tempfile_in(folder)?;
     beside.write_all(bytes)?;
     make_readable(beside.as_file())?;
     beside.as_file().sync_all()?;
@@ -32,6 +35,25 @@ fn make_readable(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// The same for folders.
+///
+/// # Errors
+/// Whatever the file system says.
+#[cfg(unix)]
+pub fn make_enterable(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
+}
+
+/// The same for folders: there is nothing to do here.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn make_enterable(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes a rename inside `folder` survive a power cut.
 ///
 /// # Errors
@@ -46,7 +68,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn parent(path: &Path) -> &Path {
+/// The folder that holds `path`.
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

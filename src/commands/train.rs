@@ -15,7 +15,7 @@ use super::{FAILED, labelled, note, percent, say, say_json, select, thousands};
 use crate::cli::TrainArgs;
 use crate::data::source::{Half, Loaded, Source};
 use crate::files;
-use crate::saved::SavedModel;
+use crate::saved::{SavedError, SavedModel};
 use crate::train::progress::Progress;
 use crate::train::{Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError};
 
@@ -23,8 +23,12 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
-            if folder.model_file().exists() {
-                return already_finished(&args, &folder);
+            match SavedModel::load(&folder.model_file()) {
+                Ok(_) => return already_finished(&args, &folder),
+                Err(SavedError::Content { path, problem }) => {
+                    note(format_args!("{} is made anew: {problem}", path.display()));
+                }
+                Err(_) => (),
             }
             let config = folder.config()?;
             let device = select(args.backend.or(config.backend))?.device;

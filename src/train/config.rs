@@ -214,6 +214,9 @@ pub enum ConfigError {
     },
 }
 
+/// So many are far beyond any training, and their steps can be counted.
+const MOST_EPOCHS: usize = 1_000_000;
+
 fn require(
     is_right: bool,
     key: &'static str,
@@ -279,7 +282,12 @@ impl TrainConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let at_least_one =
             |key, value: usize| require(value >= 1, key, value.to_string(), "it must be 1 or more");
-        at_least_one("epochs", self.epochs)?;
+        require(
+            (1..=MOST_EPOCHS).contains(&self.epochs),
+            "epochs",
+            self.epochs.to_string(),
+            "it must be from 1 to 1,000,000",
+        )?;
         at_least_one("batch_size", self.batch_size)?;
         at_least_one("limit", self.limit.unwrap_or(1))?;
         at_least_one("early_stopping", self.early_stopping.unwrap_or(1))?;
@@ -311,6 +319,14 @@ impl TrainConfig {
         )?;
         if let Some(teaching) = &self.teacher {
             teaching.check()?;
+        }
+        let taught_by = self.teacher.iter().flat_map(|teaching| &teaching.models);
+        let paths = [("data", &self.data), ("pictures", &self.pictures), ("from", &self.from)];
+        let paths =
+            paths.into_iter().flat_map(|(key, path)| path.iter().map(move |path| (key, path)));
+        for (key, path) in paths.chain(taught_by.map(|path| ("teacher.models", path))) {
+            let is_text = path.to_str().is_some();
+            require(is_text, key, path.display().to_string(), "a run's files need it to be UTF-8")?;
         }
         require(
             self.data.is_none() || self.pictures.is_none(),

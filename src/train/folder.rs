@@ -7,13 +7,15 @@
 //!     history.jsonl        one object per epoch
 //!     checkpoints/epoch-0007/
 //!         model.bpk  optimizer.bpk  schedule.bpk   Burn's records
-//!         state.json       the history so far, and the three files' SHA-256 sums
+//!         state.toml       the history so far, and the configuration it was made with
+//!         SHA256SUMS       of these four, as `sha256sum -c` takes them
 //!     curves.svg           loss and accuracy by epoch
 //!     model.safetensors    the result; a run is finished when it is there
 //! ```
 //!
-//! A checkpoint is a folder written under another name, synced, then renamed: it is there whole or
-//! not at all. A run in progress holds a lock on `.lock` that the system drops with its process.
+//! The folder itself and each checkpoint are written under another name, synced, then renamed: they
+//! are there whole or not at all. A run in progress holds a lock on `.lock` that the system drops with
+//! its process.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -32,7 +34,10 @@ use crate::saved;
 
 /// The three records of a checkpoint, in the order of [`Checkpoint::records`].
 const RECORDS: [&str; 3] = ["model.bpk", "optimizer.bpk", "schedule.bpk"];
-const STATE: &str = "state.json";
+const STATE: &str = "state.toml";
+const SUMS: &str = "SHA256SUMS";
+/// How the names of runs' folders begin that are not whole yet.
+const UNBEGUN: &str = ".starting-";
 
 /// A run's folder, locked for this process.
 #[derive(Debug)]
@@ -43,20 +48,44 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a folder for a new run.
+    /// Makes a folder for a new run, under another name beside `path` until [`Self::place`].
     ///
     /// # Errors
-    /// If it exists, or can't be made.
+    /// If `path` exists, or a folder can't be made beside it.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         if path.exists() {
             return Err(TrainError::FolderExists(path.to_owned()));
         }
-        let folder = || -> io::Result<()> {
-            fs::create_dir_all(path)?;
-            fs::create_dir(path.join("checkpoints"))
+        let parent = files::parent(path);
+        let folder = || -> io::Result<PathBuf> {
+            fs::create_dir_all(parent)?;
+            let folder = tempfile::Builder::new().prefix(UNBEGUN).tempdir_in(parent)?;
+            fs::create_dir(folder.path().join("checkpoints"))?;
+            files::make_enterable(folder.path())?;
+            Ok(folder.keep())
         };
-        folder().map_err(|error| TrainError::written(path, error))?;
-        Self::lock(path)
+        let folder = folder().map_err(|error| TrainError::written(path, error))?;
+        Self::lock(&folder).inspect_err(|_| drop(fs::remove_dir_all(&folder)))
+    }
+
+    /// Puts a folder from [`Self::create`] in its place, with all that was written into it by `fill`.
+    ///
+    /// # Errors
+    /// If `fill` fails, or something is in the place by now; nothing is left behind then.
+    pub fn place(
+        mut self,
+        path: &Path,
+        fill: impl FnOnce(&Self) -> Result<(), TrainError>,
+    ) -> Result<Self, TrainError> {
+        let place = || -> Result<(), TrainError> {
+            fill(&self)?;
+            fs::rename(&self.path, path)
+                .and_then(|()| files::sync_folder(files::parent(path)))
+                .map_err(|error| TrainError::written(path, error))
+        };
+        place().inspect_err(|_| drop(fs::remove_dir_all(&self.path)))?;
+        self.path = path.to_owned();
+        Ok(self)
     }
 
     /// Opens the folder of a run that was begun.
@@ -67,7 +96,26 @@ impl RunFolder {
         if !path.join("config.toml").is_file() {
             return Err(TrainError::NoRun(path.to_owned()));
         }
-        Self::lock(path)
+        let folder = Self::lock(path)?;
+        folder.sweep();
+        Ok(folder)
+    }
+
+    /// Removes what a killed process was writing. Nothing reads it, so what can't be removed stays.
+    fn sweep(&self) {
+        let unfinished = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let begins = |entry: &fs::DirEntry| {
+                entry.file_name().as_encoded_bytes().starts_with(files::BESIDE.as_bytes())
+            };
+            entries.filter(begins).map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        for checkpoint in unfinished(&self.checkpoints()) {
+            let _ = fs::remove_dir_all(checkpoint);
+        }
+        for file in unfinished(&self.path) {
+            let _ = fs::remove_file(file);
+        }
     }
 
     fn lock(path: &Path) -> Result<Self, TrainError> {
@@ -151,9 +199,14 @@ impl RunFolder {
     }
 
     /// What Burn's Learner saves its three records through.
-    pub fn checkpointers(&self, history: &Arc<Mutex<History>>) -> [RecordCheckpointer; 3] {
+    pub fn checkpointers(
+        &self,
+        config: &TrainConfig,
+        history: &Arc<Mutex<History>>,
+    ) -> [RecordCheckpointer; 3] {
         let set = Arc::new(CheckpointSet {
             folder: self.checkpoints(),
+            config: config.clone(),
             history: history.clone(),
             pending: Mutex::default(),
         });
@@ -165,11 +218,12 @@ fn checkpoint_folder(checkpoints: &Path, epoch: usize) -> PathBuf {
     checkpoints.join(format!("epoch-{epoch:04}"))
 }
 
-/// What stands beside the records.
-#[derive(Serialize, Deserialize)]
+/// What stands beside the records. In TOML, whose reader gives back each number to the last bit:
+/// serde_json's, as Burn has it built, doesn't.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct State {
     epoch: usize,
-    sums: [String; 3],
+    config: TrainConfig,
     history: History,
 }
 
@@ -177,18 +231,32 @@ struct State {
 pub struct WholeCheckpoint {
     /// The epoch after which it was taken.
     pub epoch: usize,
+    /// The configuration it was made with.
+    pub config: TrainConfig,
     /// The history up to there.
     pub history: History,
 }
 
 impl WholeCheckpoint {
     fn read(folder: &Path, epoch: usize) -> Option<Self> {
-        let state: State = serde_json::from_slice(&fs::read(folder.join(STATE)).ok()?).ok()?;
-        let is_whole = RECORDS.iter().zip(&state.sums).all(|(name, expected)| {
-            fs::read(folder.join(name)).is_ok_and(|bytes| sum(&bytes) == *expected)
-        });
-        (is_whole && state.epoch == epoch).then_some(Self { epoch, history: state.history })
+        let contents: Vec<_> = RECORDS
+            .into_iter()
+            .chain([STATE])
+            .map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
+            .collect::<Option<_>>()?;
+        if fs::read_to_string(folder.join(SUMS)).ok()? != sums(&contents) {
+            return None;
+        }
+        let (_, state) = contents.last()?;
+        let state = std::str::from_utf8(state).ok()?;
+        let State { epoch: of, config, history } = toml::from_str(state).ok()?;
+        (of == epoch).then_some(Self { epoch, config, history })
     }
+}
+
+/// Names and contents as a file that `sha256sum -c` takes.
+fn sums<B: AsRef<[u8]>>(files: &[(&str, B)]) -> String {
+    files.iter().map(|(name, bytes)| format!("{}  {name}\n", sum(bytes.as_ref()))).collect()
 }
 
 fn sum(bytes: &[u8]) -> String {
@@ -199,6 +267,7 @@ fn sum(bytes: &[u8]) -> String {
 /// three and writes them as one.
 struct CheckpointSet {
     folder: PathBuf,
+    config: TrainConfig,
     history: Arc<Mutex<History>>,
     pending: Mutex<Pending>,
 }
@@ -227,13 +296,15 @@ impl CheckpointSet {
     fn write(&self, epoch: usize, records: &[Vec<u8>; 3]) -> io::Result<()> {
         let history =
             self.history.lock().unwrap_or_else(PoisonError::into_inner).kept(|row| row <= epoch);
-        let sums = [0, 1, 2].map(|record| sum(&records[record]));
-        let state = serde_json::to_vec(&State { epoch, sums, history })?;
+        let state = State { epoch, config: self.config.clone(), history };
+        let state = toml::to_string(&state).map_err(io::Error::other)?.into_bytes();
+        let contents: Vec<_> = RECORDS.into_iter().zip(records).chain([(STATE, &state)]).collect();
 
-        let beside = tempfile::Builder::new().prefix(".writing-").tempdir_in(&self.folder)?;
-        for (name, bytes) in RECORDS.into_iter().zip(records).chain([(STATE, &state)]) {
+        let beside = tempfile::Builder::new().prefix(files::BESIDE).tempdir_in(&self.folder)?;
+        for (name, bytes) in &contents {
             files::write_whole(&beside.path().join(name), bytes)?;
         }
+        files::write_whole(&beside.path().join(SUMS), sums(&contents).as_bytes())?;
         let place = checkpoint_folder(&self.folder, epoch);
         if place.exists() {
             // A damaged one that the run was resumed before.
@@ -285,5 +356,30 @@ impl<R: Checkpoint> Checkpointer<R> for RecordCheckpointer {
 
     fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
         R::load(checkpoint_folder(&self.set.folder, epoch).join(RECORDS[self.record]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Epoch;
+
+    #[test]
+    fn a_checkpoints_history_is_read_back_to_the_last_bit() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let rows = (1..=2000).map(|epoch| Epoch {
+            epoch,
+            train_loss: rng.f64(),
+            train_accuracy: rng.f64(),
+            valid_loss: rng.bool().then(|| rng.f64() * 1e-7),
+            valid_accuracy: rng.bool().then(|| rng.f64()),
+            learning_rate: rng.f64() * 1e-3,
+            train_seconds: rng.f64() * 100.0,
+            valid_seconds: None,
+        });
+        let history = History(rows.collect());
+        let state = State { epoch: 2000, config: TrainConfig::default(), history };
+        let text = toml::to_string(&state).unwrap();
+        assert_eq!(toml::from_str::<State>(&text).unwrap(), state);
     }
 }

@@ -2,6 +2,7 @@
 //! it leaves on disk.
 //!
 //! - [`config`]: the configuration, from TOML and flags
+//! - [`change`]: what was changed in it since a run began
 //! - [`elders`]: models made before, to start from or to learn from
 //! - [`run`]: a run from its beginning to its model
 //! - [`step`]: forward, cross-entropy from logits, backward
@@ -17,6 +18,7 @@
 //! run that was interrupted and resumed is the run that was never interrupted.
 
 pub mod calibrate;
+pub mod change;
 pub mod config;
 pub mod curves;
 pub mod elders;
@@ -34,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use change::Change;
 pub use config::{ConfigError, OptimizerKind, Schedule, Teaching, TrainConfig, TrainOn};
 pub use folder::RunFolder;
 pub use history::{Epoch, History};
@@ -77,6 +80,17 @@ pub enum TrainError {
         "the training images are not those that {0} began with; name the folder with them by `--data`"
     )]
     OtherData(PathBuf),
+    /// The configuration was edited since the run began.
+    #[error(
+        "the configuration in {folder} is not the one that its checkpoints were made with: {change}. \
+         Set it back, or begin another run with `train --config {folder}/config.toml`"
+    )]
+    OtherConfig {
+        /// The run's folder.
+        folder: PathBuf,
+        /// What differs.
+        change: Change,
+    },
     /// Its layers are not those that the configuration asks for.
     #[error(
         "{0} can't be started from: its layers or its activation are others than the configuration's. \

@@ -94,18 +94,19 @@ impl Run {
         config.check()?;
         let parts = Parts::of(&config, data)?;
         let elders = Elders::named(&config)?;
-        let folder = RunFolder::create(folder)?;
-        folder.write("data.json", &parts.provenance_json())?;
-        elders.keep(&folder)?;
-        // Last: what a run goes on from is there when this is.
-        folder.write("config.toml", &config.to_toml())?;
+        let folder = RunFolder::create(folder)?.place(folder, |beside| {
+            beside.write("data.json", &parts.provenance_json())?;
+            elders.keep(beside)?;
+            beside.write("config.toml", &config.to_toml())
+        })?;
         Ok(Self::new(folder, config, parts, elders, History::default(), None))
     }
 
     /// A run that goes on from its last whole checkpoint, and the damaged ones passed over.
     ///
     /// # Errors
-    /// If the folder is no run's, another process works in it, or the data are others.
+    /// If the folder is no run's, another process works in it, or the data or the configuration are
+    /// not those that its checkpoints were made with.
     pub fn resume(
         folder: RunFolder,
         config: TrainConfig,
@@ -118,8 +119,13 @@ impl Run {
         if began_with != parts.provenance_json() {
             return Err(TrainError::OtherData(folder.path().to_owned()));
         }
-        let elders = Elders::kept(&config, &folder)?;
         let (checkpoint, damaged) = folder.newest_checkpoint()?;
+        if let Some(checkpoint) = &checkpoint
+            && let Some(change) = config.change_since(&checkpoint.config)
+        {
+            return Err(TrainError::OtherConfig { folder: folder.path().to_owned(), change });
+        }
+        let elders = Elders::kept(&config, &folder)?;
         let (history, epoch) = match checkpoint {
             Some(checkpoint) => (checkpoint.history, Some(checkpoint.epoch)),
             None => (History::default(), None),
@@ -215,9 +221,10 @@ impl Run {
                 Ok(())
             }),
             interrupter: interrupter.clone(),
+            divergence: divergence.clone(),
             on_disk: self.history.0.iter().map(|row| row.epoch).collect(),
         };
-        let [model, optimizer, schedule] = self.folder.checkpointers(history);
+        let [model, optimizer, schedule] = self.folder.checkpointers(config, history);
 
         let mut training =
             SupervisedTraining::new(self.folder.path(), Arc::new(train.clone()), Arc::new(valid))

@@ -22,6 +22,9 @@ use crate::data::loader::BatchLoader;
 /// Checkpoints kept beside the best one: the newest, and one to fall back on should it be damaged.
 const KEPT: usize = 2;
 
+/// Why a run is stopped whose loss is no number any more.
+const NOT_FINITE: &str = "the loss is not finite";
+
 /// Called with each finished epoch, and with the history as text to be written down.
 pub type OnEpoch = Box<dyn FnMut(&Epoch, &History) -> Result<(), std::io::Error> + Send>;
 
@@ -35,8 +38,10 @@ pub struct EpochEnd {
     pub valid: Option<BatchLoader>,
     /// Hears of each epoch.
     pub on_epoch: OnEpoch,
-    /// Stops the run where the history can't be written.
+    /// Stops the run where the history can't be written, or the validation loss is no number.
     pub interrupter: Interrupter,
+    /// Where that happened, once it did.
+    pub divergence: Arc<Mutex<Option<Divergence>>>,
     /// Epochs whose checkpoints are on disk.
     pub on_disk: Vec<usize>,
 }
@@ -66,6 +71,14 @@ impl CheckpointingStrategy for EpochEnd {
         store: &EventStoreClient,
     ) -> Vec<CheckpointingAction> {
         let row = self.epoch(epoch, store);
+        // The epoch's last step can spoil the weights without any later one to show it.
+        if row.valid_loss.is_some_and(|loss| !loss.is_finite()) {
+            let mut divergence = self.divergence.lock().unwrap_or_else(PoisonError::into_inner);
+            let (step, learning_rate) = (self.train.batches(), row.learning_rate);
+            divergence.get_or_insert(Divergence { step, learning_rate });
+            self.interrupter.stop(Some(NOT_FINITE));
+            return Vec::new();
+        }
         let history = {
             let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
             history.0.push(row.clone());
@@ -182,7 +195,7 @@ impl Metric for FiniteLoss {
                 step: metadata.iteration.unwrap_or_default(),
                 learning_rate: metadata.lr.as_ref().map_or(f64::NAN, |rate| rate.base()),
             });
-            self.interrupter.stop(Some("the loss is not finite"));
+            self.interrupter.stop(Some(NOT_FINITE));
         }
         Ok(self.entry())
     }

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use predicates::prelude::*;
+
 use crate::common::{burn_digits, json_lines, root};
 use crate::train::write_small_set;
 
@@ -179,6 +181,35 @@ fn labelled_pictures_without_labels_or_with_impossible_ones() {
     fails(&pictures, 1, &[text(&table), "file"]);
 }
 
+/// A file system of one's own in `folder`, unmounted in the end.
+#[cfg(target_os = "linux")]
+struct Disk<'a>(&'a str);
+
+#[cfg(target_os = "linux")]
+impl<'a> Disk<'a> {
+    /// None where nothing may be mounted.
+    fn mounted(folder: &'a Path, size: &str) -> Option<Self> {
+        let disk = Self(text(folder));
+        let is_mounted = disk.mount(&["-t", "tmpfs", "-o", size, "tmpfs"]);
+        if !is_mounted {
+            eprintln!("left out: no file system can be mounted here");
+        }
+        is_mounted.then_some(disk)
+    }
+
+    fn mount(&self, args: &[&str]) -> bool {
+        let status = std::process::Command::new("mount").args(args).arg(self.0).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0).status();
+    }
+}
+
 #[test]
 fn what_shows_things_learned_refuses_in_a_sentence_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,25 +237,81 @@ fn what_shows_things_learned_refuses_in_a_sentence_and_writes_nothing() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_ends_the_run_with_a_sentence() {
-    use std::process::Command;
-    // A file system of 3 MB of one's own, where that may be made.
+fn a_full_disk_ends_the_run_with_a_sentence_and_it_goes_on_from_its_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).status();
-    let disk = text(folder.path());
-    let is_mounted = mount(&["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
-    if !is_mounted.is_ok_and(|status| status.success()) {
-        eprintln!("left out: no file system can be mounted here");
-        return;
-    }
+    let whole = tempfile::tempdir().unwrap();
+    // A checkpoint of this network takes 3 MB, so that two fit and no third.
+    let Some(disk) = Disk::mounted(folder.path(), "size=8m") else { return };
+    let (out, whole) = (folder.path().join("run"), whole.path().join("run"));
+    let args = ["train", "--limit", "500", "--epochs", "6", "--out"];
+    let said = fails(&[&args[..], &[text(&out)]].concat(), 1, &["No space left"]);
+    assert!(said.contains("burn-digits: ") && said.contains("--resume"), "{said}");
+
+    assert!(disk.mount(&["-o", "remount,size=64m"]));
+    let resume = ["train", "--resume", text(&out)];
+    let going_on = predicate::str::contains("going on after epoch");
+    burn_digits().args(resume).assert().success().stdout(going_on);
+    burn_digits().args(args).arg(&whole).assert().success();
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert!(model(&out) == model(&whole), "another model than on a large disk");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mounted(folder.path(), "size=64m") else { return };
     let out = folder.path().join("run");
-    let said = fails(
-        &["train", "--limit", "500", "--epochs", "6", "--out", text(&out)],
-        1,
-        &["No space left"],
-    );
-    let left = fs::read_dir(out.join("checkpoints")).unwrap().flatten().count();
-    mount(&["umount", disk]).unwrap();
-    assert!(said.contains("burn-digits: "), "{said}");
-    assert!(left <= 2, "{left} things in checkpoints");
+    let train = ["train", "--limit", "500", "--epochs", "2", "--out", text(&out)];
+    burn_digits().args(train).assert().success();
+    fs::rename(out.join("model.safetensors"), out.join("kept.safetensors")).unwrap();
+    assert!(disk.mount(&["-o", "remount,ro"]));
+    fails(&["train", "--resume", text(&out)], 1, &[text(&out), "Read-only"]);
+    let other = folder.path().join("other");
+    fails(&["train", "--limit", "500", "--out", text(&other)], 1, &[text(&other), "Read-only"]);
+    let kept = out.join("kept.safetensors");
+    burn_digits().args(["infer", "image.png", "--model", text(&kept)]).assert().success();
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_regular_file_is_not_read_and_a_name_need_not_be_utf_8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Nobody ever writes into it: whoever opens it waits for ever.
+    fails(&["infer", text(&fifo)], 1, &[text(&fifo), "not a regular file"]);
+    fails(&["infer", "/dev/null"], 1, &["/dev/null", "not a regular file"]);
+    fails(&["infer", text(folder.path())], 1, &["no picture in this folder"]);
+
+    let odd = folder.path().join(OsStr::from_bytes(b"seven-\xff\xfe.jpg"));
+    fs::copy(root().join("image.png"), &odd).unwrap();
+    let assert = burn_digits().args(["infer", "--json"]).arg(&odd).assert().success();
+    assert_eq!(json_lines(&assert.get_output().stdout)[0]["digit"], 7);
+    let assert = burn_digits().args(["infer", "--json"]).arg(folder.path()).assert().success();
+    assert_eq!(json_lines(&assert.get_output().stdout).len(), 1);
+    let run = folder.path().join(OsStr::from_bytes(b"run-\xff"));
+    let short = ["--epochs", "1", "--limit", "200", "--warm-up-epochs", "0"];
+    burn_digits().args(["train", "--out"]).arg(&run).args(short).assert().success();
+    // A configuration is text, so what it names must be.
+    burn_digits()
+        .args(["train", "--data"])
+        .arg(&run)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("data is").and(predicate::str::contains("UTF-8")));
+}
+
+#[test]
+fn numbers_at_the_edge_of_their_types_get_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let largest = u64::MAX.to_string();
+    let train = ["train", "--out", text(&out), "--limit", "200"];
+    fails(&[&train[..], &["--epochs", &largest]].concat(), 2, &["epochs"]);
+    assert!(!out.exists());
+    let edges = ["--seed", &largest, "--batch-size", &largest, "--epochs", "1"];
+    burn_digits().args(train).args(edges).assert().success();
 }

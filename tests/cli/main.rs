@@ -9,6 +9,7 @@ mod eval;
 mod exchange;
 mod infer;
 mod insight;
+mod killed;
 mod many;
 mod smoke;
 mod train;

@@ -1,0 +1,260 @@
+//! Runs killed at any moment, and resumed: the result is, byte for byte, that of the run that was let
+//! alone. And what `--resume` says to folders that are no interrupted run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn_digits::backend::Backend;
+use burn_digits::data::source::{Half, Source};
+use predicates::prelude::*;
+
+use crate::common::{burn_digits, root};
+
+/// Kills per kind of run and backend.
+const KILLS: usize = 8;
+
+/// MNIST's first training images: so few are read at once, and kills fall into training.
+fn write_small_mnist(folder: &Path, count: u32) {
+    let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
+    fs::create_dir_all(folder).unwrap();
+    let mut images =
+        [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
+    let mut labels = [&[0, 0, 8, 1][..], &count.to_be_bytes()].concat();
+    for index in 0..count as usize {
+        images.extend(digits.pixels(index));
+        labels.push(digits.labels()[index]);
+    }
+    for half in ["train", "t10k"] {
+        fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
+        fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+fn program(args: &[&str], run: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_burn-digits"));
+    command.current_dir(root()).args(args).arg(run);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The history's text without what differs from run to run, to the last digit of each number.
+fn figures(run: &Path) -> String {
+    let history = fs::read_to_string(run.join("history.jsonl")).unwrap();
+    let fields = |line: &str| -> String {
+        line.split(',').filter(|field| !field.contains("_seconds")).collect::<Vec<_>>().join(",")
+    };
+    history.lines().map(|line| fields(line) + "\n").collect()
+}
+
+fn model(run: &Path) -> Vec<u8> {
+    fs::read(run.join("model.safetensors")).unwrap()
+}
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect();
+    names.sort();
+    names
+}
+
+/// Starts `run`, or goes on with it where it is there, as a person would.
+fn start_or_resume(args: &[&str], run: &Path) -> Command {
+    if run.exists() {
+        program(&["train", "--resume"], run)
+    } else {
+        program(&[&["train"], args, &["--out"]].concat(), run)
+    }
+}
+
+/// Kills `run` at random moments until it has been killed `kills` times, beginning anew under
+/// another name whenever it was finished before. Each must come to what `whole` came to.
+fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastrand::Rng) {
+    let began = Instant::now();
+    assert!(program(&[&["train"], args, &["--out"]].concat(), whole).status().unwrap().success());
+    let duration = began.elapsed().as_secs_f64();
+
+    let (mut killed, mut runs) = (0, 0);
+    while killed < kills {
+        runs += 1;
+        assert!(runs < 10 * kills, "{killed} kills in {runs} runs");
+        let run = whole.with_extension(format!("killed-{runs}"));
+        let mut in_this_run = 0;
+        // Any moment of what is left of it, a little after its end included. Four times at most, so
+        // that it ends.
+        while in_this_run < 4 && killed < kills {
+            let mut child = start_or_resume(args, &run).spawn().unwrap();
+            std::thread::sleep(Duration::from_secs_f64(rng.f64() * duration));
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+            in_this_run += 1;
+        }
+        assert!(start_or_resume(args, &run).status().unwrap().success(), "{args:?}");
+        assert_eq!(figures(&run), figures(whole), "{args:?}, killed {in_this_run} times");
+        assert!(model(&run) == model(whole), "{args:?}: another model, killed {in_this_run} times");
+        // Nothing half-written is left, and nothing is missing.
+        assert_eq!(names(&run), names(whole), "{args:?}");
+    }
+    println!("{killed} kills in {runs} runs of {duration:.1} s: {args:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn runs_killed_at_random_moments_come_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    write_small_mnist(&data, 1500);
+    let data = ["--data", data.to_str().unwrap()];
+    let mut rng = fastrand::Rng::with_seed(5);
+    let small = ["--hidden", "64,32,16", "--batch-size", "32"];
+    let kinds: [(&str, &[&str]); 3] = [
+        ("plain", &["--epochs", "6"]),
+        ("distorted", &["--epochs", "30", "--early-stopping", "2", "--distort"]),
+        ("taught", &["--epochs", "4", "--teacher", "shipped", "--distort"]),
+    ];
+    for backend in [Backend::Ndarray, Backend::Flex].into_iter().filter(|b| b.is_built_in()) {
+        for (name, kind) in kinds {
+            let args = [&data[..], &small, kind, &["--backend", backend.name()]].concat();
+            let whole = folder.path().join(format!("{name}-{backend}"));
+            kill_and_compare(&args, &whole, KILLS, &mut rng);
+        }
+    }
+}
+
+fn resume(run: &Path) -> assert_cmd::assert::Assert {
+    burn_digits().args(["train", "--resume"]).arg(run).assert()
+}
+
+/// A run of three epochs without its result, as if it had been killed just before.
+fn unfinished(run: &Path) -> Vec<u8> {
+    let args = ["--limit", "500", "--epochs", "3", "--hidden", "32,16,16", "--quiet"];
+    burn_digits().args(["train", "--out"]).arg(run).args(args).assert().success();
+    let whole = model(run);
+    fs::remove_file(run.join("model.safetensors")).unwrap();
+    whole
+}
+
+#[test]
+fn a_configuration_changed_under_a_run_is_refused_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let whole = unfinished(&run);
+    let file = run.join("config.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    for (from, to, words) in [
+        ("epochs = 3", "epochs = 9", "epochs is 9, and was 3"),
+        ("batch_size = 128", "batch_size = 64", "batch_size is 64, and was 128"),
+        ("activation = \"relu\"", "activation = \"tanh\"", "model.activation is \"tanh\""),
+        ("limit = 500\n", "", "limit is null, and was 500"),
+        ("seed = 1", "seed = 2", "seed is 2, and was 1"),
+    ] {
+        let changed = config.replacen(from, to, 1);
+        assert_ne!(changed, config, "{from}");
+        fs::write(&file, changed).unwrap();
+        resume(&run).code(1).stderr(predicate::str::contains(words));
+    }
+    fs::write(&file, &config).unwrap();
+    resume(&run).success();
+    assert!(model(&run) == whole);
+}
+
+#[test]
+fn a_checkpoint_damaged_anywhere_or_incomplete_is_passed_over_for_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let whole = unfinished(&run);
+    let newest = run.join("checkpoints/epoch-0003");
+    for name in ["model.bpk", "optimizer.bpk", "schedule.bpk", "state.toml", "SHA256SUMS"] {
+        for is_cut in [true, false] {
+            let file = newest.join(name);
+            let mut bytes = fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            bytes.truncate(if is_cut { middle } else { bytes.len() });
+            fs::write(&file, bytes).unwrap();
+            resume(&run).success().stderr(predicate::str::contains("epoch-0003 is damaged"));
+            assert!(model(&run) == whole, "{name}");
+            fs::remove_file(run.join("model.safetensors")).unwrap();
+        }
+        fs::remove_file(newest.join(name)).unwrap();
+        resume(&run).success().stderr(predicate::str::contains("epoch-0003 is damaged"));
+        assert!(model(&run) == whole, "{name}");
+        fs::remove_file(run.join("model.safetensors")).unwrap();
+    }
+}
+
+#[test]
+fn resuming_without_any_whole_checkpoint_begins_at_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let whole = unfinished(&run);
+    for entry in fs::read_dir(run.join("checkpoints")).unwrap() {
+        fs::remove_file(entry.unwrap().path().join("state.toml")).unwrap();
+    }
+    resume(&run).success();
+    assert!(model(&run) == whole);
+}
+
+#[test]
+fn a_finished_run_is_left_alone_and_its_damaged_model_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let whole = unfinished(&run);
+    resume(&run).success();
+    resume(&run).success().stdout(predicate::str::contains("is finished"));
+    let mut bytes = whole.clone();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(run.join("model.safetensors"), bytes).unwrap();
+    resume(&run).success().stderr(predicate::str::contains("is made anew: it is damaged"));
+    assert!(model(&run) == whole);
+}
+
+#[test]
+fn what_a_killed_process_was_writing_is_swept_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let whole = unfinished(&run);
+    fs::write(run.join(".writing-abc"), b"half a hist").unwrap();
+    fs::create_dir(run.join("checkpoints/.writing-xyz")).unwrap();
+    fs::write(run.join("checkpoints/.writing-xyz/model.bpk"), b"half a model").unwrap();
+    resume(&run).success();
+    assert!(model(&run) == whole);
+    let names: Vec<_> = names(&run).into_iter().chain(names(&run.join("checkpoints"))).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".writing")), "{names:?}");
+}
+
+#[test]
+fn an_empty_folder_is_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    resume(folder.path()).code(1).stderr(predicate::str::contains("is no run's folder"));
+    resume(&folder.path().join("none")).code(1).stderr(predicate::str::contains("no run's folder"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_run_into_a_folder_is_refused_while_the_first_one_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let args = ["train", "--epochs", "500", "--limit", "2000", "--out"];
+    let mut first = program(&args, &run).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !run.exists() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    resume(&run).code(1).stderr(predicate::str::contains("another process is training in"));
+    burn_digits().args(args).arg(&run).assert().code(1).stderr(predicate::str::contains("exists"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // The lock has died with its process: this one trains until it is killed too.
+    let mut second = program(&["train", "--resume"], &run).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(second.try_wait().unwrap().is_none(), "the second run was refused or ended");
+    second.kill().unwrap();
+    second.wait().unwrap();
+}
