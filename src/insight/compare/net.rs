@@ -152,7 +152,13 @@ impl DemoNet {
 
     /// Pixels `[n, 784]` to logits `[n, 10]`.
     pub fn forward(&self, activation: DemoActivation, pixels: Tensor<2>) -> Tensor<2> {
-        self.watched(activation, pixels, |_, _| ())
+        if !(activation.is_flat() && pixels.is_autodiff()) {
+            return self.watched(activation, pixels, |_, _| ());
+        }
+        // Burn frees its graph as gradients pass through it. What none passes through stays out of the
+        // graph, or it would be kept from step to step.
+        let features = self.valid().hidden(activation, pixels.inner(), |_, _| ());
+        self.last().forward(Tensor::from_inner(features))
     }
 
     /// The same; `watch` is given what goes into each hidden layer's activation, and what comes out.
@@ -160,16 +166,28 @@ impl DemoNet {
         &self,
         activation: DemoActivation,
         pixels: Tensor<2>,
+        watch: impl FnMut(&Tensor<2>, &Tensor<2>),
+    ) -> Tensor<2> {
+        self.last().forward(self.hidden(activation, pixels, watch))
+    }
+
+    /// All layers but the last.
+    fn hidden(
+        &self,
+        activation: DemoActivation,
+        pixels: Tensor<2>,
         mut watch: impl FnMut(&Tensor<2>, &Tensor<2>),
     ) -> Tensor<2> {
-        let hidden = self.layers.len() - 1;
-        let features = self.layers[..hidden].iter().fold(pixels, |features, layer| {
+        self.layers[..self.layers.len() - 1].iter().fold(pixels, |features, layer| {
             let before = layer.forward(features);
             let after = activation.apply(before.clone());
             watch(&before, &after);
             after
-        });
-        self.layers[hidden].forward(features)
+        })
+    }
+
+    fn last(&self) -> &Linear {
+        &self.layers[self.layers.len() - 1]
     }
 
     /// The layers from input to output.
