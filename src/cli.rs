@@ -198,8 +198,8 @@ pub struct EvalArgs {
 /// What `infer` is told.
 #[derive(Debug, Args)]
 pub struct InferArgs {
-    /// Pictures (PNG, JPEG, BMP, GIF, WebP, PNM, TIFF), folders of them, or `-` for one on standard
-    /// input.
+    /// Pictures (PNG, JPEG, BMP, GIF, WebP, PNM, TIFF; the first of an animation), folders of them, or
+    /// `-` for one on standard input.
     #[arg(value_name = "PICTURE", required_unless_present = "paths_from")]
     pub pictures: Vec<PathBuf>,
     /// Read more paths from a file, or from standard input with `-`, one a line, and answer each as

@@ -2,8 +2,8 @@
 //!
 //! The tensors carry PyTorch's names and orientation (`fc1.weight` `[256, 784]`, `fc1.bias` `[256]`,
 //! …), so `safetensors.torch.load_file` gives a state dict that `load_state_dict` takes as it is. The
-//! metadata is one JSON value under the key `burn-digits`: configuration, provenance, temperature and
-//! a SHA-256 of the weights. It holds no time, path or run name, and its fields are ordered: the same
+//! metadata is one JSON value under the key `burn-digits`: configuration, provenance, temperature, a
+//! SHA-256 of the weights and one of its own text. It holds no time, path or run name, and its fields are ordered: the same
 //! training gives the same bytes.
 //!
 //! Reading trusts nothing: format, names, shapes, finiteness and the sum are checked, because a
@@ -41,6 +41,8 @@ static SHIPPED: &[u8] = include_bytes!("../artifacts/model/digits.safetensors");
 const METADATA_KEY: &str = "burn-digits";
 /// Name and version of this program and of Burn, for [`Metadata::made_with`].
 pub const MADE_WITH: &str = concat!("burn-digits ", env!("CARGO_PKG_VERSION"), ", Burn 0.22.1");
+/// Between the metadata and their own sum, which older files lack.
+const BEFORE_SUM: &str = ",\"metadata_sha256\":\"";
 /// More than a hundred times the default network.
 pub(crate) const LARGEST_FILE: u64 = 256 << 20;
 
@@ -215,7 +217,7 @@ impl SavedModel {
             .collect::<Result<Vec<_>, SafeTensorError>>()?;
         let stored =
             Stored { metadata: self.metadata.clone(), weights_sha256: self.weights_sha256() };
-        let json = serde_json::to_string(&stored)?;
+        let json = with_sum(serde_json::to_string(&stored)?);
         // One key only: the writer takes its metadata from a hash map, whose order is random.
         safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), json)])))
     }
@@ -264,6 +266,12 @@ impl SavedModel {
         let tensors = SafeTensors::deserialize(bytes).map_err(Problem::NotSafetensors)?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
         let json = json.ok_or(Problem::NoMetadata)?;
+        if json
+            .rsplit_once(BEFORE_SUM)
+            .is_some_and(|(told, _)| *json != with_sum(format!("{told}}}")))
+        {
+            return Err(Problem::MetadataSum);
+        }
         check_format(json)?;
         let Stored { metadata, weights_sha256 } =
             serde_json::from_str(json).map_err(Problem::Metadata)?;
@@ -293,6 +301,12 @@ pub(crate) fn is_own(bytes: &[u8]) -> bool {
     SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| {
         header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY))
     })
+}
+
+/// An object's text with the SHA-256 of all before the sum.
+fn with_sum(json: String) -> String {
+    let told = &json[..json.len() - 1];
+    format!("{told}{BEFORE_SUM}{}\"}}", files::hex(&Sha256::digest(told)))
 }
 
 /// A newer format may have other fields, so its number is read before anything else.

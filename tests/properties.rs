@@ -27,8 +27,9 @@ static SHIPPED: LazyLock<Classifier> =
 
 /// Largest difference of any of the 784 pixels where a disguise costs nothing but rounding.
 const ROUNDING: f32 = 1e-3;
-/// The same where pixels are averaged anew.
-const RESAMPLING: f32 = 0.1;
+/// Mean difference of the pixels where the ground is estimated or pixels are averaged anew. One of the
+/// two pictures may lie a pixel off: digits are moved by whole pixels, and a shade more ink can tip that.
+const RESAMPLING: f32 = 0.02;
 
 /// A digit of MNIST's, dark on white and four times as large, `left` and `top` pixels into a sheet of
 /// `side` pixels.
@@ -53,32 +54,54 @@ fn digit(picture: &Picture) -> u8 {
     SHIPPED.predict(std::slice::from_ref(picture))[0].digit
 }
 
-fn is_the_same(a: &Picture, b: &Picture, tolerance: f32) -> Result<(), TestCaseError> {
+/// The mean difference of two pictures' pixels where one may lie a pixel off.
+fn mean_difference(a: &Picture, b: &Picture) -> f32 {
+    let at = |p: &Picture, x: i32, y: i32| {
+        let inside = (0..28).contains(&x) && (0..28).contains(&y);
+        if inside { p.as_slice()[(y * 28 + x) as usize] } else { 0.0 }
+    };
+    let pixels = || (0..28).flat_map(|y| (0..28).map(move |x| (x, y)));
+    let shifts = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy)));
+    shifts
+        .map(|(dx, dy)| {
+            pixels().map(|(x, y)| (at(a, x, y) - at(b, x + dx, y + dy)).abs()).sum::<f32>() / 784.0
+        })
+        .fold(f32::MAX, f32::min)
+}
+
+fn is_the_same(a: &Picture, b: &Picture) -> Result<(), TestCaseError> {
     let largest = difference(a, b);
-    prop_assert!(largest <= tolerance, "the pictures differ by {largest}");
+    prop_assert!(largest <= ROUNDING, "the pictures differ by {largest}");
+    prop_assert_eq!(digit(a), digit(b));
+    Ok(())
+}
+
+fn is_nearly_the_same(a: &Picture, b: &Picture) -> Result<(), TestCaseError> {
+    let mean = mean_difference(a, b);
+    prop_assert!(mean <= RESAMPLING, "the pictures differ by {mean} on average");
     prop_assert_eq!(digit(a), digit(b));
     Ok(())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn a_digit_moved_is_the_same(index in 0usize..5000, left in 0u32..88, top in 0u32..88) {
-        is_the_same(&read(sheet(index, 200, 44, 44)), &read(sheet(index, 200, left, top)), ROUNDING)?;
+        is_the_same(&read(sheet(index, 200, 44, 44)), &read(sheet(index, 200, left, top)))?;
     }
 
     #[test]
     fn a_digit_with_more_paper_around_is_the_same(index in 0usize..5000, side in 140u32..400) {
         let padded = sheet(index, side, (side - 112) / 2, (side - 112) / 2);
-        is_the_same(&read(sheet(index, 140, 14, 14)), &read(padded), ROUNDING)?;
+        is_nearly_the_same(&read(sheet(index, 140, 14, 14)), &read(padded))?;
     }
 
     #[test]
     fn a_digit_in_white_on_black_is_the_same(index in 0usize..5000) {
         let mut inverted = sheet(index, 140, 14, 14);
         image::imageops::invert(&mut inverted);
-        is_the_same(&read(sheet(index, 140, 14, 14)), &read(inverted), ROUNDING)?;
+        is_nearly_the_same(&read(sheet(index, 140, 14, 14)), &read(inverted))?;
     }
 
     #[test]
@@ -90,7 +113,7 @@ proptest! {
         let large = GrayImage::from_fn(140 * times, 140 * times, |x, y| {
             *small.get_pixel(x / times, y / times)
         });
-        is_the_same(&read(small), &read(large), RESAMPLING)?;
+        is_nearly_the_same(&read(small), &read(large))?;
     }
 
     #[test]
@@ -109,7 +132,7 @@ proptest! {
         };
         let mut bytes = Cursor::new(Vec::new());
         stored.write_to(&mut bytes, format).unwrap();
-        is_the_same(&read(image), &picture::from_bytes(bytes.get_ref()).unwrap(), ROUNDING)?;
+        is_the_same(&read(image), &picture::from_bytes(bytes.get_ref()).unwrap())?;
     }
 }
 

@@ -10,12 +10,14 @@ use std::path::Path;
 
 use image::error::{ImageError, UnsupportedErrorKind};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::PictureError;
 
 /// The most bytes a picture may take, as a file or decoded (8000 × 8000 in RGBA).
 pub const MAX_BYTES: u64 = 256_000_000;
+/// The most bytes that decoding may take, the decoder's own buffers included.
+const MAX_PEAK: u64 = 2 * MAX_BYTES;
 
 /// Reads a regular file whole, refusing what is empty or larger than [`MAX_BYTES`].
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
@@ -36,7 +38,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// Decodes the (first) image in `bytes`, turned the way the camera was held.
+/// Decodes the image in `bytes`, the first one where there are several, turned the way the camera was held.
 pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
@@ -46,20 +48,66 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
         return Err(PictureError::UnknownKind);
     }
     let mut limits = Limits::default();
-    // Room for the image and for as much again in the decoder's own buffers.
-    limits.max_alloc = Some(2 * MAX_BYTES);
+    limits.max_alloc = Some(MAX_PEAK);
+    let format = reader.format();
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
-    let bytes = decoder.total_bytes();
-    if bytes > MAX_BYTES {
-        return Err(PictureError::TooLarge { width, height, bytes });
+    let decoded = decoder.total_bytes();
+    let jpeg = (format == Some(ImageFormat::Jpeg)).then(|| Jpeg::new(bytes));
+    let peak = match format {
+        // The canvas and a frame, four bytes a pixel each, and the image.
+        Some(ImageFormat::WebP) => 12 * u64::from(width) * u64::from(height),
+        // All coefficients are held until the last scan, two bytes a value, and the image.
+        _ if jpeg.as_ref().is_some_and(|jpeg| jpeg.is_progressive) => decoded.saturating_mul(3),
+        // The image, and as much again to turn it.
+        _ => decoded.saturating_mul(2),
+    };
+    if peak > MAX_PEAK {
+        let limit = (decoded as f64 * (MAX_PEAK as f64 / peak as f64)) as u64;
+        return Err(PictureError::TooLarge { width, height, bytes: decoded, limit });
+    }
+    if jpeg.is_some_and(|jpeg| !jpeg.has_end) {
+        return Err(PictureError::Damaged("the JPEG image has no end".to_owned()));
     }
     // A broken EXIF block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// What the decoder doesn't tell of a JPEG file.
+struct Jpeg {
+    /// The frame's marker is SOF2, SOF6, SOF10 or SOF14.
+    is_progressive: bool,
+    /// The image has an end. The decoder makes up what a file cut short lacks, and half a digit can
+    /// look like another one.
+    has_end: bool,
+}
+
+impl Jpeg {
+    /// Reads the markers (ITU-T T.81, table B.1) of a file whose header the decoder has accepted.
+    fn new(file: &[u8]) -> Self {
+        let mut rest = file.get(2..).unwrap_or_default();
+        let mut is_progressive = false;
+        loop {
+            match rest {
+                // The first scan. In its data 0xff is followed by 0 or a marker.
+                [0xff, 0xda, data @ ..] => {
+                    let has_end = data.windows(2).any(|bytes| bytes == [0xff, 0xd9]);
+                    return Self { is_progressive, has_end };
+                }
+                [0xff, marker, high, low, ..] if *marker != 0xff => {
+                    is_progressive |= matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce);
+                    let length = usize::from(u16::from_be_bytes([*high, *low]));
+                    rest = rest.get(2 + length..).unwrap_or_default();
+                }
+                [_, after @ ..] => rest = after,
+                [] => return Self { is_progressive, has_end: false },
+            }
+        }
+    }
 }
 
 impl From<ImageError> for PictureError {

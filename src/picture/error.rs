@@ -33,15 +33,17 @@ pub enum PictureError {
     #[error(
         "the picture is too large: {width} x {height} pixels would take {} MB, and the limit is {} MB",
         bytes.div_ceil(1_000_000),
-        super::decode::MAX_BYTES / 1_000_000
+        limit / 1_000_000
     )]
     TooLarge {
         /// Pixels across, as the header says.
         width: u32,
         /// Pixels down, as the header says.
         height: u32,
-        /// What decoding would take.
+        /// What its pixels would take.
         bytes: u64,
+        /// What pixels of this kind of file may take: less where decoding takes more besides.
+        limit: u64,
     },
     /// The file itself is larger than any picture this program would decode.
     #[error(

@@ -72,7 +72,8 @@ pub fn read(path: &Path) -> Result<Picture, PictureError> {
     from_bytes(&decode::read_file(path)?)
 }
 
-/// Decodes an image whose kind is read from its content, never from a name.
+/// Decodes an image whose kind is read from its content, never from a name; of an animation or of
+/// several pages, the first.
 pub fn from_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
     normalise(&decode::decode(bytes)?)
 }

@@ -57,6 +57,9 @@ pub enum Problem {
     /// The metadata is no JSON of ours.
     #[error("its metadata can't be read ({0})")]
     Metadata(serde_json::Error),
+    /// The metadata were changed after they were written.
+    #[error("it is damaged: its metadata don't have the SHA-256 sum that stands behind them")]
+    MetadataSum,
     /// Written by a newer version.
     #[error("it has format {0}, and this version reads {FORMAT}; it needs a newer burn-digits")]
     Format(u32),

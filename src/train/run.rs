@@ -112,18 +112,18 @@ impl Run {
         config: TrainConfig,
         data: &Loaded,
     ) -> Result<(Self, Vec<PathBuf>), TrainError> {
+        let (checkpoint, damaged) = folder.newest_checkpoint()?;
+        if let Some(checkpoint) = &checkpoint
+            && let Some(change) = config.change_since(&checkpoint.config)
+        {
+            return Err(TrainError::OtherConfig { folder: folder.path().to_owned(), change });
+        }
         let parts = Parts::of(&config, data)?;
         let file = folder.path().join("data.json");
         let began_with =
             std::fs::read_to_string(&file).map_err(|error| TrainError::read(&file, error))?;
         if began_with != parts.provenance_json() {
             return Err(TrainError::OtherData(folder.path().to_owned()));
-        }
-        let (checkpoint, damaged) = folder.newest_checkpoint()?;
-        if let Some(checkpoint) = &checkpoint
-            && let Some(change) = config.change_since(&checkpoint.config)
-        {
-            return Err(TrainError::OtherConfig { folder: folder.path().to_owned(), change });
         }
         let elders = Elders::kept(&config, &folder)?;
         let (history, epoch) = match checkpoint {
