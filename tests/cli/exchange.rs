@@ -87,8 +87,8 @@ fn bash_takes_the_completions() {
     let named = script.split("complete -F ").nth(1).and_then(|rest| rest.split(' ').next());
     let function = named.expect("the script registers a function");
     let asked = format!(
-        "COMP_WORDS=(burn-digits exp); COMP_CWORD=1; \
-         {function} burn-digits exp burn-digits; echo \"${{COMPREPLY[@]}}\""
+        "COMP_WORDS=(burn-digits expo); COMP_CWORD=1; \
+         {function} burn-digits expo burn-digits; echo \"${{COMPREPLY[@]}}\""
     );
     let Ok(bash) = Command::new("bash").args(["-c", &format!("{script}\n{asked}")]).output() else {
         eprintln!("left out: there is no bash");
