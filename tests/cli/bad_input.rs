@@ -90,6 +90,11 @@ fn models_cut_short_changed_or_of_other_widths() {
     let at = whole.windows(16).position(|bytes| bytes == b"\\\"hidden\\\":[256,").unwrap();
     let mut narrower = whole.clone();
     narrower[at + 14] = b'5';
+    refused(&narrower, &["damaged", "metadata", "SHA-256"]);
+    // A file from before metadata had a sum of their own.
+    let key = b"metadata_sha256";
+    let at = whole.windows(key.len()).position(|bytes| bytes == key).unwrap();
+    narrower[at] = b'M';
     refused(&narrower, &["shape", "255"]);
     fails(&["eval", "--model", "no-such-model"], 1, &["no-such-model"]);
     fails(&["eval", "--model", text(folder.path())], 1, &[]);
