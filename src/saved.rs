@@ -241,10 +241,12 @@ impl SavedModel {
     /// If it can't be read or is not a whole, undamaged model of a known format.
     pub fn load(path: &Path) -> Result<Self, SavedError> {
         let read = || -> io::Result<Option<Vec<u8>>> {
-            if std::fs::metadata(path)?.len() > LARGEST_FILE {
-                return Ok(None);
+            let file = std::fs::metadata(path)?;
+            if !file.is_file() {
+                // A pipe would wait for its writer, a device may never end.
+                return Err(io::Error::other("it is not a regular file"));
             }
-            std::fs::read(path).map(Some)
+            if file.len() > LARGEST_FILE { Ok(None) } else { std::fs::read(path).map(Some) }
         };
         let bytes = read().map_err(|error| SavedError::File {
             path: path.to_owned(),

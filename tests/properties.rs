@@ -29,7 +29,7 @@ static SHIPPED: LazyLock<Classifier> =
 const ROUNDING: f32 = 1e-3;
 /// Mean difference of the pixels where the ground is estimated or pixels are averaged anew. One of the
 /// two pictures may lie a pixel off: digits are moved by whole pixels, and a shade more ink can tip that.
-const RESAMPLING: f32 = 0.02;
+const RESAMPLING: f32 = 0.05;
 
 /// A digit of MNIST's, dark on white and four times as large, `left` and `top` pixels into a sheet of
 /// `side` pixels.

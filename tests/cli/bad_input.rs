@@ -290,6 +290,9 @@ fn what_is_no_regular_file_is_not_read_and_a_name_need_not_be_utf_8() {
     fails(&["infer", text(&fifo)], 1, &[text(&fifo), "not a regular file"]);
     fails(&["infer", "/dev/null"], 1, &["/dev/null", "not a regular file"]);
     fails(&["infer", text(folder.path())], 1, &["no picture in this folder"]);
+    for model in [text(&fifo), "/dev/zero"] {
+        fails(&["infer", "image.png", "--model", model], 1, &[model, "not a regular file"]);
+    }
 
     let odd = folder.path().join(OsStr::from_bytes(b"seven-\xff\xfe.jpg"));
     fs::copy(root().join("image.png"), &odd).unwrap();

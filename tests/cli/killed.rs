@@ -73,7 +73,7 @@ fn start_or_resume(args: &[&str], run: &Path) -> Command {
 fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastrand::Rng) {
     let began = Instant::now();
     assert!(program(&[&["train"], args, &["--out"]].concat(), whole).status().unwrap().success());
-    let duration = began.elapsed().as_secs_f64();
+    let mut duration = began.elapsed().as_secs_f64();
 
     let (mut killed, mut runs) = (0, 0);
     while killed < kills {
@@ -87,6 +87,8 @@ fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastran
             let mut child = start_or_resume(args, &run).spawn().unwrap();
             std::thread::sleep(Duration::from_secs_f64(rng.f64() * duration));
             if child.try_wait().unwrap().is_some() {
+                // The machine was busier when it was measured.
+                duration *= 0.8;
                 break;
             }
             child.kill().unwrap();
@@ -100,7 +102,7 @@ fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastran
         // Nothing half-written is left, and nothing is missing.
         assert_eq!(names(&run), names(whole), "{args:?}");
     }
-    println!("{killed} kills in {runs} runs of {duration:.1} s: {args:?}");
+    println!("{killed} kills in {runs} runs: {args:?}");
 }
 
 #[test]
