@@ -56,8 +56,9 @@ fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_image
     let report = &json_lines(python::printed(script).as_bytes())[0];
     assert_eq!(report["pictures"], 1_000);
     assert_eq!(report["relative"].as_object().unwrap().len(), 2, "{report}");
-    assert!(largest(report, &["relative", "alone"]) <= TOLERANCE, "{report}");
-    assert!(largest(report, &["exact"]) <= 2.0 * TOLERANCE, "{report}");
+    assert!(largest(report, &["alone"]) <= TOLERANCE, "{report}");
+    // In one batch each side adds up in an order of its own; both stray as far from the exact sum.
+    assert!(largest(report, &["relative", "exact"]) <= 2.0 * TOLERANCE, "{report}");
     println!("{report}");
 
     let said = |key: &str| report["metadata"][key].as_str().unwrap().parse::<f32>().unwrap();
