@@ -5,14 +5,18 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::select;
+use crate::backend;
 use crate::classifier::Classifier;
 use crate::cli::ServeArgs;
 use crate::serve::{self, Connections, Options};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     log(&args);
-    let device = select(args.model.backend)?.device;
+    let selected = backend::select(args.model.backend)?;
+    if let Some(notice) = &selected.notice {
+        tracing::info!("{notice}");
+    }
+    let device = selected.device;
     let named = args.model.model;
     let choose = move || Classifier::choose(named.as_deref(), &device);
     let options = Options {
