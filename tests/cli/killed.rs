@@ -7,30 +7,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use burn_digits::backend::Backend;
-use burn_digits::data::source::{Half, Source};
 use predicates::prelude::*;
 
-use crate::common::{burn_digits, root};
+use crate::common::{burn_digits, root, write_training_images};
 
 /// Kills per kind of run and backend.
 const KILLS: usize = 8;
-
-/// MNIST's first training images: so few are read at once, and kills fall into training.
-fn write_small_mnist(folder: &Path, count: u32) {
-    let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
-    fs::create_dir_all(folder).unwrap();
-    let mut images =
-        [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
-    let mut labels = [&[0, 0, 8, 1][..], &count.to_be_bytes()].concat();
-    for index in 0..count as usize {
-        images.extend(digits.pixels(index));
-        labels.push(digits.labels()[index]);
-    }
-    for half in ["train", "t10k"] {
-        fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
-        fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
-    }
-}
 
 fn program(args: &[&str], run: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_burn-digits"));
@@ -110,7 +92,7 @@ fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastran
 fn runs_killed_at_random_moments_come_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    write_small_mnist(&data, 1500);
+    write_training_images(&data, 1500, |label| label);
     let data = ["--data", data.to_str().unwrap()];
     let mut rng = fastrand::Rng::with_seed(5);
     let small = ["--hidden", "64,32,16", "--batch-size", "32"];

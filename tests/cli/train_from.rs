@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use burn_digits::data::source::{Half, Source};
 use predicates::prelude::*;
 
-use crate::common::{burn_digits, json_lines, root};
+use crate::common::{burn_digits, json_lines, root, write_training_images};
 
 fn train(out: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
     burn_digits().args(["train", "--out"]).arg(out).args(args).assert()
@@ -31,23 +30,6 @@ fn end_again(run: &Path, last_checkpoint: &str) {
 fn newest_checkpoint(run: &Path) -> String {
     let names = fs::read_dir(run.join("checkpoints")).unwrap();
     names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).max().unwrap()
-}
-
-/// MNIST's first training images as a set of their own, each labelled with the next digit.
-fn write_wrongly_labelled(folder: &Path, count: u32) {
-    let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
-    fs::create_dir_all(folder).unwrap();
-    let mut images =
-        [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
-    let mut labels = [&[0, 0, 8, 1][..], &count.to_be_bytes()].concat();
-    for index in 0..count as usize {
-        images.extend(digits.pixels(index));
-        labels.push((digits.labels()[index] + 1) % 10);
-    }
-    for half in ["train", "t10k"] {
-        fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
-        fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
-    }
 }
 
 #[test]
@@ -86,7 +68,7 @@ fn a_student_learns_from_a_teacher_and_a_resumed_run_still_has_it() {
         .unwrap();
     // Labels that are all wrong, and a loss that is the teacher's alone.
     let data = folder.path().join("data");
-    write_wrongly_labelled(&data, 3000);
+    write_training_images(&data, 3000, |label| (label + 1) % 10);
     let recipe = folder.path().join("recipe.toml");
     let models = format!("models = [\"{}\"]", teacher.display());
     fs::write(&recipe, format!("epochs = 4\n[teacher]\nweight = 1.0\n{models}\n")).unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use burn::tensor::Device;
 use burn_digits::backend::Backend;
+use burn_digits::data::source::{Half, Source};
 
 /// A device of each backend of this build. Where wgpu is built in and this machine has no adapter,
 /// not even a software one, it is left out and said so; `BURN_DIGITS_NEEDS_WGPU=1` makes that a
@@ -42,4 +43,23 @@ pub fn root() -> PathBuf {
 pub fn json_lines(bytes: &[u8]) -> Vec<serde_json::Value> {
     let text = std::str::from_utf8(bytes).expect("output is UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// Writes MNIST's first training images as a data set of their own, each label changed as asked: so few
+/// are read at once.
+#[allow(dead_code)] // not every test file trains
+pub fn write_training_images(folder: &Path, count: u32, label: impl Fn(u8) -> u8) {
+    let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
+    std::fs::create_dir_all(folder).unwrap();
+    let mut images =
+        [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
+    let mut labels = [&[0, 0, 8, 1][..], &count.to_be_bytes()].concat();
+    for index in 0..count as usize {
+        images.extend(digits.pixels(index));
+        labels.push(label(digits.labels()[index]));
+    }
+    for half in ["train", "t10k"] {
+        std::fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
+        std::fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
+    }
 }
