@@ -17,6 +17,8 @@ use burn::nn::{LeakyReluConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::ops;
+
 /// Pixels of one picture, 28 × 28: the width of the input.
 pub const PIXELS: usize = 784;
 /// Digits, 0 to 9: the width of the output.
@@ -216,10 +218,8 @@ impl Model {
     /// # Panics
     /// If the second dimension is not 784.
     pub fn forward(&self, pixels: Tensor<2>) -> Tensor<2> {
-        let x = self.activation.forward(self.fc1.forward(pixels));
-        let x = self.activation.forward(self.fc2.forward(x));
-        let x = self.activation.forward(self.fc3.forward(x));
-        self.fc4.forward(x)
+        let [_, _, _, logits] = self.features(pixels);
+        logits
     }
 
     /// What each layer gives on: the hidden ones' features after their activation, `[n, width]`, then
@@ -228,10 +228,10 @@ impl Model {
     /// # Panics
     /// If the second dimension is not 784.
     pub fn features(&self, pixels: Tensor<2>) -> [Tensor<2>; 4] {
-        let first = self.activation.forward(self.fc1.forward(pixels));
-        let second = self.activation.forward(self.fc2.forward(first.clone()));
-        let third = self.activation.forward(self.fc3.forward(second.clone()));
-        let logits = self.fc4.forward(third.clone());
+        let first = ops::linear(pixels, &self.fc1, Some(&self.activation));
+        let second = ops::linear(first.clone(), &self.fc2, Some(&self.activation));
+        let third = ops::linear(second.clone(), &self.fc3, Some(&self.activation));
+        let logits = ops::linear(third.clone(), &self.fc4, None);
         [first, second, third, logits]
     }
 

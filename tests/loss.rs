@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::loss::cross_entropy_with_logits;
 use burn::tensor::{Device, Int, Tensor, activation};
-use burn_digits::train::step::cross_entropy;
+use burn_digits::ops::cross_entropy;
 
 /// ```python
 /// import torch, torch.nn.functional as F
@@ -65,8 +65,7 @@ fn scalar(tensor: Tensor<1>) -> f64 {
 
 fn loss_of(rows: std::ops::Range<usize>, smoothing: f32, device: &Device) -> f64 {
     let (logits, targets) = (logits(device), targets(device));
-    let loss = cross_entropy(smoothing, device);
-    scalar(loss.forward(logits.slice([rows.clone()]), targets.slice([rows])))
+    scalar(cross_entropy(logits.slice([rows.clone()]), targets.slice([rows]), smoothing))
 }
 
 #[test]
@@ -91,7 +90,7 @@ fn the_gradient_is_pytorchs_also_where_logits_are_a_thousand() {
     for (backend, device) in common::devices() {
         let device = device.autodiff();
         let logits = logits(&device).require_grad();
-        let loss = cross_entropy(0.0, &device).forward(logits.clone(), targets(&device));
+        let loss = cross_entropy(logits.clone(), targets(&device), 0.0);
         let gradient = logits.grad(&loss.backward()).expect("logits have a gradient");
         let gradient: Vec<f64> = gradient.into_data().iter().collect();
         for (value, expected) in gradient.iter().zip(GRADIENT.as_flattened()) {

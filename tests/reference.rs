@@ -64,7 +64,7 @@ impl Reference {
             let bias = self.vector(&format!("weights.{name}.bias"), device);
             Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }
         });
-        Learnable::new(Model::new(layers, HiddenActivation::Relu, device), 0.0, device)
+        Learnable::new(Model::new(layers, HiddenActivation::Relu, device), 0.0)
     }
 
     fn batch(&self, device: &Device) -> Batch {

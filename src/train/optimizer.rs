@@ -7,19 +7,18 @@ use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::optim::{
-    AdamWConfig, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource,
+    AdamW, AdamWState, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource,
 };
 use burn::tensor::{Device, Tensor};
 
 use super::config::{Schedule, TrainConfig};
-use crate::backend;
+use crate::{backend, ops};
 
 /// Adam, or AdamW where the configuration has weight decay: with none the two are the same.
 ///
 /// Burn's own default ε is 1e-5, which no textbook or framework has.
 pub fn optimizer(config: &TrainConfig) -> ModuleOptimizer {
-    let adam = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).build();
-    Placed(adam).into()
+    Adam { weight_decay: config.weight_decay }.into()
 }
 
 /// A linear climb, then the schedule, over a run of `steps_per_epoch · epochs` steps.
@@ -44,13 +43,16 @@ pub fn schedule(config: &TrainConfig, steps_per_epoch: usize) -> Result<ModuleLr
     SequentialLrSchedulerConfig::new(vec![up, rest], vec![climb]).init()
 }
 
-/// An optimizer whose saved state is read back on the CPU.
+/// Burn's AdamW in one pass ([`ops::adam_step`]), with Burn's state.
+#[derive(Clone)]
+struct Adam {
+    weight_decay: f32,
+}
+
+/// A saved state that is read back on the CPU.
 ///
 /// Burn reads it onto its own default device, which in a build with wgpu is the GPU even where there
 /// is none, and then panics. Where it is read doesn't matter: each step moves it to its parameter.
-#[derive(Clone)]
-struct Placed<O>(O);
-
 #[derive(Clone)]
 struct PlacedState<S>(S);
 
@@ -64,8 +66,8 @@ impl<S: RecordState> RecordState for PlacedState<S> {
     }
 }
 
-impl<O: Optimizer> Optimizer for Placed<O> {
-    type State<const D: usize> = PlacedState<O::State<D>>;
+impl Optimizer for Adam {
+    type State<const D: usize> = PlacedState<AdamWState<D>>;
 
     fn step<const D: usize>(
         &self,
@@ -74,12 +76,14 @@ impl<O: Optimizer> Optimizer for Placed<O> {
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let (tensor, state) = self.0.step(rate, tensor, gradient, state.map(|state| state.0));
-        (tensor, state.map(PlacedState))
+        let state = state.map(|PlacedState(state)| state);
+        let (tensor, state) =
+            ops::adam_step(tensor, gradient, state, rate, self.weight_decay);
+        (tensor, Some(PlacedState(state)))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        PlacedState(O::to_device(state.0, device))
+        PlacedState(AdamW::to_device(state.0, device))
     }
 }
 

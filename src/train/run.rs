@@ -168,7 +168,9 @@ impl Run {
         let history = Arc::new(Mutex::new(self.history.clone()));
         if !is_over {
             let divergence = Arc::new(Mutex::new(None));
-            let result = self.learn(device, audience, &history, &divergence)?;
+            // On a thread of rayon's pool: what is shared out from there is taken up in microseconds,
+            // where a thread from outside would sleep and be woken for each operation.
+            let result = rayon::scope(|_| self.learn(device, audience, &history, &divergence))?;
             let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {
                 return Err(TrainError::Diverged { epoch: rows.0.len() + 1, divergence });
@@ -252,16 +254,16 @@ impl Run {
             Some(saved) => saved.to_model(&device),
             None => config.model.init(config.seed, &device),
         };
-        let mut learnable = Learnable::new(network, config.label_smoothing, &device);
+        let mut learnable = Learnable::new(network, config.label_smoothing);
         if let Some(teaching) = &config.teacher {
             let teachers = Teachers::new(&self.elders.teachers, teaching, &device);
             learnable = learnable.with_teachers(teachers);
         }
-        Ok(training.launch(Learner::new(
-            learnable,
-            optimizer::optimizer(config),
-            optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?,
-        )))
+        let optimizer = optimizer::optimizer(config);
+        let schedule =
+            optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?;
+        let learner = Learner::new(learnable, optimizer, schedule);
+        Ok(training.launch(learner))
     }
 
     /// Saves the best epoch's weights, and draws the curves.
@@ -271,7 +273,7 @@ impl Run {
         let best = best.ok_or_else(|| TrainError::NoCheckpoint(self.folder.path().to_owned()))?;
         let record: ModuleRecord = self.folder.model_record(best.epoch)?;
         let network = self.config.model.init(self.config.seed, device);
-        let learnable = Learnable::new(network, 0.0, device)
+        let learnable = Learnable::new(network, 0.0)
             .try_load_record(record)
             .map_err(|error| TrainError::Stopped(error.to_string()))?;
 

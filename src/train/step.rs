@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 use burn::train::metric::Adaptor;
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 
 use super::teachers::Teachers;
 use crate::data::loader::Batch;
 use crate::model::Model;
+use crate::ops::cross_entropy;
 
 /// The network with the loss it learns by, as Burn's Learner takes it.
 #[derive(Module, Debug)]
 pub struct Learnable {
     /// The network.
     pub model: Model,
-    loss: CrossEntropyLoss,
+    label_smoothing: f32,
     /// No part of what is learned, so no part of a checkpoint.
     #[module(skip)]
     teachers: Option<Arc<Teachers>>,
@@ -25,23 +25,14 @@ pub struct Learnable {
 
 impl Learnable {
     /// A network that learns by cross-entropy with this much label smoothing (0: none).
-    pub fn new(model: Model, label_smoothing: f32, device: &Device) -> Self {
-        Self { model, loss: cross_entropy(label_smoothing, device), teachers: None }
+    pub fn new(model: Model, label_smoothing: f32) -> Self {
+        Self { model, label_smoothing, teachers: None }
     }
 
     /// The same network, learning from teachers too.
     pub fn with_teachers(self, teachers: Teachers) -> Self {
         Self { teachers: Some(Arc::new(teachers)), ..self }
     }
-}
-
-/// Burn's cross-entropy on raw logits, mean over the batch: −ln softmax(logits)\[target\], computed
-/// by log-sum-exp so that no logit is too large for it.
-pub fn cross_entropy(label_smoothing: f32, device: &Device) -> CrossEntropyLoss {
-    CrossEntropyLossConfig::new()
-        .with_logits(true)
-        .with_smoothing((label_smoothing > 0.0).then_some(label_smoothing))
-        .init(device)
 }
 
 /// Burn's loss metric weighs a batch by the length of its loss, so the mean stands once for each
@@ -58,7 +49,7 @@ impl TrainStep for Learnable {
     fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
         let Batch { images, targets } = batch;
         let logits = self.model.forward(images.clone());
-        let mut loss = self.loss.forward(logits.clone(), targets.clone());
+        let mut loss = cross_entropy(logits.clone(), targets.clone(), self.label_smoothing);
         if let Some(teachers) = &self.teachers {
             let theirs = teachers.loss(images, logits.clone());
             loss = loss * (1.0 - teachers.weight) + theirs * teachers.weight;
@@ -76,8 +67,7 @@ impl InferenceStep for Learnable {
         let Batch { images, targets } = batch;
         let logits = self.model.forward(images);
         // Smoothing and teachers help learning; what was learned is measured without.
-        let plain = cross_entropy(0.0, &targets.device());
-        let loss = plain.forward(logits.clone(), targets.clone());
+        let loss = cross_entropy(logits.clone(), targets.clone(), 0.0);
         per_image(loss, logits, targets)
     }
 }

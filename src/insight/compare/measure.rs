@@ -14,7 +14,7 @@ use crate::data::Digits;
 use crate::data::loader::{BatchLoader, Order};
 use crate::evaluate::mean_loss;
 use crate::model::{CLASSES, PIXELS};
-use crate::train::step::cross_entropy;
+use crate::ops::cross_entropy;
 
 /// Points of the gradient's curve per epoch, after the one at the start.
 const POINTS_PER_EPOCH: usize = 8;
@@ -81,8 +81,7 @@ impl Run {
         let mut net = DemoNet::new(&setup.widths(), activation, setup.init, seed, &learning);
         let beginning = net.valid();
         let mut optimizer = optimizer(setup.optimizer);
-        let loss = cross_entropy(0.0, &learning);
-        let order = Order::Shuffled { seed };
+            let order = Order::Shuffled { seed };
         let loader = BatchLoader::new(train.clone(), order, setup.batch_size, 1, &learning);
         let steps = loader.batches();
         let window = steps.div_ceil(POINTS_PER_EPOCH);
@@ -93,7 +92,7 @@ impl Run {
             let mut losses = Mean::default();
             let mut norms = Mean::default();
             for (step, batch) in loader.iter().flatten().enumerate() {
-                let loss = loss.forward(net.forward(activation, batch.images), batch.targets);
+                let loss = cross_entropy(net.forward(activation, batch.images), batch.targets, 0.0);
                 let gradient = loss.backward();
                 losses.add(loss.inner());
                 norms.add(layer_norms(&net, &gradient, device));

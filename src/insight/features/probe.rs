@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 use super::Table;
 use crate::classifier::argmax;
 use crate::model::CLASSES;
-use crate::train::step::cross_entropy;
+use crate::ops::cross_entropy;
 
 /// Passes over the training images.
 pub const EPOCHS: usize = 8;
@@ -35,7 +35,6 @@ pub fn accuracy(
     let zeros = LinearConfig::new(width, CLASSES).with_initializer(Initializer::Zeros);
     let mut rule = zeros.init(&learning);
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
-    let loss = cross_entropy(0.0, &learning);
 
     let count = train.labels.len();
     let steps = (EPOCHS * count.div_ceil(BATCH)) as f64;
@@ -50,7 +49,7 @@ pub fn accuracy(
             let labels: Vec<i32> = batch.iter().map(|&index| train.labels[index].into()).collect();
             let labels =
                 Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &learning);
-            let gradients = loss.forward(rule.forward(features), labels).backward();
+            let gradients = cross_entropy(rule.forward(features), labels, 0.0).backward();
             let gradients = GradientsParams::from_grads(gradients, &rule);
             let rate = 0.5 * RATE * (1.0 + (std::f64::consts::PI * step / steps).cos());
             rule = optimizer.step(rate, rule, gradients);

@@ -1,0 +1,91 @@
+//! Cross-entropy from logits as one operation, forward and backward.
+//!
+//! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the loss
+//! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is simply (p − t) / n.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, TensorMetadata};
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::base::Checkpointer;
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+
+use super::values::OnCpu;
+
+/// The loss `[1]`, and its gradient by the logits `[n, classes]`.
+fn loss_and_gradient<B: OnCpu>(
+    logits: &FloatTensor<B>,
+    targets: &IntTensor<B>,
+    smoothing: f32,
+) -> [FloatTensor<B>; 2] {
+    let [n, classes] = B::dims(logits);
+    let device = logits.device();
+    let mut slopes = B::values(logits).into_owned();
+    let mean = 1.0 / n as f32;
+    let spread = smoothing / classes as f32;
+    let mut sum = 0.0;
+    for (row, target) in slopes.chunks_exact_mut(classes).zip(B::indices(targets)) {
+        assert!(target < classes, "a target is below the number of classes, {classes}");
+        // ln p = z - largest - ln Σ exp(z - largest): no exponential overflows.
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut total = 0.0;
+        let mut all = 0.0;
+        let right = row[target] - largest;
+        for value in row.iter_mut() {
+            *value -= largest;
+            all += *value;
+            *value = value.exp();
+            total += *value;
+        }
+        let log_total = total.ln();
+        // Each class has the target `spread`, the right one 1 - smoothing more.
+        sum -= (1.0 - smoothing) * (right - log_total) + spread * (all - classes as f32 * log_total);
+        for value in row.iter_mut() {
+            *value = (*value / total - spread) * mean;
+        }
+        row[target] -= (1.0 - smoothing) * mean;
+    }
+    [B::tensor(vec![sum * mean], [1], &device), B::tensor(slopes, [n, classes], &device)]
+}
+
+/// The mean loss `[1]`.
+pub(super) fn forward<B: OnCpu>(
+    logits: &FloatTensor<B>,
+    targets: &IntTensor<B>,
+    smoothing: f32,
+) -> FloatTensor<B> {
+    let [loss, _] = loss_and_gradient::<B>(logits, targets, smoothing);
+    loss
+}
+
+#[derive(Debug)]
+struct CrossEntropyBackward;
+
+impl<B: Backend> Backward<B, 1> for CrossEntropyBackward {
+    /// dL/dlogits where dL is 1.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<FloatTensor<B>, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let slope = gradients.consume::<B>(&ops.node);
+        if let [Some(logits)] = ops.parents {
+            // [1] as [1, 1], which meets every value of [n, classes].
+            let slope = B::float_reshape(slope, [1, 1].into());
+            gradients.register::<B>(logits.id, B::float_mul(ops.state, slope));
+        }
+    }
+}
+
+/// The same, recorded for the backward pass.
+pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
+    logits: FloatTensor<Autodiff<B, C>>,
+    targets: IntTensor<B>,
+    smoothing: f32,
+) -> FloatTensor<Autodiff<B, C>> {
+    let (logits, node) = logits.into_parts();
+    let [loss, gradient] = loss_and_gradient::<B>(&logits, &targets, smoothing);
+    match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(gradient, loss),
+        OpsKind::UnTracked(prepared) => prepared.finish(loss),
+    }
+}

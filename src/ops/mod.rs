@@ -1,0 +1,73 @@
+//! Operations that Burn takes in many passes, each in one, for the CPU backends.
+//!
+//! | operation | Burn's own | here |
+//! |---|---|---|
+//! | [`linear`]: a layer and its activation | matrix product, reshape, addition, activation | one product; bias and activation while its rows are in the cache |
+//! | [`cross_entropy`]: the loss from logits | six passes, and as many backward | one, which finds the gradient too |
+//! | [`adam_step`]: a step of AdamW | thirteen passes per tensor | one |
+//!
+//! They take Burn's own extension form: operations of the backend beside Burn's, with a backward pass
+//! of their own where one is needed, recorded in the same autodiff graph. On every other device each
+//! gives way to its twin in Burn's own operations ([`plain`]), which it is tested against.
+
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod cpu;
+pub mod plain;
+
+use burn::nn::Linear;
+use burn::nn::activation::Activation;
+use burn::optim::AdamWState;
+use burn::tensor::{Int, Tensor};
+
+/// β₁: how much of the mean gradient stays from step to step.
+pub const BETA_1: f32 = 0.9;
+/// β₂: how much of the mean squared gradient stays.
+pub const BETA_2: f32 = 0.999;
+/// ε, which keeps Adam's quotient finite.
+pub const EPSILON: f32 = 1e-8;
+
+/// a(x · W + b), or without a where there is no activation: `[n, in]` to `[n, out]`.
+///
+/// # Panics
+/// If `x` has other than `in` columns.
+pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> Tensor<2> {
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    if let (Some(bias), Some(activation)) = (&layer.bias, cpu::Fused::of(activation))
+        && cpu::has(&x)
+    {
+        return cpu::linear(x, layer.weight.val(), bias.val(), activation);
+    }
+    plain::linear(x, layer, activation)
+}
+
+/// The mean of −Σ tⱼ ln softmax(logits)ⱼ over the batch, `[1]`, where the targets t are one-hot or
+/// smoothed: (1 − smoothing) · one-hot + smoothing / classes.
+///
+/// Computed from the largest logit down, so that none is too large for it.
+///
+/// # Panics
+/// If a target is no class.
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: f32) -> Tensor<1> {
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    if cpu::has(&logits) {
+        return cpu::cross_entropy(logits, targets, smoothing);
+    }
+    plain::cross_entropy(logits, targets, smoothing)
+}
+
+/// The weights after a step of AdamW, and the state for the next one. With no weight decay it is Adam.
+///
+/// Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2.
+pub fn adam_step<const D: usize>(
+    weights: Tensor<D>,
+    gradient: Tensor<D>,
+    state: Option<AdamWState<D>>,
+    rate: f64,
+    weight_decay: f32,
+) -> (Tensor<D>, AdamWState<D>) {
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    if cpu::has(&weights) {
+        return cpu::adam_step(weights, gradient, state, rate, weight_decay);
+    }
+    plain::adam_step(weights, gradient, state, rate, weight_decay)
+}
