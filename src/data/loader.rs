@@ -12,6 +12,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::Digits;
@@ -103,19 +104,15 @@ impl BatchLoader {
     fn batch(&self, epoch: u64, indices: &[u32]) -> Batch {
         let mut pixels = vec![0.0; indices.len() * PIXELS];
         let (pictures, _) = pixels.as_chunks_mut::<PIXELS>();
-        match &self.distorter {
-            None => {
-                for (picture, &index) in pictures.iter_mut().zip(indices) {
-                    *picture = self.digits.pixels(index as usize).map(unit);
+        pictures.par_iter_mut().zip(indices).for_each(|(picture, &index)| {
+            let source = self.digits.pixels(index as usize);
+            match &self.distorter {
+                None => Arch::new().dispatch(|| *picture = source.map(unit)),
+                Some((distorter, seed)) => {
+                    distorter.apply(source, picture, *seed, epoch, index.into());
                 }
             }
-            Some((distorter, seed)) => {
-                pictures.par_iter_mut().zip(indices).for_each(|(picture, &index)| {
-                    let source = self.digits.pixels(index as usize);
-                    distorter.apply(source, picture, *seed, epoch, index.into());
-                });
-            }
-        }
+        });
         let labels = self.digits.labels();
         let labels: Vec<_> =
             indices.iter().map(|&index| i32::from(labels[index as usize])).collect();

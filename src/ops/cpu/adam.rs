@@ -36,45 +36,41 @@ impl AdamStep {
     }
 }
 
-/// `[weights, moment 1, moment 2]` after the step; their memory is used again.
+/// `[weights, moment 1, moment 2]` after the step. The moments change where they lie, and the new
+/// weights take the gradient's place: Burn's Learner holds on to the old ones, so that writing to
+/// them would copy them first.
 pub(super) fn step<B: OnCpu>(
-    [mut weights, mut moment_1, mut moment_2]: [FloatTensor<B>; 3],
-    gradient: &FloatTensor<B>,
+    weights: &FloatTensor<B>,
+    [mut moment_1, mut moment_2]: [FloatTensor<B>; 2],
+    mut gradient: FloatTensor<B>,
     step: AdamStep,
 ) -> [FloatTensor<B>; 3] {
-    let gradient = B::values(gradient);
-    let moments = (B::values_mut(&mut moment_1), B::values_mut(&mut moment_2));
-    let all = (B::values_mut(&mut weights), moments, &*gradient);
-    update(all, step);
-    [weights, moment_1, moment_2]
-}
-
-/// Weights, both moments, gradient: all of one length.
-type Parts<'a> = (&'a mut [f32], (&'a mut [f32], &'a mut [f32]), &'a [f32]);
-
-fn update((weights, (moment_1, moment_2), gradient): Parts, step: AdamStep) {
-    let threads = (weights.len() / PER_THREAD).clamp(1, rayon::current_num_threads());
+    let (m, v) = (B::values_mut(&mut moment_1), B::values_mut(&mut moment_2));
+    let (old, new) = (B::values(weights), B::values_mut(&mut gradient));
+    let threads = (new.len() / PER_THREAD).clamp(1, rayon::current_num_threads());
     if threads == 1 {
-        return update_here((weights, (moment_1, moment_2), gradient), step);
+        update(&old, (m, v), new, step);
+    } else {
+        let share = new.len().div_ceil(threads);
+        let moments = m.par_chunks_mut(share).zip(v.par_chunks_mut(share));
+        let shares = old.par_chunks(share).zip(moments).zip(new.par_chunks_mut(share));
+        shares.for_each(|((old, moments), new)| update(old, moments, new, step));
     }
-    let share = weights.len().div_ceil(threads);
-    let moments = moment_1.par_chunks_mut(share).zip(moment_2.par_chunks_mut(share));
-    let shares = weights.par_chunks_mut(share).zip(moments).zip(gradient.par_chunks(share));
-    shares.for_each(|((weights, moments), gradient)| update_here((weights, moments, gradient), step));
+    [gradient, moment_1, moment_2]
 }
 
-fn update_here((weights, (moment_1, moment_2), gradient): Parts, step: AdamStep) {
+/// `new` is the gradient, and the new weights afterwards.
+fn update(old: &[f32], (m, v): (&mut [f32], &mut [f32]), new: &mut [f32], step: AdamStep) {
     let AdamStep { decay, rate, correction_1, correction_2 } = step;
-    let moments = moment_1.iter_mut().zip(moment_2);
-    let values = weights.iter_mut().zip(moments).zip(gradient);
-    let update = || {
-        for ((weight, (m, v)), g) in values {
+    let values = old.iter().zip(m.iter_mut().zip(v)).zip(new);
+    Arch::new().dispatch(|| {
+        for ((old, (m, v)), new) in values {
+            let g = *new;
             *m = BETA_1 * *m + (1.0 - BETA_1) * g;
             *v = BETA_2 * *v + (1.0 - BETA_2) * (g * g);
             let mean = *m / correction_1;
             let deviation = (*v / correction_2).sqrt() + EPSILON;
-            *weight = decay * *weight - rate * (mean / deviation);
+            *new = decay * old - rate * (mean / deviation);
         }
-    };
-    Arch::new().dispatch(update);
+    });
 }

@@ -140,8 +140,8 @@ macro_rules! on_cpu {
                 gradient: FloatTensor<Self>,
                 step: AdamStep,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                let all = [weights, moment_1, moment_2];
-                adam::step::<Self>(all, &gradient, step).into()
+                let moments = [moment_1, moment_2];
+                adam::step::<Self>(&weights, moments, gradient, step).into()
             }
         }
     };
