@@ -170,7 +170,27 @@ impl Run {
             let divergence = Arc::new(Mutex::new(None));
             // On a thread of rayon's pool: what is shared out from there is taken up in microseconds,
             // where a thread from outside would sleep and be woken for each operation.
-            let result = rayon::scope(|_| self.learn(device, audience, &history, &divergence))?;
+            let result = {
+                let done = std::sync::atomic::AtomicBool::new(false);
+                rayon::scope(|scope| {
+                    for _ in 1..rayon::current_num_threads() {
+                        scope.spawn(|_| {
+                            let mut idle = 0u32;
+                            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                                if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                                    idle = 0;
+                                } else {
+                                    idle += 1;
+                                    if idle % 64 == 0 { std::thread::yield_now(); } else { std::hint::spin_loop(); }
+                                }
+                            }
+                        });
+                    }
+                    let r = self.learn(device, audience, &history, &divergence);
+                    done.store(true, std::sync::atomic::Ordering::Relaxed);
+                    r
+                })
+            }?;
             let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {
                 return Err(TrainError::Diverged { epoch: rows.0.len() + 1, divergence });

@@ -20,7 +20,10 @@ const MAX_KNOTS: usize = 16;
 pub(super) const MIN_SIGMA: f32 = 1.25;
 
 /// One displacement per pixel: `[y][x]`, in pixels.
-pub(super) type Field = [[f32; SIDE]; SIDE];
+pub(super) type Field = [[f32; WIDE]; SIDE];
+
+/// A row, and four more so that vectors fit; what they hold is never seen.
+pub(super) const WIDE: usize = 32;
 
 /// Spline weights for one smoothness and strength.
 #[derive(Debug, Clone)]
@@ -29,7 +32,7 @@ pub(super) struct Elastic {
     knots: usize,
     /// What each knot adds to each column: dense, so that whole rows of pixels
     /// are computed at once.
-    columns: [[f32; SIDE]; MAX_KNOTS],
+    columns: [[f32; WIDE]; MAX_KNOTS],
     /// For each row of pixels, the first of the four knots that it feels and
     /// their weights.
     rows: [(usize, [f32; 4]); SIDE],
@@ -45,7 +48,7 @@ impl Elastic {
         let last = (SIDE - 1) as f32;
         let spacing = sigma * 3f32.sqrt();
         let cells = ((last / spacing).ceil() as usize).clamp(1, MAX_KNOTS - 3);
-        let mut columns = [[0.0; SIDE]; MAX_KNOTS];
+        let mut columns = [[0.0; WIDE]; MAX_KNOTS];
         let mut rows = [(0, [0.0; 4]); SIDE];
         let mut squares = 0.0;
         for (pixel, row) in rows.iter_mut().enumerate() {
@@ -65,28 +68,33 @@ impl Elastic {
     }
 
     /// Draws a displacement along x and one along y for every pixel.
-    pub(super) fn draw(&self, draws: &mut Draws) -> [Field; 2] {
-        let mut along_x = [[[0.0; SIDE]; MAX_KNOTS]; 2];
+    #[inline(always)]
+    pub(super) fn draw(&self, draws: &mut Draws, fields: [&mut Field; 2]) {
+        let mut along_x = [[[0.0; WIDE]; MAX_KNOTS]; 2];
         for knot_row in 0..self.knots {
+            // Sums of this loop's own, which stay in registers.
+            let mut sums = [[0.0; WIDE]; 2];
             for column in &self.columns[..self.knots] {
-                let values = draws.pair().map(|value| value * self.amplitude);
-                for (axis, value) in along_x.iter_mut().zip(values) {
-                    for (sum, weight) in axis[knot_row].iter_mut().zip(column) {
-                        *sum += value * weight;
+                let values = draws.pair();
+                for (sums, value) in sums.iter_mut().zip(values) {
+                    let value = value * self.amplitude;
+                    for x in 0..WIDE {
+                        sums[x] += value * column[x];
                     }
                 }
             }
+            along_x[0][knot_row] = sums[0];
+            along_x[1][knot_row] = sums[1];
         }
-        along_x.map(|knot_rows| {
-            let mut field = [[0.0; SIDE]; SIDE];
+        for (field, knot_rows) in fields.into_iter().zip(&along_x) {
             for (row, (first, w)) in field.iter_mut().zip(&self.rows) {
-                let [a, b, c, d] = [0, 1, 2, 3].map(|knot| &knot_rows[first + knot]);
-                for x in 0..SIDE {
+                let knots = &knot_rows[*first..*first + 4];
+                let (a, b, c, d) = (&knots[0], &knots[1], &knots[2], &knots[3]);
+                for x in 0..WIDE {
                     row[x] = a[x] * w[0] + b[x] * w[1] + (c[x] * w[2] + d[x] * w[3]);
                 }
             }
-            field
-        })
+        }
     }
 }
 

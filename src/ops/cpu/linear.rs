@@ -21,9 +21,16 @@ use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use pulp::Arch;
+use rayon::prelude::*;
 
 use super::product::{Matrix, product};
 use super::values::OnCpu;
+
+/// Rows whose bias gradients are summed at once.
+const SUMMED: usize = 32;
+
+/// Values that are worth a thread.
+const MIN: usize = 1 << 13;
 
 /// The activations that are computed together with their layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,30 +54,88 @@ impl Fused {
         }
     }
 
-    #[inline(always)]
-    fn value(self, z: f32) -> f32 {
+    /// y from z, in its place, after the bias is added to each row. Which activation it is, is asked
+    /// once and not for each value, or the loop would not be made of vector instructions.
+    fn apply(self, band: &mut [f32], bias: &[f32]) {
         match self {
-            Self::Identity => z,
-            Self::Relu => z.max(0.0),
-            Self::HardSwish => z * (z * (1.0 / 6.0) + 0.5).clamp(0.0, 1.0),
+            Self::Identity => add_then(band, bias, |z| z),
+            Self::Relu => add_then(band, bias, |z| z.max(0.0)),
+            Self::HardSwish => add_then(band, bias, hard_swish),
         }
     }
 
-    /// The derivative. Of ReLU it can be told from y as well as from z.
-    #[inline(always)]
-    fn slope(self, z: f32) -> f32 {
+    /// dz = dy ⊙ a'(z) in the place of dy, and its column sums.
+    fn back(self, slopes: &mut [f32], z: &[f32], sums: &mut [f32]) {
         match self {
-            Self::Identity => 1.0,
-            Self::Relu => f32::from(z > 0.0),
-            Self::HardSwish if z <= -3.0 => 0.0,
-            Self::HardSwish if z >= 3.0 => 1.0,
-            Self::HardSwish => z * (1.0 / 3.0) + 0.5,
+            Self::Identity => multiply_and_sum(slopes, z, sums, |_| 1.0),
+            // Of ReLU the derivative can be told from y as well as from z.
+            Self::Relu => multiply_and_sum(slopes, z, sums, |z| f32::from(z > 0.0)),
+            Self::HardSwish => multiply_and_sum(slopes, z, sums, hard_swish_slope),
         }
     }
 
     /// Whether the derivative is told from the activation's output, so that z need not be kept.
     fn needs_output_only(self) -> bool {
         self != Self::HardSwish
+    }
+}
+
+#[inline(always)]
+fn hard_swish(z: f32) -> f32 {
+    z * (z * (1.0 / 6.0) + 0.5).clamp(0.0, 1.0)
+}
+
+/// 0 up to −3, 1 from 3 on, z / 3 + 1 / 2 between.
+#[inline(always)]
+fn hard_swish_slope(z: f32) -> f32 {
+    let between = z * (1.0 / 3.0) + 0.5;
+    if z <= -3.0 {
+        0.0
+    } else if z >= 3.0 {
+        1.0
+    } else {
+        between
+    }
+}
+
+#[inline(always)]
+fn add_then(band: &mut [f32], bias: &[f32], activation: impl Fn(f32) -> f32) {
+    Arch::new().dispatch(|| {
+        for row in band.chunks_exact_mut(bias.len()) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value = activation(*value + bias);
+            }
+        }
+    });
+}
+
+/// In bands of [`SUMMED`] rows, each on any thread, whose sums are added in their order: the same
+/// however many threads there are.
+#[inline(always)]
+fn multiply_and_sum(
+    slopes: &mut [f32],
+    z: &[f32],
+    sums: &mut [f32],
+    derivative: impl Fn(f32) -> f32 + Sync,
+) {
+    let width = sums.len();
+    let bands = slopes.par_chunks_mut(SUMMED * width).zip(z.par_chunks(SUMMED * width));
+    let sum_band = |(slopes, z): (&mut [f32], &[f32])| {
+        let mut sums = vec![0.0; width];
+        let rows = slopes.chunks_exact_mut(width).zip(z.chunks_exact(width));
+        Arch::new().dispatch(|| {
+            for (slopes, z) in rows {
+                for ((slope, z), sum) in slopes.iter_mut().zip(z).zip(&mut sums) {
+                    *slope *= derivative(*z);
+                    *sum += *slope;
+                }
+            }
+        });
+        sums
+    };
+    let of_bands: Vec<_> = bands.with_min_len(MIN.div_ceil(SUMMED * width)).map(sum_band).collect();
+    for of_band in of_bands {
+        sums.iter_mut().zip(of_band).for_each(|(sum, of_band)| *sum += of_band);
     }
 }
 
@@ -85,16 +150,7 @@ pub(super) fn forward<B: OnCpu>(
     let [inputs, outputs] = B::dims(weight);
     let (values, weights, bias) = (B::values(x), B::values(weight), B::values(bias));
     let (xs, weights) = (Matrix::new(&values, [n, inputs]), Matrix::new(&weights, [inputs, outputs]));
-    let y = product(xs, weights, |band| {
-        let add_and_activate = || {
-            for row in band.chunks_exact_mut(outputs) {
-                for (value, bias) in row.iter_mut().zip(&*bias) {
-                    *value = activation.value(*value + bias);
-                }
-            }
-        };
-        Arch::new().dispatch(add_and_activate);
-    });
+    let y = product(xs, weights, |band| activation.apply(band, &bias));
     B::tensor(y, [n, outputs], &x.device())
 }
 
@@ -115,16 +171,7 @@ impl<B: OnCpu> Kept<B> {
         let z = B::values(&self.z);
         let mut sums = vec![0.0; outputs];
         let slopes = B::values_mut(slope);
-        let rows = slopes.chunks_exact_mut(outputs).zip(z.chunks_exact(outputs));
-        let multiply_and_sum = || {
-            for (slopes, z) in rows {
-                for ((slope, z), sum) in slopes.iter_mut().zip(z).zip(&mut sums) {
-                    *slope *= self.activation.slope(*z);
-                    *sum += *slope;
-                }
-            }
-        };
-        Arch::new().dispatch(multiply_and_sum);
+        self.activation.back(slopes, &z, &mut sums);
         B::tensor(sums, [outputs], &self.z.device())
     }
 
@@ -188,7 +235,9 @@ pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
                 (y.clone(), y)
             } else {
                 let z = forward::<B>(&x, &weight, &bias, Fused::Identity);
-                let y = activate::<B>(&z, activation);
+                let mut y = z.clone();
+                let [_, outputs] = B::dims(&weight);
+                activation.apply(B::values_mut(&mut y), &vec![0.0; outputs]);
                 (z, y)
             };
             prepared.finish(Kept { x, weight, z, activation }, y)
@@ -197,10 +246,3 @@ pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
     }
 }
 
-fn activate<B: OnCpu>(z: &FloatTensor<B>, activation: Fused) -> FloatTensor<B> {
-    let mut y = z.clone();
-    let values = B::values_mut(&mut y);
-    let activate = || values.iter_mut().for_each(|value| *value = activation.value(*value));
-    Arch::new().dispatch(activate);
-    y
-}

@@ -1,0 +1,213 @@
+//! How long the parts take: `cargo bench`, or `cargo bench --all-features` for every backend.
+//!
+//! A name runs what has it: `cargo bench -- step`. Each operation stands beside its plain twin.
+
+use std::hint::black_box;
+
+use burn::nn::activation::{Activation, ActivationConfig};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::train::TrainStep;
+use burn_digits::backend::Backend;
+use burn_digits::classifier::Classifier;
+use burn_digits::data::Digits;
+use burn_digits::data::distort::{Distorter, Distortions};
+use burn_digits::data::loader::{BatchLoader, Order};
+use burn_digits::data::source::{Half, Loaded, Source};
+use burn_digits::model::{ModelConfig, PIXELS};
+use burn_digits::ops;
+use burn_digits::train::step::Learnable;
+use burn_digits::train::{Audience, Run, TrainConfig, optimizer};
+use burn_digits::picture;
+use burn::data::dataloader::DataLoader;
+use divan::Bencher;
+use divan::counter::ItemsCount;
+
+/// Images per step.
+const BATCH: usize = 128;
+
+/// Training happens on a thread of rayon's pool (see `train::run`), so it is measured on one.
+fn main() {
+    rayon::scope(|_| divan::main());
+}
+
+/// The CPU backends of this build. How long a GPU takes depends on what else it was asked for.
+fn cpus() -> impl Iterator<Item = Backend> {
+    Backend::offered().filter(|&backend| backend != Backend::Wgpu)
+}
+
+fn open(backend: Backend) -> Device {
+    backend.open().expect("a CPU is there")
+}
+
+fn training_images() -> Loaded {
+    Source::find(None).and_then(|source| source.load(Half::Train)).expect("MNIST is bundled")
+}
+
+fn loader(digits: Digits, device: &Device) -> BatchLoader {
+    BatchLoader::new(digits, Order::Shuffled { seed: 1 }, BATCH, 1, device)
+}
+
+/// Which of two twins.
+#[derive(Clone, Copy, Debug)]
+enum Twin {
+    Plain,
+    Ours,
+}
+
+/// Each backend with either twin.
+fn twins() -> impl Iterator<Item = (Backend, Twin)> {
+    cpus().flat_map(|backend| [(backend, Twin::Plain), (backend, Twin::Ours)])
+}
+
+/// The first layer with ReLU, forward and backward, on a batch.
+#[divan::bench(args = twins())]
+fn linear(bencher: Bencher, (backend, twin): (Backend, Twin)) {
+    let device = open(backend).autodiff();
+    let layer: Linear = LinearConfig::new(PIXELS, 256).init(&device);
+    let relu: Activation = ActivationConfig::Relu.init(&device);
+    let x = Tensor::random([BATCH, PIXELS], Distribution::Default, &device);
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let y = match twin {
+            Twin::Plain => ops::plain::linear(x.clone(), &layer, Some(&relu)),
+            Twin::Ours => ops::linear(x.clone(), &layer, Some(&relu)),
+        };
+        y.sum().backward()
+    });
+}
+
+/// The loss and its gradient, on a batch.
+#[divan::bench(args = twins())]
+fn cross_entropy(bencher: Bencher, (backend, twin): (Backend, Twin)) {
+    let device = open(backend).autodiff();
+    let logits = Tensor::random([BATCH, 10], Distribution::Normal(0.0, 3.0), &device);
+    let targets = Tensor::<1, Int>::arange(0..BATCH as i64, &device) % 10;
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let (logits, targets) = (logits.clone().require_grad(), targets.clone());
+        let loss = match twin {
+            Twin::Plain => ops::plain::cross_entropy(logits, targets, 0.0),
+            Twin::Ours => ops::cross_entropy(logits, targets, 0.0),
+        };
+        loss.backward()
+    });
+}
+
+/// A step of Adam on the first layer's 200,704 weights.
+#[divan::bench(args = twins())]
+fn adam(bencher: Bencher, (backend, twin): (Backend, Twin)) {
+    let device = open(backend);
+    let random = || Tensor::<2>::random([PIXELS, 256], Distribution::Default, &device);
+    let weights = random();
+    let mut state = None;
+    bencher.with_inputs(random).bench_local_values(|gradient| {
+        let (w, before) = (weights.clone(), state.take());
+        let (w, after) = match twin {
+            Twin::Plain => ops::plain::adam_step(w, gradient, before, 1e-3, 0.0),
+            Twin::Ours => ops::adam_step(w, gradient, before, 1e-3, 0.0),
+        };
+        state = Some(after);
+        w
+    });
+}
+
+/// A batch as training takes it, straight from the bytes.
+#[divan::bench]
+fn batch(bencher: Bencher) {
+    batches(bencher, None);
+}
+
+/// The same with every image distorted.
+#[divan::bench]
+fn batch_distorted(bencher: Bencher) {
+    batches(bencher, Some(Distortions::default()));
+}
+
+fn batches(bencher: Bencher, distortions: Option<Distortions>) {
+    let mut loader = loader(training_images().digits, &burn_digits::backend::cpu());
+    if let Some(distortions) = distortions {
+        let distorter = Distorter::new(&distortions).expect("the defaults are in range");
+        loader = loader.with_distortions(distorter, 1);
+    }
+    let mut epoch = loader.iter();
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| match epoch.next() {
+        Some(batch) => batch,
+        None => {
+            epoch = loader.iter();
+            epoch.next().expect("an epoch has batches")
+        }
+    });
+}
+
+/// One image distorted, on one thread.
+#[divan::bench]
+fn distortion(bencher: Bencher) {
+    let digits = training_images().digits;
+    let distorter = Distorter::new(&Distortions::default()).expect("the defaults are in range");
+    let mut out = [0.0; PIXELS];
+    let mut epoch = 0;
+    bencher.bench_local(|| {
+        epoch += 1;
+        distorter.apply(digits.pixels(0), &mut out, 1, epoch, 0);
+        black_box(&mut out);
+    });
+}
+
+/// Forward, loss, backward and Adam, on a batch.
+#[divan::bench(args = cpus())]
+fn step(bencher: Bencher, backend: Backend) {
+    let device = open(backend).autodiff();
+    let batch = loader(training_images().digits.slice(0, BATCH), &device);
+    let batch = batch.iter().next().and_then(Result::ok).expect("there is one");
+    let mut model = Learnable::new(ModelConfig::default().init(1, &device), 0.0);
+    let mut adam = optimizer::optimizer(&TrainConfig::default());
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let output = model.step(batch.clone());
+        model = adam.step(1e-3, model.clone(), output.grads);
+    });
+}
+
+/// The `train` command's work for one epoch of 60,000 images: Learner, metrics, checkpoint, model.
+#[divan::bench(args = cpus(), sample_count = 5)]
+fn epoch(bencher: Bencher, backend: Backend) {
+    let device = open(backend);
+    let data = training_images();
+    let config = TrainConfig {
+        epochs: 1,
+        batch_size: BATCH,
+        train_on: burn_digits::train::TrainOn::All,
+        ..TrainConfig::default()
+    };
+    let folder = tempfile::tempdir().expect("there is room for a run");
+    let mut runs = 0;
+    bencher.counter(ItemsCount::new(data.digits.len())).bench_local(|| {
+        runs += 1;
+        let run = Run::create(&folder.path().join(runs.to_string()), config.clone(), &data);
+        run.and_then(|run| run.train(&device, Audience::quiet(|_| ()))).map(|_| ())
+    });
+}
+
+/// A photograph-sized picture from its file to 28×28.
+#[divan::bench]
+fn picture_read() -> bool {
+    picture::read("image.png".as_ref()).is_ok()
+}
+
+/// One picture's prediction.
+#[divan::bench(args = cpus())]
+fn predict_one(bencher: Bencher, backend: Backend) {
+    predict(bencher, backend, 1);
+}
+
+/// 5,000 pictures' predictions.
+#[divan::bench(args = cpus())]
+fn predict_5000(bencher: Bencher, backend: Backend) {
+    predict(bencher, backend, 5_000);
+}
+
+fn predict(bencher: Bencher, backend: Backend, count: usize) {
+    let classifier = Classifier::shipped(&open(backend)).expect("it is in the binary");
+    let digits = training_images().digits;
+    bencher
+        .counter(ItemsCount::new(count))
+        .bench_local(|| classifier.logits(count, |index| digits.values(index)));
+}
