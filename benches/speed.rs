@@ -4,6 +4,7 @@
 
 use std::hint::black_box;
 
+use burn::data::dataloader::DataLoader;
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -16,10 +17,9 @@ use burn_digits::data::loader::{BatchLoader, Order};
 use burn_digits::data::source::{Half, Loaded, Source};
 use burn_digits::model::{ModelConfig, PIXELS};
 use burn_digits::ops;
+use burn_digits::picture;
 use burn_digits::train::step::Learnable;
 use burn_digits::train::{Audience, Run, TrainConfig, optimizer};
-use burn_digits::picture;
-use burn::data::dataloader::DataLoader;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 

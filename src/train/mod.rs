@@ -11,7 +11,9 @@
 //! - [`calibrate`]: the temperature, and the confidence below which an answer is unsure
 //! - [`folder`]: the run's folder and its checkpoints
 //! - [`history`]: what each epoch came to
-//! - [`watch`]: the end of each epoch, early stopping, a loss that diverges
+//! - [`metrics`]: loss and accuracy, read back many steps at a time; a loss that diverges
+//! - [`watch`]: the end of each epoch, early stopping
+//! - [`wakeful`]: rayon's threads, kept awake meanwhile
 //! - [`progress`], [`curves`]: what a person sees of it
 //!
 //! A run is reproducible from its folder. Everything random is derived from (seed, epoch, index), so a
@@ -24,11 +26,13 @@ pub mod curves;
 pub mod elders;
 pub mod folder;
 pub mod history;
+pub mod metrics;
 pub mod optimizer;
 pub mod progress;
 pub mod run;
 pub mod step;
 pub mod teachers;
+pub mod wakeful;
 pub mod watch;
 
 use std::io;
@@ -44,7 +48,7 @@ pub use run::{Audience, Finished, Outcome, Run};
 
 use crate::classifier::ClassifierError;
 use crate::saved::SavedError;
-use watch::Divergence;
+use metrics::Divergence;
 
 /// Why a run didn't begin, or ended before its end.
 #[derive(Debug, Error)]

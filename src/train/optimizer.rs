@@ -7,7 +7,8 @@ use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::optim::{
-    AdamW, AdamWState, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource,
+    AdamW, AdamWState, LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink,
+    StateSource,
 };
 use burn::tensor::{Device, Tensor};
 
@@ -77,8 +78,7 @@ impl Optimizer for Adam {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let state = state.map(|PlacedState(state)| state);
-        let (tensor, state) =
-            ops::adam_step(tensor, gradient, state, rate, self.weight_decay);
+        let (tensor, state) = ops::adam_step(tensor, gradient, state, rate, self.weight_decay);
         (tensor, Some(PlacedState(state)))
     }
 

@@ -13,8 +13,6 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 const TEMPLATE: &str = "epoch {prefix} [{bar:30}] {pos:>5}/{len} {msg}";
 /// How often the line is redrawn.
 const REFRESH: Duration = Duration::from_millis(100);
-/// Weight of the newest batch in the loss and accuracy shown, so that they can be read.
-const SMOOTHING: f64 = 0.05;
 
 /// One line: epoch, images, loss, accuracy, images per second, time left. Draws nothing where
 /// standard error is no terminal.
@@ -87,8 +85,7 @@ impl MetricsRendererTraining for Progress {
         } else {
             return;
         };
-        let value = value.current();
-        *shown = Some(shown.map_or(value, |shown| shown + SMOOTHING * (value - shown)));
+        *shown = Some(value.current());
     }
 
     fn update_valid(&mut self, _: MetricState) {}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
-use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
+use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
 use indicatif::ProgressBar;
@@ -17,11 +17,12 @@ use super::config::{ConfigError, TrainConfig, TrainOn};
 use super::elders::Elders;
 use super::folder::RunFolder;
 use super::history::{Epoch, History};
+use super::metrics::{Divergence, DivergenceStop, MeanAccuracy, MeanLoss};
 use super::progress::Progress;
 use super::step::Learnable;
 use super::teachers::Teachers;
-use super::watch::{Divergence, EpochEnd, EpochMeans, FiniteLoss, Patience};
-use super::{TrainError, curves, optimizer};
+use super::watch::{EpochEnd, EpochMeans, Patience};
+use super::{TrainError, curves, optimizer, wakeful};
 use crate::classifier::Classifier;
 use crate::data::Digits;
 use crate::data::distort::Distorter;
@@ -168,29 +169,8 @@ impl Run {
         let history = Arc::new(Mutex::new(self.history.clone()));
         if !is_over {
             let divergence = Arc::new(Mutex::new(None));
-            // On a thread of rayon's pool: what is shared out from there is taken up in microseconds,
-            // where a thread from outside would sleep and be woken for each operation.
-            let result = {
-                let done = std::sync::atomic::AtomicBool::new(false);
-                rayon::scope(|scope| {
-                    for _ in 1..rayon::current_num_threads() {
-                        scope.spawn(|_| {
-                            let mut idle = 0u32;
-                            while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                                if rayon::yield_now() == Some(rayon::Yield::Executed) {
-                                    idle = 0;
-                                } else {
-                                    idle += 1;
-                                    if idle % 64 == 0 { std::thread::yield_now(); } else { std::hint::spin_loop(); }
-                                }
-                            }
-                        });
-                    }
-                    let r = self.learn(device, audience, &history, &divergence);
-                    done.store(true, std::sync::atomic::Ordering::Relaxed);
-                    r
-                })
-            }?;
+            let learning = || self.learn(device, audience, &history, &divergence);
+            let result = wakeful::run(learning)?;
             let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {
                 return Err(TrainError::Diverged { epoch: rows.0.len() + 1, divergence });
@@ -232,6 +212,8 @@ impl Run {
         }
         let valid = loader(&self.valid, Order::Stored);
 
+        let stop =
+            DivergenceStop { interrupter: interrupter.clone(), divergence: divergence.clone() };
         let file = self.folder.path().join("history.jsonl");
         let epoch_end = EpochEnd {
             history: history.clone(),
@@ -243,19 +225,18 @@ impl Run {
                 Ok(())
             }),
             interrupter: interrupter.clone(),
-            divergence: divergence.clone(),
+            divergence: stop.clone(),
             on_disk: self.history.0.iter().map(|row| row.epoch).collect(),
         };
         let [model, optimizer, schedule] = self.folder.checkpointers(config, history);
 
         let mut training =
             SupervisedTraining::new(self.folder.path(), Arc::new(train.clone()), Arc::new(valid))
-                .metrics((AccuracyMetric::new(), LossMetric::new()))
+                .metric_train_numeric(MeanAccuracy::default())
+                .metric_train_numeric(MeanLoss::stopping(stop))
                 .metric_train_numeric(LearningRateMetric::new())
-                .metric_train(FiniteLoss {
-                    interrupter: interrupter.clone(),
-                    divergence: divergence.clone(),
-                })
+                .metric_valid_numeric(MeanAccuracy::default())
+                .metric_valid_numeric(MeanLoss::default())
                 .with_metric_logger(EpochMeans::default())
                 .with_application_logger(None)
                 .with_checkpointing_strategy(epoch_end)
@@ -280,8 +261,7 @@ impl Run {
             learnable = learnable.with_teachers(teachers);
         }
         let optimizer = optimizer::optimizer(config);
-        let schedule =
-            optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?;
+        let schedule = optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?;
         let learner = Learner::new(learnable, optimizer, schedule);
         Ok(training.launch(learner))
     }

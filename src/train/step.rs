@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
-use burn::train::metric::Adaptor;
-use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
+use super::metrics::StepFigures;
 use super::teachers::Teachers;
 use crate::data::loader::Batch;
 use crate::model::Model;
@@ -35,18 +34,11 @@ impl Learnable {
     }
 }
 
-/// Burn's loss metric weighs a batch by the length of its loss, so the mean stands once for each
-/// image: an epoch's loss is then the mean over images, also where the last batch is smaller.
-fn per_image(loss: Tensor<1>, logits: Tensor<2>, targets: Tensor<1, Int>) -> ClassificationOutput {
-    let [images] = targets.dims();
-    ClassificationOutput::new(loss.detach().expand([images]), logits.detach(), targets)
-}
-
 impl TrainStep for Learnable {
     type Input = Batch;
-    type Output = ClassificationOutput;
+    type Output = StepFigures;
 
-    fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
+    fn step(&self, batch: Batch) -> TrainOutput<StepFigures> {
         let Batch { images, targets } = batch;
         let logits = self.model.forward(images.clone());
         let mut loss = cross_entropy(logits.clone(), targets.clone(), self.label_smoothing);
@@ -54,29 +46,20 @@ impl TrainStep for Learnable {
             let theirs = teachers.loss(images, logits.clone());
             loss = loss * (1.0 - teachers.weight) + theirs * teachers.weight;
         }
-        let output = per_image(loss.clone(), logits, targets);
-        TrainOutput::new(self, loss.backward(), output)
+        let figures = StepFigures { loss: loss.clone().detach(), logits: logits.detach(), targets };
+        TrainOutput::new(self, loss.backward(), figures)
     }
 }
 
 impl InferenceStep for Learnable {
     type Input = Batch;
-    type Output = ClassificationOutput;
+    type Output = StepFigures;
 
-    fn step(&self, batch: Batch) -> ClassificationOutput {
+    fn step(&self, batch: Batch) -> StepFigures {
         let Batch { images, targets } = batch;
         let logits = self.model.forward(images);
         // Smoothing and teachers help learning; what was learned is measured without.
         let loss = cross_entropy(logits.clone(), targets.clone(), 0.0);
-        per_image(loss, logits, targets)
-    }
-}
-
-/// A step's loss, for [`super::watch`].
-pub struct StepLoss(pub Tensor<1>);
-
-impl Adaptor<StepLoss> for ClassificationOutput {
-    fn adapt(&self) -> StepLoss {
-        StepLoss(self.loss.clone().narrow(0, 0, 1))
+        StepFigures { loss, logits, targets }
     }
 }

@@ -1,29 +1,23 @@
-//! What watches a run: the end of each epoch, patience, and a loss that is no number any more.
+//! What watches a run: the end of each epoch, and patience.
 //!
 //! Burn's loop calls these at the right moments: the checkpointing strategy after each validation,
-//! early stopping right after it, metrics after each step.
+//! early stopping right after it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::TensorReadError;
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{Aggregate, EpochSummary, EventStoreClient, MetricsUpdate, Split};
-use burn::train::metric::{
-    Metric, MetricDefinition, MetricId, MetricMetadata, MetricName, NumericEntry, SerializedEntry,
-};
+use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
 use burn::train::{EarlyStoppingStrategy, Interrupter};
 
 use super::history::{Epoch, History};
-use super::step::StepLoss;
+use super::metrics::{Divergence, DivergenceStop};
 use crate::data::loader::BatchLoader;
 
 /// Checkpoints kept beside the best one: the newest, and one to fall back on should it be damaged.
 const KEPT: usize = 2;
-
-/// Why a run is stopped whose loss is no number any more.
-const NOT_FINITE: &str = "the loss is not finite";
 
 /// Called with each finished epoch, and with the history as text to be written down.
 pub type OnEpoch = Box<dyn FnMut(&Epoch, &History) -> Result<(), std::io::Error> + Send>;
@@ -38,10 +32,10 @@ pub struct EpochEnd {
     pub valid: Option<BatchLoader>,
     /// Hears of each epoch.
     pub on_epoch: OnEpoch,
-    /// Stops the run where the history can't be written, or the validation loss is no number.
+    /// Stops the run where the history can't be written.
     pub interrupter: Interrupter,
-    /// Where that happened, once it did.
-    pub divergence: Arc<Mutex<Option<Divergence>>>,
+    /// Stops it where the validation loss is no number.
+    pub divergence: DivergenceStop,
     /// Epochs whose checkpoints are on disk.
     pub on_disk: Vec<usize>,
 }
@@ -73,10 +67,8 @@ impl CheckpointingStrategy for EpochEnd {
         let row = self.epoch(epoch, store);
         // The epoch's last step can spoil the weights without any later one to show it.
         if row.valid_loss.is_some_and(|loss| !loss.is_finite()) {
-            let mut divergence = self.divergence.lock().unwrap_or_else(PoisonError::into_inner);
             let (step, learning_rate) = (self.train.batches(), row.learning_rate);
-            divergence.get_or_insert(Divergence { step, learning_rate });
-            self.interrupter.stop(Some(NOT_FINITE));
+            self.divergence.stop(Divergence { step, learning_rate });
             return Vec::new();
         }
         let history = {
@@ -155,62 +147,5 @@ impl EarlyStoppingStrategy for Patience {
     fn should_stop(&mut self, _epoch: usize, _store: &EventStoreClient) -> bool {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.since_best() >= self.epochs
-    }
-}
-
-/// Where the loss stopped being a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Divergence {
-    /// Step within the epoch, from 1.
-    pub step: usize,
-    /// The learning rate of that step.
-    pub learning_rate: f64,
-}
-
-/// Stops the run at the first step whose loss is infinite or not a number.
-#[derive(Clone)]
-pub struct FiniteLoss {
-    /// Stops the run.
-    pub interrupter: Interrupter,
-    /// Where it happened, once it did.
-    pub divergence: Arc<Mutex<Option<Divergence>>>,
-}
-
-impl Metric for FiniteLoss {
-    type Input = StepLoss;
-
-    fn name(&self) -> MetricName {
-        MetricName::new("Loss is finite".to_owned())
-    }
-
-    fn update(
-        &mut self,
-        StepLoss(loss): &StepLoss,
-        metadata: &MetricMetadata,
-    ) -> Result<SerializedEntry, TensorReadError> {
-        let loss: f64 = loss.clone().try_into_scalar()?;
-        if !loss.is_finite() {
-            let mut divergence = self.divergence.lock().unwrap_or_else(PoisonError::into_inner);
-            divergence.get_or_insert(Divergence {
-                step: metadata.iteration.unwrap_or_default(),
-                learning_rate: metadata.lr.as_ref().map_or(f64::NAN, |rate| rate.base()),
-            });
-            self.interrupter.stop(Some(NOT_FINITE));
-        }
-        Ok(self.entry())
-    }
-
-    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        Ok(self.entry())
-    }
-
-    fn clear(&mut self) {}
-}
-
-impl FiniteLoss {
-    fn entry(&self) -> SerializedEntry {
-        let divergence = self.divergence.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = if divergence.is_some() { "no" } else { "yes" };
-        SerializedEntry::new(shown.to_owned(), SerializedEntry::NOT_AVAILABLE.to_owned())
     }
 }

@@ -81,7 +81,7 @@ impl Run {
         let mut net = DemoNet::new(&setup.widths(), activation, setup.init, seed, &learning);
         let beginning = net.valid();
         let mut optimizer = optimizer(setup.optimizer);
-            let order = Order::Shuffled { seed };
+        let order = Order::Shuffled { seed };
         let loader = BatchLoader::new(train.clone(), order, setup.batch_size, 1, &learning);
         let steps = loader.batches();
         let window = steps.div_ceil(POINTS_PER_EPOCH);

@@ -40,7 +40,8 @@ fn loss_and_gradient<B: OnCpu>(
         }
         let log_total = total.ln();
         // Each class has the target `spread`, the right one 1 - smoothing more.
-        sum -= (1.0 - smoothing) * (right - log_total) + spread * (all - classes as f32 * log_total);
+        sum -=
+            (1.0 - smoothing) * (right - log_total) + spread * (all - classes as f32 * log_total);
         for value in row.iter_mut() {
             *value = (*value / total - spread) * mean;
         }
@@ -66,7 +67,12 @@ impl<B: Backend> Backward<B, 1> for CrossEntropyBackward {
     /// dL/dlogits where dL is 1.
     type State = FloatTensor<B>;
 
-    fn backward(self, ops: Ops<FloatTensor<B>, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<FloatTensor<B>, 1>,
+        gradients: &mut Gradients,
+        _: &mut Checkpointer,
+    ) {
         let slope = gradients.consume::<B>(&ops.node);
         if let [Some(logits)] = ops.parents {
             // [1] as [1, 1], which meets every value of [n, classes].

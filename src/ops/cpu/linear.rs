@@ -149,7 +149,8 @@ pub(super) fn forward<B: OnCpu>(
     let [n, _] = B::dims(x);
     let [inputs, outputs] = B::dims(weight);
     let (values, weights, bias) = (B::values(x), B::values(weight), B::values(bias));
-    let (xs, weights) = (Matrix::new(&values, [n, inputs]), Matrix::new(&weights, [inputs, outputs]));
+    let (xs, weights) =
+        (Matrix::new(&values, [n, inputs]), Matrix::new(&weights, [inputs, outputs]));
     let y = product(xs, weights, |band| activation.apply(band, &bias));
     B::tensor(y, [n, outputs], &x.device())
 }
@@ -227,8 +228,7 @@ pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<B, C>> {
     let [(x, x_node), (weight, weight_node), (bias, bias_node)] =
         [x, weight, bias].map(|tensor| tensor.into_parts());
-    match LinearBackward
-        .prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+    match LinearBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let (z, y) = if activation.needs_output_only() {
                 let y = forward::<B>(&x, &weight, &bias, activation);
@@ -242,7 +242,8 @@ pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
             };
             prepared.finish(Kept { x, weight, z, activation }, y)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(forward::<B>(&x, &weight, &bias, activation)),
+        OpsKind::UnTracked(prepared) => {
+            prepared.finish(forward::<B>(&x, &weight, &bias, activation))
+        }
     }
 }
-

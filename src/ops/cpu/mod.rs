@@ -13,18 +13,18 @@ mod linear;
 mod product;
 mod values;
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, backend_extension};
 #[cfg(feature = "flex")]
 use burn::backend::Flex;
 #[cfg(feature = "ndarray")]
 use burn::backend::NdArray;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{DType, Int, Tensor};
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
-pub(super) use linear::Fused;
 use adam::AdamStep;
+pub(super) use linear::Fused;
 use values::OnCpu;
 
 /// Whether a tensor lies where these operations can work on it.

@@ -85,9 +85,7 @@ pub fn product(a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) -> Vec<
 /// `a · b` into `space`, on this thread.
 fn multiply<'a>(a: Matrix, b: Matrix, space: &'a mut [MaybeUninit<f32>]) -> &'a mut [f32] {
     assert_eq!(space.len(), a.rows * b.columns, "the result's rows and columns");
-    let fits = |m: Matrix| {
-        (m.rows - 1) * m.across + (m.columns - 1) * m.along < m.values.len()
-    };
+    let fits = |m: Matrix| (m.rows - 1) * m.across + (m.columns - 1) * m.along < m.values.len();
     assert!(a.columns == b.rows && fits(a) && fits(b), "{a:?} times {b:?}");
     #[allow(unsafe_code)]
     // SAFETY: with the strides given, the kernel reads both matrices within their slices and writes
@@ -127,7 +125,10 @@ mod tests {
     fn by_definition(a: Matrix, b: Matrix) -> Vec<f64> {
         let at = |m: Matrix, row, column| f64::from(m.values[row * m.across + column * m.along]);
         let cell = |row, column| (0..a.columns).map(|k| at(a, row, k) * at(b, k, column)).sum();
-        (0..a.rows).flat_map(|row| (0..b.columns).map(move |c| (row, c))).map(|(r, c)| cell(r, c)).collect()
+        (0..a.rows)
+            .flat_map(|row| (0..b.columns).map(move |c| (row, c)))
+            .map(|(r, c)| cell(r, c))
+            .collect()
     }
 
     fn wave(length: usize, step: f32) -> Vec<f32> {

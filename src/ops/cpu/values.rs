@@ -113,7 +113,9 @@ mod ndarray {
             match tensor {
                 NdArrayTensor::I32(values) => values.view().iter().map(|&v| index(v)).collect(),
                 NdArrayTensor::I64(values) => values.view().iter().map(|&v| index(v)).collect(),
-                other => unreachable!("Burn's class indices are i32 or i64, not {:?}", other.dtype()),
+                other => {
+                    unreachable!("Burn's class indices are i32 or i64, not {:?}", other.dtype())
+                }
             }
         }
     }
