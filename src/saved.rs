@@ -166,10 +166,12 @@ impl SavedModel {
         let shapes = self.metadata.model.layers();
         let linears = std::array::from_fn(|index| {
             let (shape, layer) = (shapes[index], &self.layers[index]);
-            let weight = TensorData::new(layer.weight.clone(), [shape.outputs, shape.inputs]);
+            // As Burn has it, in memory too: a view of the file's order would be copied at each use.
+            let weight = transposed(&layer.weight, shape.inputs);
+            let weight = TensorData::new(weight, [shape.inputs, shape.outputs]);
             let bias = TensorData::new(layer.bias.clone(), [shape.outputs]);
             Linear {
-                weight: Param::from_tensor(Tensor::<2>::from_data(weight, device).transpose()),
+                weight: Param::from_tensor(Tensor::from_data(weight, device)),
                 bias: Some(Param::from_tensor(Tensor::from_data(bias, device))),
             }
         });
@@ -343,4 +345,10 @@ fn values(tensors: &SafeTensors, name: String, expected: &[usize]) -> Result<Vec
 
 fn little_endian(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// A matrix with rows of `columns` values, column by column.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    let column = |column| values.iter().skip(column).step_by(columns).copied();
+    (0..columns).flat_map(column).collect()
 }
