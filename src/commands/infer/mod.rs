@@ -5,13 +5,14 @@ mod many;
 mod one;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bstr::ByteSlice;
 use bstr::io::BufReadExt;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -99,6 +100,12 @@ impl<A: Answer> Pictures<'_, A> {
             entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
         paths.sort();
         let mut count = 0;
+        // On a terminal the answers themselves show how far it is.
+        let bar = match io::stdout().is_terminal() {
+            true => ProgressBar::hidden(),
+            false => super::bar(paths.len() as u64),
+        };
+        bar.set_message("pictures");
         for chunk in paths.chunks(CHUNK) {
             let seen: Vec<_> = chunk
                 .par_iter()
@@ -106,8 +113,10 @@ impl<A: Answer> Pictures<'_, A> {
                 .filter(|(_, seen)| !matches!(seen, Err(PictureError::UnknownKind)))
                 .collect();
             count += seen.len();
-            self.tell(seen)?;
+            bar.inc(chunk.len() as u64);
+            bar.suspend(|| self.tell(seen))?;
         }
+        bar.finish_and_clear();
         if count == 0 {
             self.refuse(
                 &folder.display().to_string(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 
 /// A backend whose tensors are `f32` and whole numbers in this process's memory.
 pub trait OnCpu: Backend {
@@ -49,6 +49,7 @@ fn index<I: TryInto<usize>>(value: I) -> usize {
 #[cfg(feature = "flex")]
 mod flex {
     use burn::backend::Flex;
+    use burn::tensor::DType;
 
     use super::*;
 

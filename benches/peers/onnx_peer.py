@@ -1,0 +1,47 @@
+"""ONNX Runtime on the shipped model's export.
+
+    onnx_peer.py MODEL.onnx            10,000 images at once, and one at a time
+    onnx_peer.py MODEL.onnx PICTURE    one picture from its file, for the time of the whole process
+
+Prints one JSON line: images per second of the network alone, the median microseconds of one image.
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import onnxruntime
+
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = int(os.environ["THREADS"])
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+name = session.get_inputs()[0].name
+
+if len(sys.argv) > 2:
+    from PIL import Image
+
+    picture = np.asarray(Image.open(sys.argv[2]).convert("L").resize((28, 28)), np.float32)
+    print(session.run(None, {name: picture.reshape(1, 784) / 255})[0].argmax())
+    sys.exit()
+
+from mnist import images
+
+x = images()[:10_000]
+
+
+def best(run, repeats):
+    """The median of some repeats: seconds."""
+    run()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return sorted(times)[len(times) // 2]
+
+
+many = best(lambda: session.run(None, {name: x}), 20)
+one = best(lambda: session.run(None, {name: x[:1]}), 3000)
+print(json.dumps({"images_per_second": len(x) / many, "one_us": one * 1e6}))

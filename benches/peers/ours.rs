@@ -1,0 +1,51 @@
+//! The shipped model's network alone, as ONNX Runtime is measured beside it (`benches/peers/run`):
+//! images per second of 10,000 at once, and the median microseconds of one, as a JSON line.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Tensor, TensorData};
+use burn_digits::backend::Backend;
+use burn_digits::classifier::Classifier;
+use burn_digits::data::source::{Half, Source};
+use burn_digits::model::PIXELS;
+use clap::ValueEnum;
+use serde_json::json;
+
+/// Pictures at once.
+const MANY: usize = 10_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let name = std::env::args().nth(1).ok_or("name a backend")?;
+    let device = Backend::from_str(&name, true)?.open()?;
+    let classifier = Classifier::shipped(&device)?;
+    let digits = Source::find(None)?.load(Half::Train)?.digits;
+    let pixels: Vec<f32> = (0..MANY).flat_map(|index| digits.values(index)).collect();
+    let images = |count: usize| {
+        let values = pixels[..count * PIXELS].to_vec();
+        Tensor::<2>::from_data(TensorData::new(values, [count, PIXELS]), &device)
+    };
+    let logits = |images: &Tensor<2>| classifier.model().forward(images.clone()).into_data();
+    let (all, one) = (images(MANY), images(1));
+    // On a thread of rayon's pool, as `infer`'s batches are.
+    let (all, one) = rayon::scope(|_| (median(20, || logits(&all)), median(3000, || logits(&one))));
+    let figures = json!({
+        "images_per_second": MANY as f64 / all.as_secs_f64(),
+        "one_us": one.as_secs_f64() * 1e6,
+    });
+    println!("{figures}");
+    Ok(())
+}
+
+fn median<T>(repeats: usize, mut run: impl FnMut() -> T) -> Duration {
+    run();
+    let mut times: Vec<Duration> = (0..repeats)
+        .map(|_| {
+            let began = Instant::now();
+            run();
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[repeats / 2]
+}
