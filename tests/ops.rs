@@ -7,7 +7,7 @@ use burn::data::dataloader::DataLoader;
 use burn::module::{Module, Param};
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamConfig, AdamWState, GradientsParams};
+use burn::optim::{AdamWConfig, AdamWState, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::TrainStep;
 use burn_digits::backend::Backend;
@@ -181,13 +181,14 @@ const EPOCH: usize = 430;
 /// Trains on batches of 128 with both paths, the rate falling along half a cosine to zero, to each
 /// one's losses and last weights.
 fn train_both(device: &Device, steps: usize) -> [(Vec<f64>, Model); 2] {
-    let mut adam = optimizer::optimizer(&TrainConfig::default());
+    let config = TrainConfig::default();
+    let mut adam = optimizer::optimizer(&config);
     let ours = train(device, steps, |model, batch, rate| {
         let learnable = Learnable::new(model, 0.0);
         let output = learnable.step(batch);
         (output.item.loss, adam.step(rate, learnable, output.grads).model)
     });
-    let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut adam = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
     let plain = train(device, steps, |model, batch, rate| {
         let logits = plain_forward(&model, batch.images);
         let loss = plain::cross_entropy(logits, batch.targets, 0.0);
@@ -233,7 +234,8 @@ fn the_first_fifty_losses_are_the_plain_paths() {
         assert!(plain[49] < plain[0] / 2.0, "{backend}: it learns: {plain:?}");
         for (step, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
             let off = (ours / plain - 1.0).abs();
-            assert!(off < 1e-4, "{backend}: step {step}: {ours} and {plain}");
+            // Measured 6e-7 at most.
+            assert!(off < 1e-5, "{backend}: step {step}: {ours} and {plain}");
         }
     }
 }
@@ -250,8 +252,8 @@ fn three_epochs_end_with_the_plain_paths_accuracy() {
             right / 50.0
         });
         let [ours, plain] = accuracies;
-        eprintln!("{backend} {ours} {plain}");
         assert!(plain > 97.0, "{backend}: it learns: {plain} %");
+        // Rounding has parted the two by then: measured 0.08 and 0.02 points.
         assert!((ours - plain).abs() < 0.3, "{backend}: {ours} % and {plain} %");
     }
 }
