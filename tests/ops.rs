@@ -188,7 +188,8 @@ fn train_both(device: &Device, steps: usize) -> [(Vec<f64>, Model); 2] {
         let output = learnable.step(batch);
         (output.item.loss, adam.step(rate, learnable, output.grads).model)
     });
-    let mut adam = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
+    let mut adam =
+        AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay).init();
     let plain = train(device, steps, |model, batch, rate| {
         let logits = plain_forward(&model, batch.images);
         let loss = plain::cross_entropy(logits, batch.targets, 0.0);
