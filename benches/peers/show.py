@@ -78,7 +78,7 @@ def plot():
     first = scaling["width"]["1"] / count["1"]
     arithmetic = [(int(w), first * count[w]) for w in count]
     width.plot(*zip(*arithmetic), "--", color=faint)
-    width.annotate("its arithmetic", arithmetic[-1], (0.25, 0.75), textcoords="axes fraction")
+    width.annotate("its arithmetic", arithmetic[-1], (0.45, 0.9), textcoords="axes fraction")
     images.set_ylabel("µs per image of training")
     plt.savefig(ROOT / "docs/speed.svg", transparent=True, metadata={"Date": None})
 

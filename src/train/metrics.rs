@@ -1,7 +1,7 @@
 //! Loss and accuracy of the steps, read back many steps at a time.
 //!
 //! Burn's own metrics read each step's figures when it is done: on a GPU that is a wait for everything
-//! before it. These leave them on the device and read [`TOGETHER`] steps at once.
+//! before it. These leave them on the device and read 32 steps at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

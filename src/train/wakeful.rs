@@ -16,7 +16,13 @@ const GLANCES: u32 = 64;
 /// A step hands work over a dozen times, some 10 to 100 µs apart. From a thread of the pool to one that
 /// is awake this takes 1 µs; but rayon's threads fall asleep within about 10 µs, and to be woken takes
 /// as long again or longer.
+///
+/// Where the pool has one thread, `work` stays out of it: Burn's thread for metrics may want the pool
+/// while `work` waits for it, and nobody would be left to serve it.
 pub fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_num_threads() == 1 {
+        return work();
+    }
     let is_done = AtomicBool::new(false);
     rayon::scope(|scope| {
         for _ in 1..rayon::current_num_threads().min(MOST) {

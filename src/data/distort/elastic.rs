@@ -114,9 +114,14 @@ fn cubic_b_spline(t: f32) -> [f32; 4] {
 mod tests {
     use super::*;
 
-    fn fields(sigma: f32, rms: f32, count: u64) -> impl Iterator<Item = Field> {
+    fn fields(sigma: f32, rms: f32, count: u64) -> impl Iterator<Item = [[f32; SIDE]; SIDE]> {
         let elastic = Elastic::new(sigma, rms);
-        (0..count).flat_map(move |index| elastic.draw(&mut Draws::new(5, 0, index)))
+        (0..count).flat_map(move |index| {
+            let mut fields = [[[0.0; WIDE]; SIDE]; 2];
+            let [x, y] = &mut fields;
+            elastic.draw(&mut Draws::new(5, 0, index), [x, y]);
+            fields.map(|field| field.map(|row| std::array::from_fn(|x| row[x])))
+        })
     }
 
     #[test]

@@ -27,9 +27,16 @@ fn distorted(strengths: &Distortions, source: &[u8; PIXELS], index: u64) -> [f32
 /// Samples with this map and no elastic displacement.
 fn mapped(source: &[u8; PIXELS], affine: Affine) -> [f32; PIXELS] {
     let mut out = [-1.0; PIXELS];
-    let still = [[0.0; SIDE]; SIDE];
-    sample(&padded(source, 0.0), &affine, &still, &still, &mut out);
+    let mut places = Places::default();
+    places.find(&affine);
+    sample(&padded(source, 0.0), &places, &mut out);
     out
+}
+
+fn padded(source: &[u8; PIXELS], thicker: f32) -> [f32; PADDED] {
+    let mut padded = [0.0; PADDED];
+    pad(source, thicker, &mut padded);
+    padded
 }
 
 fn ink(picture: &[f32]) -> f32 {

@@ -133,7 +133,12 @@ fn multiply_and_sum(
         });
         sums
     };
-    let of_bands: Vec<_> = bands.with_min_len(MIN.div_ceil(SUMMED * width)).map(sum_band).collect();
+    // One thread alone is not handed anything, but does it where it stands.
+    let least = match rayon::current_num_threads() {
+        1 => usize::MAX,
+        _ => MIN.div_ceil(SUMMED * width),
+    };
+    let of_bands: Vec<_> = bands.with_min_len(least).map(sum_band).collect();
     for of_band in of_bands {
         sums.iter_mut().zip(of_band).for_each(|(sum, of_band)| *sum += of_band);
     }
@@ -206,10 +211,12 @@ impl<B: OnCpu> Backward<B, 3> for LinearBackward {
         let mut slope = gradients.consume::<B>(&ops.node);
         let bias = kept.through_activation(&mut slope);
         let [x, weight, bias_node] = ops.parents;
-        let (weight_gradient, input_gradient) = rayon::join(
-            || weight.is_some().then(|| kept.weight_gradient(&slope)),
-            || x.is_some().then(|| kept.input_gradient(&slope)),
-        );
+        let weight_gradient = || weight.is_some().then(|| kept.weight_gradient(&slope));
+        let input_gradient = || x.is_some().then(|| kept.input_gradient(&slope));
+        let (weight_gradient, input_gradient) = match rayon::current_num_threads() {
+            1 => (weight_gradient(), input_gradient()),
+            _ => rayon::join(weight_gradient, input_gradient),
+        };
         let all = [(x, input_gradient), (weight, weight_gradient), (bias_node, Some(bias))];
         for (node, gradient) in all {
             if let (Some(node), Some(gradient)) = (node, gradient) {
