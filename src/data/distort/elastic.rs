@@ -70,8 +70,8 @@ impl Elastic {
     /// Draws a displacement along x and one along y for every pixel.
     #[inline(always)]
     pub(super) fn draw(&self, draws: &mut Draws, fields: [&mut Field; 2]) {
-        let mut along_x = [[[0.0; WIDE]; MAX_KNOTS]; 2];
-        for knot_row in 0..self.knots {
+        let mut along_x = [[[0.0; WIDE]; 2]; MAX_KNOTS];
+        for knot_row in &mut along_x[..self.knots] {
             // Sums of this loop's own, which stay in registers.
             let mut sums = [[0.0; WIDE]; 2];
             for column in &self.columns[..self.knots] {
@@ -83,13 +83,11 @@ impl Elastic {
                     }
                 }
             }
-            along_x[0][knot_row] = sums[0];
-            along_x[1][knot_row] = sums[1];
+            *knot_row = sums;
         }
-        for (field, knot_rows) in fields.into_iter().zip(&along_x) {
+        for (axis, field) in fields.into_iter().enumerate() {
             for (row, (first, w)) in field.iter_mut().zip(&self.rows) {
-                let knots = &knot_rows[*first..*first + 4];
-                let (a, b, c, d) = (&knots[0], &knots[1], &knots[2], &knots[3]);
+                let [a, b, c, d] = [0, 1, 2, 3].map(|knot| &along_x[first + knot][axis]);
                 for x in 0..WIDE {
                     row[x] = a[x] * w[0] + b[x] * w[1] + (c[x] * w[2] + d[x] * w[3]);
                 }
