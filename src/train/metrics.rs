@@ -68,46 +68,112 @@ impl DivergenceStop {
     }
 }
 
-/// The mean loss. Each image weighs the same, also in a last batch that is smaller.
-#[derive(Clone, Default)]
-pub struct MeanLoss {
-    mean: Mean,
-    pending: Vec<(StepFigures, Divergence)>,
-    stop: Option<DivergenceStop>,
+/// A figure that is read from some steps together.
+pub trait Figure: Clone + Send + Sync {
+    /// Its name, as Burn's store and renderers know it.
+    const NAME: &'static str;
+    /// The unit it is shown in.
+    const UNIT: Option<&'static str>;
+    /// Whether more of it is better.
+    const HIGHER_IS_BETTER: bool;
+
+    /// Its mean over the images of these steps, each image weighing the same, and how many they are.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError>;
 }
 
-impl MeanLoss {
-    /// The same, stopping the run where a loss is infinite or not a number.
-    pub fn stopping(stop: DivergenceStop) -> Self {
-        Self { stop: Some(stop), ..Self::default() }
-    }
+/// The loss. It may stop a run whose loss is no number any more.
+#[derive(Clone, Default)]
+pub struct Loss(Option<DivergenceStop>);
 
-    fn read(&mut self) -> Result<(), TensorReadError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let pending = std::mem::take(&mut self.pending);
-        let losses = pending.iter().map(|(figures, _)| figures.loss.clone()).collect();
+impl Figure for Loss {
+    const NAME: &'static str = "Loss";
+    const UNIT: Option<&'static str> = None;
+    const HIGHER_IS_BETTER: bool = false;
+
+    fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
+        let losses = steps.iter().map(|(figures, _)| figures.loss.clone()).collect();
         let losses: Vec<f64> = Tensor::cat(losses, 0).try_into_vec_as()?;
-        let images = pending.iter().map(|(figures, _)| figures.targets.dims()[0]);
-        self.mean.add(losses.iter().copied().zip(images));
-        let diverged = losses.iter().zip(&pending).find(|(loss, _)| !loss.is_finite());
-        if let (Some(stop), Some((_, (_, at)))) = (&self.stop, diverged) {
+        let diverged = losses.iter().zip(&steps).find(|(loss, _)| !loss.is_finite());
+        if let (Some(stop), Some((_, (_, at)))) = (&self.0, diverged) {
             stop.stop(*at);
+        }
+        let images = steps.iter().map(|(figures, _)| figures.targets.dims()[0]);
+        let (sum, images) =
+            losses.iter().zip(images).fold((0.0, 0), |(sum, all), (loss, images)| {
+                (sum + loss * images as f64, all + images)
+            });
+        Ok((sum / images as f64, images))
+    }
+}
+
+/// The share of digits recognised, in percent.
+#[derive(Clone, Default)]
+pub struct Accuracy;
+
+impl Figure for Accuracy {
+    const NAME: &'static str = "Accuracy";
+    const UNIT: Option<&'static str> = Some("%");
+    const HIGHER_IS_BETTER: bool = true;
+
+    fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
+        let (logits, targets): (Vec<_>, Vec<_>) =
+            steps.into_iter().map(|(figures, _)| (figures.logits, figures.targets)).unzip();
+        let (logits, targets) = (Tensor::cat(logits, 0), Tensor::cat(targets, 0));
+        let [images] = targets.dims();
+        let right = logits.argmax(1).reshape([images]).equal(targets).int().sum();
+        let right: f64 = right.try_into_scalar()?;
+        Ok((100.0 * right / images as f64, images))
+    }
+}
+
+/// The mean of a figure over an epoch, as Burn's Learner takes it.
+#[derive(Clone, Default)]
+pub struct EpochMean<F> {
+    figure: F,
+    state: NumericMetricState,
+    pending: Vec<(StepFigures, Divergence)>,
+    was_read: bool,
+}
+
+impl EpochMean<Loss> {
+    /// The mean loss, stopping the run where a loss is infinite or not a number.
+    pub fn stopping(stop: DivergenceStop) -> Self {
+        Self { figure: Loss(Some(stop)), ..Self::default() }
+    }
+}
+
+impl<F: Figure> EpochMean<F> {
+    fn read(&mut self) -> Result<(), TensorReadError> {
+        if !self.pending.is_empty() {
+            let (mean, images) = self.figure.read(std::mem::take(&mut self.pending))?;
+            self.state.update(mean, images);
+            self.was_read = true;
         }
         Ok(())
     }
+
+    fn format(&self) -> FormatOptions {
+        let format = FormatOptions::new(self.name()).precision(2);
+        match F::UNIT {
+            Some(unit) => format.unit(unit),
+            None => format,
+        }
+    }
 }
 
-impl Metric for MeanLoss {
+impl<F: Figure> Metric for EpochMean<F> {
     type Input = StepFigures;
 
     fn name(&self) -> MetricName {
-        MetricName::new("Loss".to_owned())
+        MetricName::new(F::NAME.to_owned())
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: false }.into()
+        let unit = F::UNIT.map(str::to_owned);
+        NumericAttributes { unit, higher_is_better: F::HIGHER_IS_BETTER }.into()
     }
 
     fn update(
@@ -120,132 +186,35 @@ impl Metric for MeanLoss {
             learning_rate: metadata.lr.as_ref().map_or(f64::NAN, |rate| rate.base()),
         };
         self.pending.push((figures.clone(), at));
-        if self.mean.wants(self.pending.len()) {
+        // An epoch's first step alone, so that there is something to show.
+        if self.pending.len() >= TOGETHER || !self.was_read {
             self.read()?;
         }
-        Ok(self.mean.state.compute_update(format(self)))
+        Ok(self.state.compute_update(self.format()))
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
         self.read()?;
-        Ok(self.mean.state.compute_final(format(self)))
+        Ok(self.state.compute_final(self.format()))
     }
 
     fn clear(&mut self) {
+        self.state.reset();
         self.pending.clear();
-        self.mean = Mean::default();
+        self.was_read = false;
     }
 }
 
-/// The share of digits recognised, in percent.
-#[derive(Clone, Default)]
-pub struct MeanAccuracy {
-    mean: Mean,
-    pending: Vec<StepFigures>,
-}
-
-impl MeanAccuracy {
-    fn read(&mut self) -> Result<(), TensorReadError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let pending = std::mem::take(&mut self.pending);
-        let (logits, targets): (Vec<_>, Vec<_>) =
-            pending.into_iter().map(|figures| (figures.logits, figures.targets)).unzip();
-        let (logits, targets) = (Tensor::cat(logits, 0), Tensor::cat(targets, 0));
-        let [images] = targets.dims();
-        let right = logits.argmax(1).reshape([images]).equal(targets).int().sum();
-        let right: f64 = right.try_into_scalar()?;
-        self.mean.add([(100.0 * right / images as f64, images)].into_iter());
-        Ok(())
-    }
-}
-
-impl Metric for MeanAccuracy {
-    type Input = StepFigures;
-
-    fn name(&self) -> MetricName {
-        MetricName::new("Accuracy".to_owned())
-    }
-
-    fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: Some("%".to_owned()), higher_is_better: true }.into()
-    }
-
-    fn update(
-        &mut self,
-        figures: &StepFigures,
-        _: &MetricMetadata,
-    ) -> Result<SerializedEntry, TensorReadError> {
-        self.pending.push(figures.clone());
-        if self.mean.wants(self.pending.len()) {
-            self.read()?;
-        }
-        Ok(self.mean.state.compute_update(format(self).unit("%")))
-    }
-
-    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        self.read()?;
-        Ok(self.mean.state.compute_final(format(self).unit("%")))
-    }
-
-    fn clear(&mut self) {
-        self.pending.clear();
-        self.mean = Mean::default();
-    }
-}
-
-fn format(metric: &impl Metric) -> FormatOptions {
-    FormatOptions::new(metric.name()).precision(2)
-}
-
-/// A mean over images, and over those read last.
-#[derive(Clone, Default)]
-struct Mean {
-    state: NumericMetricState,
-    was_read: bool,
-}
-
-impl Mean {
-    /// Whether so many steps are enough to be read. An epoch's first step is, so that there is
-    /// something to show.
-    fn wants(&self, steps: usize) -> bool {
-        steps >= TOGETHER || !self.was_read
-    }
-
-    fn add(&mut self, read: impl Iterator<Item = (f64, usize)>) {
-        let (sum, images) = read.fold((0.0, 0), |(sum, all), (value, images)| {
-            (sum + value * images as f64, all + images)
-        });
-        self.state.update(sum / images as f64, images);
-        self.was_read = true;
-    }
-}
-
-impl Numeric for MeanLoss {
+impl<F: Figure> Numeric for EpochMean<F> {
     fn value(&self) -> Option<NumericEntry> {
-        Some(self.mean.state.current_value())
+        Some(self.state.current_value())
     }
 
     fn running_value(&self) -> Option<NumericEntry> {
-        Some(self.mean.state.running_value())
+        Some(self.state.running_value())
     }
 
     fn final_value(&self) -> NumericEntry {
-        self.mean.state.final_value()
-    }
-}
-
-impl Numeric for MeanAccuracy {
-    fn value(&self) -> Option<NumericEntry> {
-        Some(self.mean.state.current_value())
-    }
-
-    fn running_value(&self) -> Option<NumericEntry> {
-        Some(self.mean.state.running_value())
-    }
-
-    fn final_value(&self) -> NumericEntry {
-        self.mean.state.final_value()
+        self.state.final_value()
     }
 }

@@ -17,7 +17,7 @@ use super::config::{ConfigError, TrainConfig, TrainOn};
 use super::elders::Elders;
 use super::folder::RunFolder;
 use super::history::{Epoch, History};
-use super::metrics::{Divergence, DivergenceStop, MeanAccuracy, MeanLoss};
+use super::metrics::{Accuracy, Divergence, DivergenceStop, EpochMean, Loss};
 use super::progress::Progress;
 use super::step::Learnable;
 use super::teachers::Teachers;
@@ -232,11 +232,11 @@ impl Run {
 
         let mut training =
             SupervisedTraining::new(self.folder.path(), Arc::new(train.clone()), Arc::new(valid))
-                .metric_train_numeric(MeanAccuracy::default())
-                .metric_train_numeric(MeanLoss::stopping(stop))
+                .metric_train_numeric(EpochMean::<Accuracy>::default())
+                .metric_train_numeric(EpochMean::stopping(stop))
                 .metric_train_numeric(LearningRateMetric::new())
-                .metric_valid_numeric(MeanAccuracy::default())
-                .metric_valid_numeric(MeanLoss::default())
+                .metric_valid_numeric(EpochMean::<Accuracy>::default())
+                .metric_valid_numeric(EpochMean::<Loss>::default())
                 .with_metric_logger(EpochMeans::default())
                 .with_application_logger(None)
                 .with_checkpointing_strategy(epoch_end)
