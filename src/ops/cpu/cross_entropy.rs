@@ -29,25 +29,29 @@ fn loss_and_gradient<B: OnCpu>(
         assert!(target < classes, "a target is below the number of classes, {classes}");
         // ln p = z - largest - ln Σ exp(z - largest): no exponential overflows.
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut total = 0.0;
-        let mut all = 0.0;
-        let right = row[target] - largest;
+        // Sums in f64: where the answer is sure, the total is 1 and a trace that f32 would round away.
+        let (mut total, mut all) = (0.0, 0.0);
+        let right = f64::from(row[target] - largest);
         for value in row.iter_mut() {
             *value -= largest;
-            all += *value;
+            all += f64::from(*value);
             *value = value.exp();
-            total += *value;
+            total += f64::from(*value);
         }
-        let log_total = total.ln();
+        let log_total = f64::ln(total);
         // Each class has the target `spread`, the right one 1 - smoothing more.
-        sum -=
-            (1.0 - smoothing) * (right - log_total) + spread * (all - classes as f32 * log_total);
+        sum -= f64::from(1.0 - smoothing) * (right - log_total)
+            + f64::from(spread) * (all - classes as f64 * log_total);
+        let total = total as f32;
         for value in row.iter_mut() {
             *value = (*value / total - spread) * mean;
         }
         row[target] -= (1.0 - smoothing) * mean;
     }
-    [B::tensor(vec![sum * mean], [1], &device), B::tensor(slopes, [n, classes], &device)]
+    [
+        B::tensor(vec![(sum / n as f64) as f32], [1], &device),
+        B::tensor(slopes, [n, classes], &device),
+    ]
 }
 
 /// The mean loss `[1]`.
