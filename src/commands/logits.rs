@@ -23,9 +23,7 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     }
     say("A wrong digit's logit grows, the other nine are 0: the loss is about that logit.\n")?;
     table(&forms.wrong)?;
-    say(
-        "\nThe right digit's logit grows: f32 rounds 1 + ε to 1, in whatever way it is computed.\n",
-    )?;
+    say("\nThe right digit's logit grows: f32 rounds 1 + ε to 1; sums in f64 do so later.\n")?;
     table(&forms.right)?;
     say(format_args!("\nplot: {}", plot.display()))?;
     Ok(ExitCode::SUCCESS)

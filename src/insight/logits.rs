@@ -8,8 +8,9 @@
 //!   digits, and below e^−104 it is 0, whose logarithm is infinite;
 //! - **exp, divide, log**, the textbook's formula as it stands: e^z is infinite from z = 88.73 on.
 //!
-//! Where the growing logit is the right digit's, the loss is ln(1 + 9 e^−z), and all three lose it in
-//! rounding 1 + ε to 1. That is f32's limit and no harm: the gradient there is as small.
+//! Where the growing logit is the right digit's, the loss is ln(1 + 9 e^−z), and f32 loses it in rounding
+//! 1 + ε to 1: later from logits on the CPU, whose sums are taken in f64. It is no harm: the gradient
+//! there is as small.
 
 use burn::tensor::{Device, Int, Tensor, TensorReadError, activation};
 use serde::Serialize;

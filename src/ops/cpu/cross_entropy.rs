@@ -42,11 +42,13 @@ fn loss_and_gradient<B: OnCpu>(
         // Each class has the target `spread`, the right one 1 - smoothing more.
         sum -= f64::from(1.0 - smoothing) * (right - log_total)
             + f64::from(spread) * (all - classes as f64 * log_total);
+        // p − 1 in f64 too, or it would be 0 where p is nearly 1.
+        let short = (f64::from(row[target]) / total - f64::from(1.0 - smoothing)) as f32;
         let total = total as f32;
         for value in row.iter_mut() {
             *value = (*value / total - spread) * mean;
         }
-        row[target] -= (1.0 - smoothing) * mean;
+        row[target] = (short - spread) * mean;
     }
     [
         B::tensor(vec![(sum / n as f64) as f32], [1], &device),
