@@ -19,7 +19,7 @@ use burn_digits::model::{ModelConfig, PIXELS};
 use burn_digits::ops;
 use burn_digits::picture;
 use burn_digits::train::step::Learnable;
-use burn_digits::train::{Audience, Run, TrainConfig, optimizer};
+use burn_digits::train::{Audience, Outcome, Run, TrainConfig, TrainOn, optimizer};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -173,8 +173,9 @@ fn epoch(bencher: Bencher, backend: Backend) {
     let data = training_images();
     let config = TrainConfig {
         epochs: 1,
+        warm_up_epochs: 0.0,
         batch_size: BATCH,
-        train_on: burn_digits::train::TrainOn::All,
+        train_on: TrainOn::All,
         ..TrainConfig::default()
     };
     let folder = tempfile::tempdir().expect("there is room for a run");
@@ -182,7 +183,8 @@ fn epoch(bencher: Bencher, backend: Backend) {
     bencher.counter(ItemsCount::new(data.digits.len())).bench_local(|| {
         runs += 1;
         let run = Run::create(&folder.path().join(runs.to_string()), config.clone(), &data);
-        run.and_then(|run| run.train(&device, Audience::quiet(|_| ()))).map(|_| ())
+        let outcome = run.and_then(|run| run.train(&device, Audience::quiet(|_| ())));
+        assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{:?}", outcome.err());
     });
 }
 

@@ -31,7 +31,7 @@ from mnist import images
 x = images()[:10_000]
 
 
-def best(run, repeats):
+def median(run, repeats):
     """The median of some repeats: seconds."""
     run()
     times = []
@@ -42,6 +42,6 @@ def best(run, repeats):
     return sorted(times)[len(times) // 2]
 
 
-many = best(lambda: session.run(None, {name: x}), 20)
-one = best(lambda: session.run(None, {name: x[:1]}), 3000)
+many = median(lambda: session.run(None, {name: x}), 20)
+one = median(lambda: session.run(None, {name: x[:1]}), 3000)
 print(json.dumps({"images_per_second": len(x) / many, "one_us": one * 1e6}))

@@ -174,7 +174,6 @@ impl Distorter {
     /// cos = (1 - t²)/(1 + t²) and sin = 2t/(1 + t²) are then plain arithmetic
     /// and equal on every machine, which a library's sine need not be. Up to
     /// 15° the angle is as good as uniform, its density even to within 2 %.
-    #[inline(always)]
     fn draw_affine(&self, draws: &mut Draws) -> Affine {
         let Distortions { scale, shear, shift, .. } = self.strengths;
         let [turn, slant] = draws.pair();
