@@ -125,7 +125,7 @@ fn batch_distorted(bencher: Bencher) {
 fn batches(bencher: Bencher, distortions: Option<Distortions>) {
     let mut loader = loader(training_images().digits, &burn_digits::backend::cpu());
     if let Some(distortions) = distortions {
-        let distorter = Distorter::new(&distortions).expect("the defaults are in range");
+        let distorter = Distorter::new(&distortions, 10).expect("the defaults are in range");
         loader = loader.with_distortions(distorter, 1);
     }
     let mut epoch = loader.iter();
@@ -142,7 +142,7 @@ fn batches(bencher: Bencher, distortions: Option<Distortions>) {
 #[divan::bench]
 fn distortion(bencher: Bencher) {
     let digits = training_images().digits;
-    let distorter = Distorter::new(&Distortions::default()).expect("the defaults are in range");
+    let distorter = Distorter::new(&Distortions::default(), 10).expect("the defaults are in range");
     let mut out = [0.0; PIXELS];
     let mut epoch = 0;
     bencher.bench_local(|| {

@@ -10,15 +10,18 @@
 //! Digit Recognition", Neural Computation 22, 2010).
 //!
 //! [`Distortions`] says how strong they are, [`Distorter`] makes them. What a
-//! picture becomes is a function of (seed, epoch, index) and nothing else.
+//! picture becomes is a function of (seed, epoch, index) and the length of the
+//! run, and of nothing else.
 
 mod draws;
 mod elastic;
+mod strengths;
 
 use draws::Draws;
-use elastic::{Elastic, Field, MIN_SIGMA, WIDE};
+use elastic::{Elastic, Field, WIDE};
 use pulp::{Arch, Simd, WithSimd};
-use serde::{Deserialize, Serialize};
+
+pub use strengths::Distortions;
 
 /// Pixels along one side of a picture.
 const SIDE: usize = 28;
@@ -32,106 +35,28 @@ const STRIDE: usize = 32;
 /// The picture's first pixel in the padded picture.
 const ORIGIN: usize = STRIDE + 1;
 
-/// How strongly pictures are distorted in training; zero switches a kind off.
-///
-/// Every picture draws its own values, uniformly between minus and plus the
-/// strength given here. The defaults were chosen on the 5,000 validation images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Distortions {
-    /// Largest turn either way, in degrees, 0 to 45.
-    pub rotation: f32,
-    /// Largest change of width and, drawn separately, of height, as a share of
-    /// it, 0 to 0.5: at 0.15 a digit becomes up to 15 % wider or narrower.
-    pub scale: f32,
-    /// Largest slant, as pixels moved sideways per pixel of height, 0 to 1.
-    pub shear: f32,
-    /// Largest move along each axis, in pixels, 0 to 8.
-    pub shift: f32,
-    /// Root mean square, over pixels and pictures, of the elastic displacement
-    /// along each axis, in pixels, 0 to 4.
-    pub elastic: f32,
-    /// Smoothness of the elastic displacement, in pixels, 1.25 to 28: the
-    /// standard deviation of the Gaussian that would smooth it alike.
-    pub elastic_sigma: f32,
-    /// Largest change of stroke thickness, 0 to 1: at 1 the strokes may gain
-    /// or lose one whole pixel on each side, below that a share of it.
-    pub thickness: f32,
-}
-
-impl Default for Distortions {
-    fn default() -> Self {
-        Self {
-            rotation: 10.0,
-            scale: 0.12,
-            shear: 0.15,
-            shift: 0.7,
-            elastic: 1.2,
-            elastic_sigma: 4.0,
-            thickness: 0.2,
-        }
-    }
-}
-
-impl Distortions {
-    /// No distortion at all: pictures stay as they are.
-    pub fn none() -> Self {
-        Self {
-            rotation: 0.0,
-            scale: 0.0,
-            shear: 0.0,
-            shift: 0.0,
-            elastic: 0.0,
-            thickness: 0.0,
-            ..Self::default()
-        }
-    }
-
-    /// Checks every strength against its range.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that names the first value out of range and the range.
-    pub fn check(&self) -> Result<(), String> {
-        let ranges = [
-            ("rotation", self.rotation, 0.0, 45.0, " degrees"),
-            ("scale", self.scale, 0.0, 0.5, ""),
-            ("shear", self.shear, 0.0, 1.0, ""),
-            ("shift", self.shift, 0.0, 8.0, " pixels"),
-            ("elastic", self.elastic, 0.0, 4.0, " pixels"),
-            ("elastic_sigma", self.elastic_sigma, MIN_SIGMA, 28.0, " pixels"),
-            ("thickness", self.thickness, 0.0, 1.0, ""),
-        ];
-        for (name, value, least, most, unit) in ranges {
-            if !(least..=most).contains(&value) {
-                return Err(format!(
-                    "the distortion `{name}` is {value}, but must be between {least} and {most}{unit}"
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Distorts pictures; shared freely between threads.
 #[derive(Debug, Clone)]
 pub struct Distorter {
     strengths: Distortions,
+    /// Epochs of the run.
+    epochs: usize,
     /// Tangent of half the largest turn.
     half_turn: f32,
     elastic: Option<Elastic>,
 }
 
 impl Distorter {
-    /// Prepares the tables for these strengths.
+    /// Prepares the tables for these strengths, in a run of so many epochs.
     ///
     /// # Errors
     ///
     /// What [`Distortions::check`] has to say about them.
-    pub fn new(strengths: &Distortions) -> Result<Self, String> {
+    pub fn new(strengths: &Distortions, epochs: usize) -> Result<Self, String> {
         strengths.check()?;
         Ok(Self {
             strengths: strengths.clone(),
+            epochs,
             half_turn: (strengths.rotation.to_radians() / 2.0).tan(),
             elastic: (strengths.elastic > 0.0)
                 .then(|| Elastic::new(strengths.elastic_sigma, strengths.elastic)),
@@ -151,12 +76,14 @@ impl Distorter {
         index: u64,
     ) {
         let draws = &mut Draws::new(seed, epoch, index);
-        let affine = self.draw_affine(draws);
-        let thicker = draws.pair()[0] * self.strengths.thickness;
+        let share = self.strengths.share(epoch, self.epochs);
+        let affine = self.draw_affine(draws, share);
+        let thicker = draws.pair()[0] * self.strengths.thickness * share;
         let mut padded = [0.0; PADDED];
         let mut places = Places::default();
         Arch::new().dispatch(Preparation {
             distorter: self,
+            share,
             source,
             thicker,
             affine,
@@ -168,18 +95,19 @@ impl Distorter {
     }
 
     /// Draws the map from a pixel of the distorted picture to the place in the
-    /// source that it shows.
+    /// source that it shows, with a share of the strengths.
     ///
     /// The turn is drawn as t, the tangent of half the angle, because
     /// cos = (1 - t²)/(1 + t²) and sin = 2t/(1 + t²) are then plain arithmetic
     /// and equal on every machine, which a library's sine need not be. Up to
     /// 15° the angle is as good as uniform, its density even to within 2 %.
-    fn draw_affine(&self, draws: &mut Draws) -> Affine {
+    fn draw_affine(&self, draws: &mut Draws, share: f32) -> Affine {
         let Distortions { scale, shear, shift, .. } = self.strengths;
+        let [scale, shear, shift] = [scale, shear, shift].map(|strength| strength * share);
         let [turn, slant] = draws.pair();
         let [wide, high] = draws.pair();
         let [right, down] = draws.pair();
-        let t = turn * self.half_turn;
+        let t = turn * self.half_turn * share;
         let (cos, sin) = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t));
         let (wide, high) = (1.0 / (1.0 + wide * scale), 1.0 / (1.0 + high * scale));
         let slant = slant * shear;
@@ -207,6 +135,7 @@ struct Affine {
 /// A type of its own, because a closure of this size would not be inlined into those versions.
 struct Preparation<'a> {
     distorter: &'a Distorter,
+    share: f32,
     source: &'a [u8; PIXELS],
     thicker: f32,
     affine: Affine,
@@ -220,10 +149,11 @@ impl WithSimd for Preparation<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { distorter, source, thicker, affine, draws, padded, places } = self;
+        let Self { distorter, share, source, thicker, affine, draws, padded, places } = self;
         pad(source, thicker, padded);
+        sharpen(padded, distorter.strengths.sharpen);
         if let Some(elastic) = &distorter.elastic {
-            elastic.draw(draws, [&mut places.right, &mut places.below]);
+            elastic.draw(draws, share, [&mut places.right, &mut places.below]);
         }
         places.find(&affine);
     }
@@ -262,6 +192,31 @@ fn pad(source: &[u8; PIXELS], thicker: f32, padded: &mut [f32; PADDED]) {
         for x in 0..WIDE {
             let (here, target) = (f32::from(here[x]), f32::from(target[x]));
             values[x] = (here + share * (target - here)) / 255.0;
+        }
+        padded[start..start + SIDE].copy_from_slice(&values[..SIDE]);
+    }
+}
+
+/// Adds to each pixel `strength` times its difference from each of its four
+/// neighbours, within [0, 1].
+#[inline(always)]
+fn sharpen(padded: &mut [f32; PADDED], strength: f32) {
+    if strength == 0.0 {
+        return;
+    }
+    let blurred = *padded;
+    for row in 0..SIDE {
+        let start = ORIGIN + row * STRIDE;
+        let near = |offset: usize| -> &[f32; WIDE] {
+            let start = start + offset - STRIDE;
+            blurred[start..start + WIDE].try_into().expect("32 pixels")
+        };
+        let here = near(STRIDE);
+        let [above, left, right, below] = [0, STRIDE - 1, STRIDE + 1, 2 * STRIDE].map(near);
+        let mut values = [0.0; WIDE];
+        for x in 0..WIDE {
+            let around = (left[x] + right[x]) + (above[x] + below[x]);
+            values[x] = (here[x] + strength * (4.0 * here[x] - around)).clamp(0.0, 1.0);
         }
         padded[start..start + SIDE].copy_from_slice(&values[..SIDE]);
     }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::model::PIXELS;
+
 /// Deeper than any tensor of this model: `[n, 28, 28, 1]`.
 const DEEPEST: usize = 4;
 
@@ -85,6 +87,10 @@ impl Level<'_> {
         self.leaf()?;
         if !self.into.texts.is_empty() {
             return Err(E::custom("the array mixes numbers and strings"));
+        }
+        if self.into.numbers.is_empty() {
+            // A whole picture at once, not in ten steps of growth.
+            self.into.numbers.reserve(PIXELS);
         }
         self.into.numbers.push(number as f32);
         Ok(())

@@ -207,7 +207,8 @@ impl Run {
         };
         let mut train = loader(&self.train, order);
         if let Some(distortions) = &config.distortions {
-            let distorter = Distorter::new(distortions).map_err(ConfigError::Distortion)?;
+            let distorter =
+                Distorter::new(distortions, config.epochs).map_err(ConfigError::Distortion)?;
             train = train.with_distortions(distorter, config.seed);
         }
         let valid = loader(&self.valid, Order::Stored);

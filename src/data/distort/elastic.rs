@@ -67,9 +67,10 @@ impl Elastic {
         Self { knots: cells + 3, columns, rows, amplitude }
     }
 
-    /// Draws a displacement along x and one along y for every pixel.
+    /// Draws a displacement along x and one along y for every pixel, with a share of the strength.
     #[inline(always)]
-    pub(super) fn draw(&self, draws: &mut Draws, fields: [&mut Field; 2]) {
+    pub(super) fn draw(&self, draws: &mut Draws, share: f32, fields: [&mut Field; 2]) {
+        let amplitude = self.amplitude * share;
         let mut along_x = [[[0.0; WIDE]; 2]; MAX_KNOTS];
         for knot_row in &mut along_x[..self.knots] {
             // Sums of this loop's own, which stay in registers.
@@ -77,7 +78,7 @@ impl Elastic {
             for column in &self.columns[..self.knots] {
                 let values = draws.pair();
                 for (sums, value) in sums.iter_mut().zip(values) {
-                    let value = value * self.amplitude;
+                    let value = value * amplitude;
                     for x in 0..WIDE {
                         sums[x] += value * column[x];
                     }
@@ -117,7 +118,7 @@ mod tests {
         (0..count).flat_map(move |index| {
             let mut fields = [[[0.0; WIDE]; SIDE]; 2];
             let [x, y] = &mut fields;
-            elastic.draw(&mut Draws::new(5, 0, index), [x, y]);
+            elastic.draw(&mut Draws::new(5, 0, index), 1.0, [x, y]);
             fields.map(|field| field.map(|row| std::array::from_fn(|x| row[x])))
         })
     }

@@ -1,5 +1,6 @@
 //! What distorted pictures must be like, whatever the strengths.
 
+use super::elastic::MIN_SIGMA;
 use super::*;
 
 /// A stroke in the middle of the picture, drawn by formula: a ring.
@@ -19,7 +20,7 @@ fn dot(x: usize, y: usize) -> [u8; PIXELS] {
 
 fn distorted(strengths: &Distortions, source: &[u8; PIXELS], index: u64) -> [f32; PIXELS] {
     let mut out = [-1.0; PIXELS];
-    let distorter = Distorter::new(strengths).expect("strengths in range");
+    let distorter = Distorter::new(strengths, 10).expect("strengths in range");
     distorter.apply(source, &mut out, 7, 3, index);
     out
 }
@@ -92,7 +93,7 @@ fn what_leaves_the_picture_is_gone() {
 
 #[test]
 fn the_same_seed_epoch_and_index_give_the_same_bits() {
-    let distorter = Distorter::new(&Distortions::default()).expect("defaults in range");
+    let distorter = Distorter::new(&Distortions::default(), 10).expect("defaults in range");
     let make = |seed, epoch, index| {
         let mut out = [0.0; PIXELS];
         distorter.apply(&ring(), &mut out, seed, epoch, index);
@@ -115,6 +116,8 @@ fn pixels_stay_between_zero_and_one_at_full_strength() {
         elastic: 4.0,
         elastic_sigma: MIN_SIGMA,
         thickness: 1.0,
+        sharpen: 0.25,
+        ..Distortions::default()
     };
     for index in 0..300 {
         for picture in [ring(), [255; PIXELS]] {
@@ -144,6 +147,42 @@ fn thicker_strokes_have_more_ink_and_thinner_ones_less() {
     let pixels = |thicker| ink(&padded(&bar, thicker)).round();
     assert_eq!([pixels(-1.0), pixels(-0.5), pixels(0.0)], [36.0, 58.0, 80.0]);
     assert_eq!([pixels(0.5), pixels(1.0)], [104.0, 128.0]);
+}
+
+#[test]
+fn sharpening_adds_to_a_pixel_its_difference_from_its_neighbours() {
+    // A dot of 100 on a ground of 50, sharpened by 0.1: 100 + 0.1 · 4 · 50 = 120, its neighbours
+    // 50 - 0.1 · 50 = 45, and nothing farther away.
+    let mut picture = [50; PIXELS];
+    picture[10 * SIDE + 10] = 100;
+    let mut sharp = padded(&picture, 0.0);
+    sharpen(&mut sharp, 0.1);
+    let grey = |x: usize, y: usize| (sharp[ORIGIN + y * STRIDE + x] * 255.0).round();
+    assert_eq!([grey(10, 10), grey(11, 10), grey(10, 9), grey(11, 11)], [120.0, 45.0, 45.0, 50.0]);
+}
+
+#[test]
+fn strengths_shrink_in_the_last_part_of_a_run_as_far_as_asked() {
+    // 10 epochs, from 0.6 of them down to 0.4: the first six at full strength, then 0.15 less each.
+    let strengths = Distortions { anneal_from: 0.6, anneal_to: 0.4, ..Distortions::default() };
+    let shares = [1, 6, 7, 8, 9, 10, 11].map(|epoch| strengths.share(epoch, 10));
+    let expected: [f32; 7] = [1.0, 1.0, 0.85, 0.7, 0.55, 0.4, 0.4];
+    assert!(shares.iter().zip(expected).all(|(share, expected)| (share - expected).abs() < 1e-6));
+    let never = Distortions { anneal_from: 1.0, anneal_to: 0.0, ..strengths };
+    assert_eq!(never.share(10, 10), 1.0);
+
+    // A dot 10 pixels from the centre moves by at most 10 · 0.2618 = 2.6 pixels in a turn of up to
+    // 15°, and by 0.4 of that at the end.
+    let turns = Distortions { rotation: 15.0, anneal_to: 0.4, ..Distortions::none() };
+    let distorter = Distorter::new(&turns, 10).expect("strengths in range");
+    let farthest = (0..500).map(|index| {
+        let mut out = [0.0; PIXELS];
+        distorter.apply(&dot(23, 13), &mut out, 7, 10, index);
+        let moved = (0..PIXELS).map(|i| out[i] * ((i / SIDE) as f32 - 13.0));
+        (moved.sum::<f32>() / ink(&out)).abs()
+    });
+    let farthest = farthest.fold(0.0, f32::max);
+    assert!((0.8..1.1).contains(&farthest), "{farthest}");
 }
 
 #[test]
