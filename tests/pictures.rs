@@ -145,6 +145,20 @@ fn what_announces_more_than_256_mb_is_refused_from_its_header() {
 }
 
 #[test]
+fn a_jpeg_with_fewer_bits_than_blocks_of_pixels_is_refused_and_not_made_up() {
+    // 12,000 × 12,000 pixels are 144 MB, which is allowed, and 2,250,000 blocks of 8 × 8, whose bits
+    // would take 281,250 bytes.
+    let mut jpeg = fixture("grey.jpg");
+    let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    let size = &mut jpeg[frame + 5..frame + 9];
+    size[..2].copy_from_slice(&12_000u16.to_be_bytes());
+    size[2..].copy_from_slice(&12_000u16.to_be_bytes());
+    assert!(jpeg.len() < 281_250);
+    let error = picture::from_bytes(&jpeg).unwrap_err().to_string();
+    assert!(error.contains("too few bytes for a JPEG image of 12000 × 12000 pixels"), "{error}");
+}
+
+#[test]
 fn a_picture_without_width_or_height_is_refused() {
     for bytes in [png_header(0, 28, 8, 0), b"P5 0 28 255\n".to_vec(), b"P5 28 0 255\n".to_vec(), {
         let mut bmp = fixture("rgb.bmp");

@@ -67,8 +67,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
         let limit = (decoded as f64 * (MAX_PEAK as f64 / peak as f64)) as u64;
         return Err(PictureError::TooLarge { width, height, bytes: decoded, limit });
     }
-    if jpeg.is_some_and(|jpeg| !jpeg.has_end) {
-        return Err(PictureError::Damaged("the JPEG image has no end".to_owned()));
+    if let Some(jpeg) = jpeg {
+        if !jpeg.has_end {
+            return Err(PictureError::Damaged("the JPEG image has no end".to_owned()));
+        }
+        // Each block of 8 × 8 pixels takes a bit at the least. The decoder makes up those that are
+        // not there, 190 million pixels from 472 bytes.
+        let bits = 8 * bytes.len() as u64;
+        if u64::from(width) * u64::from(height) > 64 * bits {
+            let reason = format!("too few bytes for a JPEG image of {width} × {height} pixels");
+            return Err(PictureError::Damaged(reason));
+        }
     }
     // A broken EXIF block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

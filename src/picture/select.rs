@@ -68,14 +68,25 @@ fn heaviest(ink: &Plane) -> Option<(Plane, Piece)> {
     kept[main] = true;
     let main = pieces[main];
     let near = ((main.side() as f32 * NEAR) as usize).max(2);
-    let belongs = |piece: &Piece, kept: &[bool]| {
+    let may_belong = |piece: &Piece| {
         piece.mass >= SPECK * main.mass
             && piece.peak >= 0.4
             && (main.touches_edge || !piece.touches_edge)
-            && pieces.iter().zip(kept).any(|(p, &kept)| kept && p.gap(piece) <= near)
     };
-    while let Some(more) = (0..pieces.len()).find(|&i| !kept[i] && belongs(&pieces[i], &kept)) {
-        kept[more] = true;
+    let mut others: Vec<_> =
+        (0..pieces.len()).filter(|&i| !kept[i] && may_belong(&pieces[i])).collect();
+    // Each piece that joins is held against those that are left, once: a sheet of dots has
+    // thousands.
+    let mut joined = vec![main];
+    while let Some(newest) = joined.pop() {
+        others.retain(|&i| {
+            let joins = newest.gap(&pieces[i]) <= near;
+            if joins {
+                kept[i] = true;
+                joined.push(pieces[i]);
+            }
+            !joins
+        });
     }
     let values =
         ink.values.iter().zip(&labels).map(|(&value, &label)| {

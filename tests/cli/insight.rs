@@ -194,10 +194,10 @@ fn the_shipped_model_is_reported_with_its_surest_mistakes_on_a_page_that_renders
     let page = folder.path().join("report.html");
     burn_digits().args(["report", "shipped", "--out"]).arg(&page).assert().success();
     let html = fs::read_to_string(&page).unwrap();
-    assert_eq!(html.matches("<figcaption><b>").count(), 50);
-    assert!(
-        html.contains("51</b><span>errors") || html.contains("50</b>") || html.contains("52</b>")
-    );
+    // 44, as the model's card states; one more or less where the CPU adds in another order.
+    let shown = html.matches("<figcaption><b>").count();
+    assert!((43..=45).contains(&shown), "{shown} mistakes");
+    assert!(html.contains(&format!("{shown}</b><span>errors")));
     renders(&page, &folder.path().join("screenshots"));
 }
 
