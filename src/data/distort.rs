@@ -174,12 +174,7 @@ fn pad(source: &[u8; PIXELS], thicker: f32, padded: &mut [f32; PADDED]) {
     let share = thicker.abs();
     for row in 0..SIDE {
         let start = ORIGIN + row * STRIDE;
-        let near = |offset: usize| -> &[u8; WIDE] {
-            let start = start + offset - STRIDE;
-            bytes[start..start + WIDE].try_into().expect("32 bytes")
-        };
-        let here = near(STRIDE);
-        let [above, left, right, below] = [0, STRIDE - 1, STRIDE + 1, 2 * STRIDE].map(near);
+        let [here, above, left, right, below] = neighbourhood(&bytes, row);
         let mut target = [0u8; WIDE];
         for x in 0..WIDE {
             target[x] = if thicker > 0.0 {
@@ -197,6 +192,16 @@ fn pad(source: &[u8; PIXELS], thicker: f32, padded: &mut [f32; PADDED]) {
     }
 }
 
+/// A row of the padded picture, and the rows of what lies above, left, right and below of its pixels.
+#[inline(always)]
+fn neighbourhood<T>(padded: &[T; PADDED], row: usize) -> [&[T; WIDE]; 5] {
+    let start = ORIGIN + row * STRIDE - STRIDE;
+    [STRIDE, 0, STRIDE - 1, STRIDE + 1, 2 * STRIDE].map(|offset| {
+        let near = start + offset..start + offset + WIDE;
+        padded[near].try_into().expect("a row's width")
+    })
+}
+
 /// Adds to each pixel `strength` times its difference from each of its four
 /// neighbours, within [0, 1].
 #[inline(always)]
@@ -207,12 +212,7 @@ fn sharpen(padded: &mut [f32; PADDED], strength: f32) {
     let blurred = *padded;
     for row in 0..SIDE {
         let start = ORIGIN + row * STRIDE;
-        let near = |offset: usize| -> &[f32; WIDE] {
-            let start = start + offset - STRIDE;
-            blurred[start..start + WIDE].try_into().expect("32 pixels")
-        };
-        let here = near(STRIDE);
-        let [above, left, right, below] = [0, STRIDE - 1, STRIDE + 1, 2 * STRIDE].map(near);
+        let [here, above, left, right, below] = neighbourhood(&blurred, row);
         let mut values = [0.0; WIDE];
         for x in 0..WIDE {
             let around = (left[x] + right[x]) + (above[x] + below[x]);
