@@ -111,6 +111,12 @@ pub struct TrainArgs {
     /// Share of each target that is spread over all digits.
     #[arg(long, value_name = "X")]
     pub label_smoothing: Option<f32>,
+    /// Add so many digits drawn in styles rare in MNIST.
+    #[arg(long, value_name = "N")]
+    pub drawn_digits: Option<usize>,
+    /// Add so many pictures of letters, signs and scribbles, to be unsure of.
+    #[arg(long, value_name = "N")]
+    pub non_digits: Option<usize>,
     /// What stands between the layers.
     #[arg(long, value_name = "NAME")]
     pub activation: Option<HiddenActivation>,
@@ -150,9 +156,8 @@ pub struct TrainArgs {
     /// Go on with an interrupted run, by its own configuration.
     #[arg(long, value_name = "DIR", conflicts_with_all = [
         "epochs", "batch_size", "learning_rate", "schedule", "warm_up_epochs", "optimizer",
-        "weight_decay", "label_smoothing", "activation", "hidden", "distort", "seed", "train_on", "limit",
-        "early_stopping", "config", "out",
-        "from", "teacher",
+        "weight_decay", "label_smoothing", "drawn_digits", "non_digits", "activation", "hidden", "distort",
+        "seed", "train_on", "limit", "early_stopping", "config", "out", "from", "teacher",
     ])]
     pub resume: Option<PathBuf>,
     /// A folder with the four IDX files; otherwise MNIST, bundled, cached or downloaded.

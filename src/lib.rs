@@ -17,7 +17,7 @@
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
 //! | [`picture`] | any image file to MNIST's 28×28 convention |
-//! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, batches whose order is a function of (seed, epoch) |
+//! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, pictures drawn with a pen, batches whose order is a function of (seed, epoch) |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
 //! | [`ops`] | a layer, the loss and a step of Adam as one operation each on the CPU, beside their plain twins |
 //! | [`backend`] | the Burn devices this build offers, and choosing one |

@@ -6,6 +6,7 @@ mod common;
 use burn::data::dataloader::DataLoader;
 use burn::module::{Module, Param};
 use burn::nn::activation::{Activation, ActivationConfig};
+use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, AdamWState, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -116,22 +117,38 @@ fn an_input_that_others_hold_keeps_its_values_through_the_backward_pass() {
     }
 }
 
+/// Burn's own loss, for targets that are digits.
+fn burns_loss(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: f32) -> Tensor<1> {
+    CrossEntropyLossConfig::new()
+        .with_logits(true)
+        .with_smoothing((smoothing > 0.0).then_some(smoothing))
+        .init(&targets.device())
+        .forward(logits, targets)
+}
+
 #[test]
 fn the_loss_and_its_gradient_are_burns_with_and_without_smoothing() {
+    type Loss = fn(Tensor<2>, Tensor<1, Int>, f32) -> Tensor<1>;
     for (backend, device) in common::devices() {
         let device = device.autodiff();
-        let targets = Tensor::<1, Int>::arange(0..37, &device) % 10;
         for smoothing in [0.0, 0.1] {
-            let run = |twin: fn(Tensor<2>, Tensor<1, Int>, f32) -> Tensor<1>| {
+            let run = |loss: Loss, labels| {
+                let targets = Tensor::<1, Int>::arange(0..37, &device) % labels;
                 let logits = (scattered([37, 10], 5, &device) * 20.0).require_grad();
-                let loss = twin(logits.clone(), targets.clone(), smoothing);
+                let loss = loss(logits.clone(), targets, smoothing);
                 // The loss need not be the last operation: a factor of 3 passes through.
                 (loss.clone().inner(), logits.grad(&(loss * 3.0).backward()).unwrap())
             };
-            let (ours, our_gradient) = run(ops::cross_entropy);
-            let (plain, plain_gradient) = run(plain::cross_entropy);
-            agree(ours, plain, &format!("{backend} {smoothing} loss"));
-            agree(our_gradient, plain_gradient, &format!("{backend} {smoothing} gradient"));
+            // Burn's has no target for what is no digit; the twins have one after 9.
+            for (name, one, labels, other) in [
+                ("ours", ops::cross_entropy as Loss, 10, burns_loss as Loss),
+                ("plain", plain::cross_entropy, 10, burns_loss),
+                ("none among them", ops::cross_entropy, 11, plain::cross_entropy),
+            ] {
+                let [(loss, gradient), (expected, slope)] = [run(one, labels), run(other, labels)];
+                agree(loss, expected, &format!("{backend} {smoothing} {name} loss"));
+                agree(gradient, slope, &format!("{backend} {smoothing} {name} gradient"));
+            }
         }
     }
 }

@@ -114,6 +114,8 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     set(&mut config.optimizer, &args.optimizer);
     set(&mut config.weight_decay, &args.weight_decay);
     set(&mut config.label_smoothing, &args.label_smoothing);
+    set(&mut config.drawn_digits, &args.drawn_digits);
+    set(&mut config.non_digits, &args.non_digits);
     set(&mut config.seed, &args.seed);
     set(&mut config.train_on, &args.train_on);
     set(&mut config.model.activation, &args.activation);

@@ -24,7 +24,7 @@ use crate::model::PIXELS;
 pub struct Batch {
     /// Pixels `[n, 784]` in [0, 1], ink bright.
     pub images: Tensor<2>,
-    /// Digits `[n]`, 0 to 9.
+    /// Digits `[n]`, 0 to 9, or [`NO_DIGIT`](super::drawn::NO_DIGIT).
     pub targets: Tensor<1, Int>,
 }
 

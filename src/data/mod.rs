@@ -5,10 +5,12 @@
 //! - [`idx`] reads the format, strictly.
 //! - [`Digits`] holds labelled pictures, as a Burn [`Dataset`] of [`MnistItem`]s and as plain bytes.
 //! - [`distort`] makes other pictures of the same digits, for training.
+//! - [`drawn`] draws digits in rare styles, and what is none, for training.
 //! - [`loader`] turns them into batches `[n, 784]` in [0, 1], in an order that is a function of
 //!   (seed, epoch) alone.
 
 pub mod distort;
+pub mod drawn;
 pub mod idx;
 pub mod loader;
 pub mod source;
@@ -70,7 +72,7 @@ impl Digits {
         self.pixels(index).iter().map(|&byte| loader::unit(byte))
     }
 
-    /// The labels of all pictures, 0 to 9.
+    /// The labels of all pictures, 0 to 9, or [`drawn::NO_DIGIT`].
     pub fn labels(&self) -> &[u8] {
         &self.labels[self.first..self.first + self.len]
     }
@@ -90,6 +92,18 @@ impl Digits {
         let valid = VALIDATION.min(self.len / 12);
         let train = self.len - valid;
         (self.slice(0, train), self.slice(train, valid))
+    }
+
+    /// These and then others, in memory of their own.
+    pub fn and(&self, others: &Self) -> Self {
+        let pixels = |digits: &Self| {
+            let range = PIXELS * digits.first..PIXELS * (digits.first + digits.len);
+            digits.pixels[range].to_vec()
+        };
+        Self::new(
+            [pixels(self), pixels(others)].concat(),
+            [self.labels(), others.labels()].concat(),
+        )
     }
 
     /// A copy as Burn's in-memory data set.

@@ -41,12 +41,13 @@ pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> 
 }
 
 /// The mean of −Σ tⱼ ln softmax(logits)ⱼ over the batch, `[1]`, where the targets t are one-hot or
-/// smoothed: (1 − smoothing) · one-hot + smoothing / classes.
+/// smoothed: (1 − smoothing) · one-hot + smoothing / classes. The target `classes`, one after the last
+/// class, stands for none of them: all classes alike, 1 / classes each.
 ///
 /// Computed from the largest logit down, so that none is too large for it.
 ///
 /// # Panics
-/// If a target is no class.
+/// If a target is above `classes`.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: f32) -> Tensor<1> {
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     if cpu::has(&logits) {

@@ -3,8 +3,8 @@
 
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, AdamWState, Optimizer};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
 /// [`super::linear`].
@@ -18,11 +18,13 @@ pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> 
 
 /// [`super::cross_entropy`].
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: f32) -> Tensor<1> {
-    CrossEntropyLossConfig::new()
-        .with_logits(true)
-        .with_smoothing((smoothing > 0.0).then_some(smoothing))
-        .init(&targets.device())
-        .forward(logits, targets)
+    let [n, classes] = logits.dims();
+    // A column more for the target that is no class, taken off again: its row is then all zeros.
+    let one_hot = targets.one_hot::<2>(classes + 1).float().slice([0..n, 0..classes]);
+    let is_none = one_hot.clone().sum_dim(1).neg() + 1.0;
+    let spread = (is_none * (1.0 - smoothing) + smoothing) / classes as f32;
+    let targets = one_hot * (1.0 - smoothing) + spread;
+    (targets * log_softmax(logits, 1)).sum() / -(n as f32)
 }
 
 /// [`super::adam_step`].

@@ -115,6 +115,11 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Share of each target spread evenly over all ten digits, 0 to below 1 (Szegedy et al. 2016).
     pub label_smoothing: f32,
+    /// Digits drawn in styles rare in MNIST that join the training images, 0 to 1,000,000.
+    pub drawn_digits: usize,
+    /// Pictures of letters, signs and scribbles that do, 0 to 1,000,000: all ten digits alike are their
+    /// target.
+    pub non_digits: usize,
     /// Everything random is derived from this.
     pub seed: u64,
     /// Which images train.
@@ -161,6 +166,8 @@ impl Default for TrainConfig {
             optimizer: OptimizerKind::AdamW,
             weight_decay: 0.05,
             label_smoothing: 0.0,
+            drawn_digits: 0,
+            non_digits: 0,
             seed: 1,
             train_on: TrainOn::Split,
             limit: None,
@@ -216,6 +223,9 @@ pub enum ConfigError {
 
 /// So many are far beyond any training, and their steps can be counted.
 const MOST_EPOCHS: usize = 1_000_000;
+
+/// So many take 784 MB.
+const MOST_DRAWN: usize = 1_000_000;
 
 fn require(
     is_right: bool,
@@ -317,6 +327,9 @@ impl TrainConfig {
             self.label_smoothing.to_string(),
             "it must be 0 or more and below 1",
         )?;
+        for (key, drawn) in [("drawn_digits", self.drawn_digits), ("non_digits", self.non_digits)] {
+            require(drawn <= MOST_DRAWN, key, drawn.to_string(), "it must be at most 1,000,000")?;
+        }
         if let Some(teaching) = &self.teacher {
             teaching.check()?;
         }

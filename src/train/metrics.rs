@@ -13,6 +13,8 @@ use burn::train::metric::{
     NumericAttributes, NumericEntry, SerializedEntry,
 };
 
+use crate::data::drawn::NO_DIGIT;
+
 /// Steps whose figures are read at once.
 const TOGETHER: usize = 32;
 
@@ -77,7 +79,7 @@ pub trait Figure: Clone + Send + Sync {
     /// Whether more of it is better.
     const HIGHER_IS_BETTER: bool;
 
-    /// Its mean over the images of these steps, each image weighing the same, and how many they are.
+    /// Its mean over the images that count in these steps, each weighing the same, and how many they are.
     ///
     /// # Errors
     /// If the device fails.
@@ -109,7 +111,7 @@ impl Figure for Loss {
     }
 }
 
-/// The share of digits recognised, in percent.
+/// The share of digits recognised, in percent. Pictures without one don't count.
 #[derive(Clone, Default)]
 pub struct Accuracy;
 
@@ -123,9 +125,10 @@ impl Figure for Accuracy {
             steps.into_iter().map(|(figures, _)| (figures.logits, figures.targets)).unzip();
         let (logits, targets) = (Tensor::cat(logits, 0), Tensor::cat(targets, 0));
         let [images] = targets.dims();
+        let is_digit = targets.clone().lower_elem(i32::from(NO_DIGIT)).int().sum();
         let right = logits.argmax(1).reshape([images]).equal(targets).int().sum();
-        let right: f64 = right.try_into_scalar()?;
-        Ok((100.0 * right / images as f64, images))
+        let counts: Vec<f64> = Tensor::cat(vec![right, is_digit], 0).try_into_vec_as()?;
+        Ok((100.0 * counts[0] / counts[1].max(1.0), counts[1] as usize))
     }
 }
 
@@ -216,5 +219,31 @@ impl<F: Figure> Numeric for EpochMean<F> {
 
     fn final_value(&self) -> NumericEntry {
         self.state.final_value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend;
+
+    #[test]
+    fn pictures_without_a_digit_are_no_part_of_the_accuracy() {
+        let device = backend::cpu();
+        let figures = |rows: &[[f32; 3]], targets: &[i32]| StepFigures {
+            loss: Tensor::zeros([1], &device),
+            logits: Tensor::<1>::from_floats(rows.as_flattened(), &device).reshape([rows.len(), 3]),
+            targets: Tensor::from_ints(targets, &device),
+        };
+        let at = Divergence { step: 1, learning_rate: 0.1 };
+        let none = i32::from(NO_DIGIT);
+        // Right, wrong, right and nothing to be right about.
+        let rows = [[3.0, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 5.0, 0.0], [1.0, 0.0, 0.0]];
+        let steps = vec![(figures(&rows, &[0, 1, 1, none]), at)];
+        let (accuracy, digits) = Accuracy.read(steps).unwrap();
+        assert!((accuracy - 200.0 / 3.0).abs() < 1e-4, "{accuracy}");
+        assert_eq!(digits, 3);
+        let steps = vec![(figures(&rows[3..], &[none]), at)];
+        assert_eq!(Accuracy.read(steps).unwrap(), (0.0, 0));
     }
 }

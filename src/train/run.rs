@@ -24,10 +24,10 @@ use super::teachers::Teachers;
 use super::watch::{EpochEnd, EpochMeans, Patience};
 use super::{TrainError, curves, optimizer, wakeful};
 use crate::classifier::Classifier;
-use crate::data::Digits;
 use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::Loaded;
+use crate::data::{Digits, drawn};
 use crate::files;
 use crate::saved::{DataProvenance, FORMAT, MADE_WITH, Metadata, SavedModel};
 
@@ -152,7 +152,7 @@ impl Run {
         self.resumed_from
     }
 
-    /// Images of an epoch: those that train, those that validate.
+    /// Images of an epoch: those that train, drawn ones included, and those that validate.
     pub fn images(&self) -> (usize, usize) {
         (self.train.len(), self.valid.len())
     }
@@ -343,7 +343,12 @@ impl Parts {
         }
         let provenance =
             DataProvenance { is_mnist: data.is_mnist, sha256: data.sha256.clone(), images: limit };
-        Ok(Self { data: provenance, train: train.slice(0, limit), valid })
+        let mut train = train.slice(0, limit);
+        if config.drawn_digits + config.non_digits > 0 {
+            let digits = drawn::digits(config.drawn_digits, config.seed);
+            train = train.and(&digits.and(&drawn::non_digits(config.non_digits, config.seed)));
+        }
+        Ok(Self { data: provenance, train, valid })
     }
 
     fn provenance_json(&self) -> String {

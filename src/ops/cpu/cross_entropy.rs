@@ -1,7 +1,8 @@
 //! Cross-entropy from logits as one operation, forward and backward.
 //!
 //! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the loss
-//! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is simply (p − t) / n.
+//! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is simply (p − t) / n. Where the target
+//! is no class, s is 1.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
@@ -23,10 +24,11 @@ fn loss_and_gradient<B: OnCpu>(
     let device = logits.device();
     let mut slopes = B::values(logits).into_owned();
     let mean = 1.0 / n as f32;
-    let spread = smoothing / classes as f32;
     let mut sum = 0.0;
     for (row, target) in slopes.chunks_exact_mut(classes).zip(B::indices(targets)) {
-        assert!(target < classes, "a target is below the number of classes, {classes}");
+        assert!(target <= classes, "a target is at most the number of classes, {classes}");
+        let (target, smoothing) = if target == classes { (0, 1.0) } else { (target, smoothing) };
+        let spread = smoothing / classes as f32;
         // ln p = z - largest - ln Σ exp(z - largest): no exponential overflows.
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         // Sums in f64: where the answer is sure, the total is 1 and a trace that f32 would round away.
