@@ -22,8 +22,9 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: f32)
     // A column more for the target that is no class, taken off again: its row is then all zeros.
     let one_hot = targets.one_hot::<2>(classes + 1).float().slice([0..n, 0..classes]);
     let is_none = one_hot.clone().sum_dim(1).neg() + 1.0;
+    let weights = is_none.clone() * (super::NONE_WEIGHT - 1.0) + 1.0;
     let spread = (is_none * (1.0 - smoothing) + smoothing) / classes as f32;
-    let targets = one_hot * (1.0 - smoothing) + spread;
+    let targets = (one_hot * (1.0 - smoothing) + spread) * weights;
     (targets * log_softmax(logits, 1)).sum() / -(n as f32)
 }
 

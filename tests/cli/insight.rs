@@ -194,10 +194,11 @@ fn the_shipped_model_is_reported_with_its_surest_mistakes_on_a_page_that_renders
     let page = folder.path().join("report.html");
     burn_digits().args(["report", "shipped", "--out"]).arg(&page).assert().success();
     let html = fs::read_to_string(&page).unwrap();
-    // 44, as the model's card states; one more or less where the CPU adds in another order.
-    let shown = html.matches("<figcaption><b>").count();
-    assert!((43..=45).contains(&shown), "{shown} mistakes");
-    assert!(html.contains(&format!("{shown}</b><span>errors")));
+    // 55, as the model's card states; one more or less where the CPU adds in another order.
+    let states = |errors: usize| html.contains(&format!("{errors}</b><span>errors"));
+    assert!((54..=56).any(states));
+    // The page shows no more than fifty of them.
+    assert_eq!(html.matches("<figcaption><b>").count(), 50);
     renders(&page, &folder.path().join("screenshots"));
 }
 

@@ -2,7 +2,7 @@
 //!
 //! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the loss
 //! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is simply (p − t) / n. Where the target
-//! is no class, s is 1.
+//! is no class, s is 1 and both are multiplied by [`NONE_WEIGHT`].
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
@@ -13,6 +13,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::values::OnCpu;
+use crate::ops::NONE_WEIGHT;
 
 /// The loss `[1]`, and its gradient by the logits `[n, classes]`.
 fn loss_and_gradient<B: OnCpu>(
@@ -23,11 +24,12 @@ fn loss_and_gradient<B: OnCpu>(
     let [n, classes] = B::dims(logits);
     let device = logits.device();
     let mut slopes = B::values(logits).into_owned();
-    let mean = 1.0 / n as f32;
     let mut sum = 0.0;
     for (row, target) in slopes.chunks_exact_mut(classes).zip(B::indices(targets)) {
         assert!(target <= classes, "a target is at most the number of classes, {classes}");
-        let (target, smoothing) = if target == classes { (0, 1.0) } else { (target, smoothing) };
+        let (target, smoothing, weight) =
+            if target == classes { (0, 1.0, NONE_WEIGHT) } else { (target, smoothing, 1.0) };
+        let mean = weight / n as f32;
         let spread = smoothing / classes as f32;
         // ln p = z - largest - ln Σ exp(z - largest): no exponential overflows.
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -42,8 +44,9 @@ fn loss_and_gradient<B: OnCpu>(
         }
         let log_total = f64::ln(total);
         // Each class has the target `spread`, the right one 1 - smoothing more.
-        sum -= f64::from(1.0 - smoothing) * (right - log_total)
-            + f64::from(spread) * (all - classes as f64 * log_total);
+        sum -= f64::from(weight)
+            * (f64::from(1.0 - smoothing) * (right - log_total)
+                + f64::from(spread) * (all - classes as f64 * log_total));
         // p − 1 in f64 too, or it would be 0 where p is nearly 1.
         let short = (f64::from(row[target]) / total - f64::from(1.0 - smoothing)) as f32;
         let total = total as f32;
