@@ -96,10 +96,9 @@ impl Digits {
 
     /// These and then others, in memory of their own.
     pub fn and(&self, others: &Self) -> Self {
-        let pixels = |digits: &Self| {
-            let range = PIXELS * digits.first..PIXELS * (digits.first + digits.len);
-            digits.pixels[range].to_vec()
-        };
+        fn pixels(digits: &Digits) -> &[u8] {
+            &digits.pixels[PIXELS * digits.first..][..PIXELS * digits.len]
+        }
         Self::new(
             [pixels(self), pixels(others)].concat(),
             [self.labels(), others.labels()].concat(),
@@ -153,6 +152,13 @@ mod tests {
         assert_eq!(train.pixels(21), &[21; PIXELS]);
         assert_eq!(valid.pixels(0), &[22; PIXELS]);
         assert_eq!(valid.labels(), [2, 3]);
+    }
+
+    #[test]
+    fn slices_join_with_their_own_pictures_and_labels() {
+        let joined = numbered(24).slice(22, 2).and(&numbered(6).slice(4, 1));
+        assert_eq!(joined.labels(), [2, 3, 4]);
+        assert_eq!((joined.pixels(0), joined.pixels(2)), (&[22; PIXELS], &[4; PIXELS]));
     }
 
     #[test]
