@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{note, say, say_json};
+use super::{note, program, say, say_json};
 use crate::cli::ImportArgs;
 use crate::exchange::import::{Assumed, Imported, Kind, import};
 use crate::model::{ModelConfig, PIXELS};
@@ -57,8 +57,8 @@ fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
     for (ours, theirs) in &imported.names {
         say(format_args!("  {ours:<10}  from {theirs}"))?;
     }
-    let out = args.out.display();
-    say(format_args!("Saved in {out}\n\nnext:\n  burn-digits eval --model {out}"))
+    let (program, out) = (program(), args.out.display());
+    say(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
 }
 
 fn widths(config: &ModelConfig) -> String {

@@ -93,6 +93,14 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 #[error("{0}")]
 struct TypedWrongly(&'static str);
 
+/// How this program was called, for commands that it suggests to work as they stand: after `cargo run`
+/// it is on no PATH.
+fn program() -> String {
+    std::env::args_os()
+        .next()
+        .map_or_else(|| "burn-digits".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// The backend asked for or the best, with what the user should know said on standard error.
 fn select(backend: Option<Backend>) -> Result<Selected> {
     let selected = backend::select(backend)?;

@@ -11,7 +11,7 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::{FAILED, labelled, note, percent, say, say_json, select, thousands};
+use super::{FAILED, labelled, note, percent, program, say, say_json, select, thousands};
 use crate::cli::TrainArgs;
 use crate::data::source::{Half, Loaded, Source};
 use crate::files;
@@ -268,12 +268,12 @@ fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> 
         }
         None => format!("epoch {} is the last", finished.best.epoch),
     };
-    let folder = folder.display();
+    let (program, folder) = (program(), folder.display());
     tell(
         args,
         &format!(
-            "\n{result}. Saved in {}\n\nnext:\n  burn-digits eval --model {folder}\n  \
-             burn-digits infer --model {folder} image.png",
+            "\n{result}. Saved in {}\n\nnext:\n  {program} eval --model {folder}\n  \
+             {program} infer --model {folder} image.png",
             finished.model.display()
         ),
     );
@@ -293,7 +293,7 @@ fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
 }
 
 fn resume_line(folder: &Path) -> String {
-    format!("burn-digits train --resume {}", folder.display())
+    format!("{} train --resume {}", program(), folder.display())
 }
 
 /// What was learned before an error is not lost, and the user should know how to go on.

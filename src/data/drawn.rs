@@ -15,7 +15,7 @@ mod pen;
 use fastrand::Rng;
 use rayon::prelude::*;
 
-use super::Digits;
+use super::{Digits, GOLDEN_STEP};
 use crate::model::{CLASSES, PIXELS};
 use pen::Stroke;
 
@@ -62,8 +62,7 @@ pub fn non_digits(count: usize, seed: u64) -> Digits {
 
 /// A generator of a picture's own.
 fn generator(seed: u64, index: u64) -> Rng {
-    // 2⁶⁴ over the golden ratio, as in SplitMix64 (Steele et al. 2014): neighbours have nothing in common.
-    Rng::with_seed(seed ^ (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    Rng::with_seed(seed ^ (index + 1).wrapping_mul(GOLDEN_STEP))
 }
 
 /// A glyph's strokes, its points a little off.

@@ -15,8 +15,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::Digits;
 use super::distort::Distorter;
+use super::{Digits, GOLDEN_STEP};
 use crate::model::PIXELS;
 
 /// One step's worth of labelled pictures.
@@ -135,8 +135,7 @@ pub fn unit(byte: u8) -> f32 {
 /// neighbouring seeds and epochs have nothing in common.
 fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut indices: Vec<u32> = (0..len as u32).collect();
-    // The odd constant is 2⁶⁴ over the golden ratio, as in SplitMix64 (Steele et al. 2014).
-    let mixed = seed.wrapping_add(epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mixed = seed.wrapping_add(epoch.wrapping_mul(GOLDEN_STEP));
     fastrand::Rng::with_seed(mixed).shuffle(&mut indices);
     indices
 }

@@ -104,7 +104,9 @@ fn begin(run: &Path, args: &[&str]) -> std::process::Child {
 fn a_run_killed_or_interrupted_and_resumed_is_the_run_that_was_not() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-    let args = ["--limit", "6000", "--epochs", "6", "--early-stopping", "5"];
+    let limits = ["--limit", "6000", "--epochs", "6", "--early-stopping", "5"];
+    let random = ["--distort", "--drawn-digits", "60", "--non-digits", "60"];
+    let args = [&limits[..], &random].concat();
     train(&whole, &args).success();
 
     let mut killed = begin(&parts, &args);

@@ -5,26 +5,25 @@
 //! distorted in any order, on any number of threads, or from the middle of a
 //! resumed run, and come out the same to the bit.
 
+use crate::data::GOLDEN_STEP;
+
 /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
 /// Generators", OOPSLA 2014), started at a hash of (seed, epoch, index).
 #[derive(Debug, Clone)]
 pub(super) struct Draws(u64);
 
-/// 2⁶⁴ divided by the golden ratio, made odd: SplitMix64's step.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-
 impl Draws {
     pub(super) fn new(seed: u64, epoch: u64, index: u64) -> Self {
         let start = [seed, epoch, index]
             .iter()
-            .fold(0, |hash, &part| mix((hash ^ part).wrapping_add(STEP)));
+            .fold(0, |hash, &part| mix((hash ^ part).wrapping_add(GOLDEN_STEP)));
         Self(start)
     }
 
     /// The next 64 bits.
     #[inline]
     pub(super) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(STEP);
+        self.0 = self.0.wrapping_add(GOLDEN_STEP);
         mix(self.0)
     }
 
