@@ -24,8 +24,8 @@ pub use burn_dataset::vision::MnistItem;
 use crate::model::PIXELS;
 
 /// 2⁶⁴ divided by the golden ratio, made odd: SplitMix64's step (Steele, Lea and Flood, *Fast Splittable
-/// Pseudorandom Number Generators*, OOPSLA 2014). Multiples of it have nothing in common, so neighbouring
-/// seeds, epochs and pictures haven't either.
+/// Pseudorandom Number Generators*, OOPSLA 2014). Its multiples are spread over all 64 bits, so that
+/// neighbouring seeds, epochs and pictures have nothing in common.
 const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Training images that validate: the last 5,000 of MNIST's 60,000.

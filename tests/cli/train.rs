@@ -63,6 +63,21 @@ fn a_run_learns_and_leaves_its_folder_as_documented() {
 }
 
 #[test]
+#[cfg(unix)]
+fn the_commands_that_a_finished_run_suggests_work_as_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let assert = train(&folder.path().join("run"), &["--limit", "1000", "--epochs", "1"]).success();
+    let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    let (_, suggested) = printed.split_once("next:\n").unwrap();
+    assert_eq!(suggested.lines().count(), 2, "{printed}");
+    for line in suggested.lines() {
+        let mut shell = Command::new("sh");
+        shell.current_dir(root()).args(["-c", line]).stdout(Stdio::null());
+        assert!(shell.status().unwrap().success(), "{line}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
