@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -162,6 +163,19 @@ pub fn cpu() -> Device {
     return ndarray();
     #[cfg(not(any(feature = "ndarray", feature = "flex")))]
     return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+}
+
+/// Whether the device computes in this process's own threads.
+pub fn is_cpu(device: &Device) -> bool {
+    // Burn 0.22 is the last with ndarray, which the project offers by name.
+    #[allow(deprecated)]
+    match device.clone().inner().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        _ => false,
+    }
 }
 
 #[cfg(feature = "ndarray")]

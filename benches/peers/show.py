@@ -1,22 +1,15 @@
 """figures.json as the README's tables and as docs/speed.svg, light and dark."""
 
 import json
-import re
-from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+from common import HERE, ROOT, table, write_between  # noqa: E402
+
 figures = json.loads((HERE / "figures.json").read_text())
-
-
-def table(head, rows):
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def tables():
@@ -41,16 +34,6 @@ def tables():
     )
     machine = f"Measured on {figures['machine']}, medians of {figures['rounds']} rounds in turns."
     return "\n\n".join([machine, epochs, network, processes])
-
-
-def write_tables():
-    readme = ROOT / "README.md"
-    marked = r"(<!-- speed: benches/peers/run -->\n).*(<!-- /speed -->)"
-    text, count = re.subn(
-        marked, lambda m: f"{m[1]}{tables()}\n{m[2]}", readme.read_text(), flags=re.DOTALL
-    )
-    assert count == 1, "README.md has the two markers"
-    readme.write_text(text)
 
 
 def plot():
@@ -83,5 +66,5 @@ def plot():
     plt.savefig(ROOT / "docs/speed.svg", transparent=True, metadata={"Date": None})
 
 
-write_tables()
+write_between("speed", "benches/peers/run", tables())
 plot()

@@ -1,23 +1,38 @@
-//! Operations that Burn takes in many passes, each in one, for the CPU backends.
+//! Operations that Burn takes in many passes, each in one.
 //!
 //! | operation | Burn's own | here |
 //! |---|---|---|
-//! | [`linear`]: a layer and its activation | matrix product, reshape, addition, activation | one product; bias and activation while its rows are in the cache |
+//! | [`linear`]: a layer and its activation | matrix product, reshape, addition, activation | one product; bias and activation while its rows are at hand |
 //! | [`cross_entropy`]: the loss from logits | six passes, and as many backward | one, which finds the gradient too |
 //! | [`adam_step`]: a step of AdamW | thirteen passes per tensor | one |
 //!
 //! They take Burn's own extension form: operations of the backend beside Burn's, with a backward pass
-//! of their own where one is needed, recorded in the same autodiff graph. On every other device each
-//! gives way to its twin in Burn's own operations ([`plain`]), which it is tested against.
+//! of their own where one is needed, recorded in the same autodiff graph.
+//!
+//! - [`extension`]: their declaration; [`linear`](mod@linear), [`cross_entropy`](mod@cross_entropy): what is
+//!   recorded; [`adam`]: what a step is told
+//! - [`cpu`], [`gpu`]: what is computed, for ndarray and flex and for wgpu
+//! - [`plain`]: each operation's twin in Burn's own, which it gives way to where it has no kernel, and
+//!   which it is tested against
 
+mod adam;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod cpu;
+mod cross_entropy;
+mod extension;
+#[cfg(feature = "wgpu")]
+mod gpu;
+mod linear;
+mod pictures;
 pub mod plain;
 
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
 use burn::optim::AdamWState;
 use burn::tensor::{Int, Tensor};
+
+use linear::Fused;
+pub use pictures::Pictures;
 
 /// β₁: how much of the mean gradient stays from step to step.
 pub const BETA_1: f32 = 0.9;
@@ -36,11 +51,10 @@ pub const NONE_WEIGHT: f32 = 0.3;
 /// # Panics
 /// If `x` has other than `in` columns.
 pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> Tensor<2> {
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if let (Some(bias), Some(activation)) = (&layer.bias, cpu::Fused::of(activation))
-        && cpu::has(&x)
+    if let (Some(bias), Some(activation)) = (&layer.bias, Fused::of(activation))
+        && extension::has(&x)
     {
-        return cpu::linear(x, layer.weight.val(), bias.val(), activation);
+        return extension::linear(x, layer.weight.val(), bias.val(), activation);
     }
     plain::linear(x, layer, activation)
 }
@@ -52,11 +66,11 @@ pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> 
 /// Computed from the largest logit down, so that none is too large for it.
 ///
 /// # Panics
-/// If a target is above `classes`.
+/// On the CPU, if a target is above `classes`. A GPU, which would have to be waited for, takes it for
+/// `classes`.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: f32) -> Tensor<1> {
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if cpu::has(&logits) {
-        return cpu::cross_entropy(logits, targets, smoothing);
+    if extension::has(&logits) {
+        return extension::cross_entropy(logits, targets, smoothing);
     }
     plain::cross_entropy(logits, targets, smoothing)
 }
@@ -71,9 +85,8 @@ pub fn adam_step<const D: usize>(
     rate: f64,
     weight_decay: f32,
 ) -> (Tensor<D>, AdamWState<D>) {
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    if cpu::has(&weights) {
-        return cpu::adam_step(weights, gradient, state, rate, weight_decay);
+    if extension::has(&weights) {
+        return extension::adam_step(weights, gradient, state, rate, weight_decay);
     }
     plain::adam_step(weights, gradient, state, rate, weight_decay)
 }

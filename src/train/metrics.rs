@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
+use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError, Transaction};
 use burn::train::Interrupter;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
@@ -13,7 +13,9 @@ use burn::train::metric::{
     NumericAttributes, NumericEntry, SerializedEntry,
 };
 
+use crate::classifier::argmax;
 use crate::data::drawn::NO_DIGIT;
+use crate::model::CLASSES;
 
 /// Steps whose figures are read at once.
 const TOGETHER: usize = 32;
@@ -96,8 +98,11 @@ impl Figure for Loss {
     const HIGHER_IS_BETTER: bool = false;
 
     fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
-        let losses = steps.iter().map(|(figures, _)| figures.loss.clone()).collect();
-        let losses: Vec<f64> = Tensor::cat(losses, 0).try_into_vec_as()?;
+        let all = steps
+            .iter()
+            .fold(Transaction::default(), |all, (figures, _)| all.register(figures.loss.clone()));
+        let losses: Vec<f64> =
+            all.try_execute()?.iter().flat_map(|loss| loss.iter::<f64>()).collect();
         let diverged = losses.iter().zip(&steps).find(|(loss, _)| !loss.is_finite());
         if let (Some(stop), Some((_, (_, at)))) = (&self.0, diverged) {
             stop.stop(*at);
@@ -121,14 +126,22 @@ impl Figure for Accuracy {
     const HIGHER_IS_BETTER: bool = true;
 
     fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
-        let (logits, targets): (Vec<_>, Vec<_>) =
-            steps.into_iter().map(|(figures, _)| (figures.logits, figures.targets)).unzip();
-        let (logits, targets) = (Tensor::cat(logits, 0), Tensor::cat(targets, 0));
-        let [images] = targets.dims();
-        let is_digit = targets.clone().lower_elem(i32::from(NO_DIGIT)).int().sum();
-        let right = logits.argmax(1).reshape([images]).equal(targets).int().sum();
-        let counts: Vec<f64> = Tensor::cat(vec![right, is_digit], 0).try_into_vec_as()?;
-        Ok((100.0 * counts[0] / counts[1].max(1.0), counts[1] as usize))
+        let all = steps.into_iter().fold(Transaction::default(), |all, (figures, _)| {
+            all.register(figures.logits).register(figures.targets)
+        });
+        let (mut right, mut digits) = (0, 0);
+        for step in all.try_execute()?.chunks(2) {
+            let (logits, targets) = (&step[0], &step[1]);
+            let logits: Vec<f32> = logits.iter().collect();
+            let (rows, _) = logits.as_chunks::<CLASSES>();
+            for (row, target) in rows.iter().zip(targets.iter::<i64>()) {
+                if target != i64::from(NO_DIGIT) {
+                    digits += 1;
+                    right += usize::from(argmax(row) as i64 == target);
+                }
+            }
+        }
+        Ok((100.0 * right as f64 / digits.max(1) as f64, digits))
     }
 }
 
@@ -230,10 +243,14 @@ mod tests {
     #[test]
     fn pictures_without_a_digit_are_no_part_of_the_accuracy() {
         let device = backend::cpu();
-        let figures = |rows: &[[f32; 3]], targets: &[i32]| StepFigures {
-            loss: Tensor::zeros([1], &device),
-            logits: Tensor::<1>::from_floats(rows.as_flattened(), &device).reshape([rows.len(), 3]),
-            targets: Tensor::from_ints(targets, &device),
+        let figures = |rows: &[[f32; 3]], targets: &[i32]| {
+            let logits = Tensor::<1>::from_floats(rows.as_flattened(), &device);
+            let others = Tensor::zeros([rows.len(), CLASSES - 3], &device);
+            StepFigures {
+                loss: Tensor::zeros([1], &device),
+                logits: Tensor::cat(vec![logits.reshape([rows.len(), 3]), others], 1),
+                targets: Tensor::from_ints(targets, &device),
+            }
         };
         let at = Divergence { step: 1, learning_rate: 0.1 };
         let none = i32::from(NO_DIGIT);

@@ -23,6 +23,7 @@ use super::step::Learnable;
 use super::teachers::Teachers;
 use super::watch::{EpochEnd, EpochMeans, Patience};
 use super::{TrainError, curves, optimizer, wakeful};
+use crate::backend;
 use crate::classifier::Classifier;
 use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
@@ -170,7 +171,11 @@ impl Run {
         if !is_over {
             let divergence = Arc::new(Mutex::new(None));
             let learning = || self.learn(device, audience, &history, &divergence);
-            let result = wakeful::run(learning)?;
+            // Beside a GPU, threads kept awake would only be in the way of the one that feeds it.
+            let result = match backend::is_cpu(device) {
+                true => wakeful::run(learning)?,
+                false => learning()?,
+            };
             let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {
                 return Err(TrainError::Diverged { epoch: rows.0.len() + 1, divergence });

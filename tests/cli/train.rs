@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use predicates::prelude::*;
 use serde_json::Value;
 
-use crate::common::{burn_digits, json_lines, root};
+use crate::common::{burn_digits, devices, json_lines, root};
 
 const KEYS: [&str; 8] = [
     "epoch",
@@ -79,15 +79,21 @@ fn the_commands_that_a_finished_run_suggests_work_as_printed() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
-    let short = ["--limit", "1000", "--epochs", "2", "--distort", "--quiet", "--seed"];
-    train(&a, &[&short[..], &["5"]].concat()).success().stdout("");
-    train(&b, &[&short[..], &["5", "--threads", "1"]].concat()).success();
-    train(&c, &[&short[..], &["6"]].concat()).success();
-    assert_eq!(figures(&a), figures(&b));
-    assert_eq!(model(&a), model(&b));
-    assert_ne!(model(&a), model(&c));
+    for (backend, _) in devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
+        let short = ["--limit", "1000", "--epochs", "2", "--quiet", "--backend", backend.name()];
+        for kind in [&["--distort"][..], &["--activation", "hard-swish"]] {
+            let seeded = |seed| [&short[..], kind, &["--seed", seed]].concat();
+            train(&a, &seeded("5")).success().stdout("");
+            train(&b, &[&["--threads", "1"], &seeded("5")[..]].concat()).success();
+            train(&c, &seeded("6")).success();
+            assert_eq!(figures(&a), figures(&b), "{backend} {kind:?}");
+            assert_eq!(model(&a), model(&b), "{backend} {kind:?}");
+            assert_ne!(model(&a), model(&c), "{backend} {kind:?}");
+            [&a, &b, &c].map(|run| fs::remove_dir_all(run).unwrap());
+        }
+    }
 }
 
 /// Starts a run that takes a while, and waits until its history has a line.

@@ -5,36 +5,11 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::values::OnCpu;
+use crate::ops::adam::AdamStep;
 use crate::ops::{BETA_1, BETA_2, EPSILON};
 
 /// Fewer weights than this are not worth a second thread.
 const PER_THREAD: usize = 1 << 14;
-
-/// AdamW's factors at one step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AdamStep {
-    /// What the weights are multiplied with: 1 − learning rate · weight decay.
-    decay: f32,
-    /// The learning rate.
-    rate: f32,
-    /// 1 − β₁ᵗ at step t.
-    correction_1: f32,
-    /// 1 − β₂ᵗ at step t.
-    correction_2: f32,
-}
-
-impl AdamStep {
-    /// Step `time`, from 1.
-    pub(super) fn new(time: usize, rate: f64, weight_decay: f32) -> Self {
-        let time = i32::try_from(time).unwrap_or(i32::MAX);
-        Self {
-            decay: (1.0 - rate * f64::from(weight_decay)) as f32,
-            rate: rate as f32,
-            correction_1: 1.0 - BETA_1.powi(time),
-            correction_2: 1.0 - BETA_2.powi(time),
-        }
-    }
-}
 
 /// `[weights, moment 1, moment 2]` after the step. The moments change where they lie, and the new
 /// weights take the gradient's place: Burn's Learner holds on to the old ones, so that writing to

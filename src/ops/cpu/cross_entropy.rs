@@ -1,22 +1,13 @@
-//! Cross-entropy from logits as one operation, forward and backward.
-//!
-//! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the loss
-//! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is simply (p − t) / n. Where the target
-//! is no class, s is 1 and both are multiplied by [`NONE_WEIGHT`].
+//! The loss from logits and its gradient, row by row.
 
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, TensorMetadata};
-use burn_autodiff::Autodiff;
-use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
 
 use super::values::OnCpu;
 use crate::ops::NONE_WEIGHT;
 
 /// The loss `[1]`, and its gradient by the logits `[n, classes]`.
-fn loss_and_gradient<B: OnCpu>(
+pub(super) fn loss_and_gradient<B: OnCpu>(
     logits: &FloatTensor<B>,
     targets: &IntTensor<B>,
     smoothing: f32,
@@ -59,50 +50,4 @@ fn loss_and_gradient<B: OnCpu>(
         B::tensor(vec![(sum / n as f64) as f32], [1], &device),
         B::tensor(slopes, [n, classes], &device),
     ]
-}
-
-/// The mean loss `[1]`.
-pub(super) fn forward<B: OnCpu>(
-    logits: &FloatTensor<B>,
-    targets: &IntTensor<B>,
-    smoothing: f32,
-) -> FloatTensor<B> {
-    let [loss, _] = loss_and_gradient::<B>(logits, targets, smoothing);
-    loss
-}
-
-#[derive(Debug)]
-struct CrossEntropyBackward;
-
-impl<B: Backend> Backward<B, 1> for CrossEntropyBackward {
-    /// dL/dlogits where dL is 1.
-    type State = FloatTensor<B>;
-
-    fn backward(
-        self,
-        ops: Ops<FloatTensor<B>, 1>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
-        let slope = gradients.consume::<B>(&ops.node);
-        if let [Some(logits)] = ops.parents {
-            // [1] as [1, 1], which meets every value of [n, classes].
-            let slope = B::float_reshape(slope, [1, 1].into());
-            gradients.register::<B>(logits.id, B::float_mul(ops.state, slope));
-        }
-    }
-}
-
-/// The same, recorded for the backward pass.
-pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
-    logits: FloatTensor<Autodiff<B, C>>,
-    targets: IntTensor<B>,
-    smoothing: f32,
-) -> FloatTensor<Autodiff<B, C>> {
-    let (logits, node) = logits.into_parts();
-    let [loss, gradient] = loss_and_gradient::<B>(&logits, &targets, smoothing);
-    match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(gradient, loss),
-        OpsKind::UnTracked(prepared) => prepared.finish(loss),
-    }
 }

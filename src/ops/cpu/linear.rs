@@ -1,30 +1,13 @@
-//! A linear layer and the activation after it as one operation, forward and backward.
-//!
-//! ```text
-//! z = x · W + b        [n, out] from [n, in] · [in, out] + [out]
-//! y = a(z)
-//! ```
-//!
-//! and backward, from dL/dy:
-//!
-//! ```text
-//! dz = dy ⊙ a'(z)
-//! db = column sums of dz      dW = xᵀ · dz      dx = dz · Wᵀ
-//! ```
+//! A layer with its activation in one pass over its rows, and its three gradients.
 
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, TensorMetadata};
-use burn::nn::activation::Activation;
-use burn_autodiff::Autodiff;
-use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use pulp::Arch;
 use rayon::prelude::*;
 
 use super::product::{Matrix, product};
 use super::values::OnCpu;
+use crate::ops::linear::{Fused, Kept, LinearGradients};
 
 /// Rows whose bias gradients are summed at once.
 const SUMMED: usize = 32;
@@ -32,28 +15,7 @@ const SUMMED: usize = 32;
 /// Values that are worth a thread.
 const MIN: usize = 1 << 13;
 
-/// The activations that are computed together with their layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fused {
-    /// y = z.
-    Identity,
-    /// y = max(0, z).
-    Relu,
-    /// y = z · clamp(z / 6 + 1 / 2, 0, 1).
-    HardSwish,
-}
-
 impl Fused {
-    /// The activation, if it is one of these.
-    pub fn of(activation: Option<&Activation>) -> Option<Self> {
-        let Some(activation) = activation else { return Some(Self::Identity) };
-        match activation {
-            Activation::Relu(_) => Some(Self::Relu),
-            Activation::HardSwish(_) => Some(Self::HardSwish),
-            _ => None,
-        }
-    }
-
     /// y from z, in its place, after the bias is added to each row. Which activation it is, is asked
     /// once and not for each value, or the loop would not be made of vector instructions.
     fn apply(self, band: &mut [f32], bias: &[f32]) {
@@ -72,11 +34,6 @@ impl Fused {
             Self::Relu => multiply_and_sum(slopes, z, sums, |z| f32::from(z > 0.0)),
             Self::HardSwish => multiply_and_sum(slopes, z, sums, hard_swish_slope),
         }
-    }
-
-    /// Whether the derivative is told from the activation's output, so that z need not be kept.
-    fn needs_output_only(self) -> bool {
-        self != Self::HardSwish
     }
 }
 
@@ -160,97 +117,64 @@ pub(super) fn forward<B: OnCpu>(
     B::tensor(y, [n, outputs], &x.device())
 }
 
-/// What the backward pass needs of the forward one.
-#[derive(Clone, Debug)]
-struct Kept<B: Backend> {
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    /// z, or y where that is enough.
-    z: FloatTensor<B>,
+/// z and y = a(z); y twice where that is enough.
+pub(super) fn forward_and_kept<B: OnCpu>(
+    x: &FloatTensor<B>,
+    weight: &FloatTensor<B>,
+    bias: &FloatTensor<B>,
     activation: Fused,
+) -> [FloatTensor<B>; 2] {
+    if activation.needs_output_only() {
+        let y = forward::<B>(x, weight, bias, activation);
+        return [y.clone(), y];
+    }
+    let z = forward::<B>(x, weight, bias, Fused::Identity);
+    let mut y = z.clone();
+    let [_, outputs] = B::dims(weight);
+    activation.apply(B::values_mut(&mut y), &vec![0.0; outputs]);
+    [z, y]
 }
 
-impl<B: OnCpu> Kept<B> {
-    /// dL/dz in the place of dL/dy, and dL/db, its column sums.
-    fn through_activation(&self, slope: &mut FloatTensor<B>) -> FloatTensor<B> {
-        let [_, outputs] = B::dims(&self.z);
-        let z = B::values(&self.z);
-        let mut sums = vec![0.0; outputs];
-        let slopes = B::values_mut(slope);
-        self.activation.back(slopes, &z, &mut sums);
-        B::tensor(sums, [outputs], &self.z.device())
-    }
-
-    fn weight_gradient(&self, dz: &FloatTensor<B>) -> FloatTensor<B> {
-        let [n, inputs] = B::dims(&self.x);
-        let [_, outputs] = B::dims(dz);
-        let (x, dz) = (B::values(&self.x), B::values(dz));
-        let x = Matrix::new(&x, [n, inputs]).transposed();
-        let values = product(x, Matrix::new(&dz, [n, outputs]), |_| ());
-        B::tensor(values, [inputs, outputs], &self.x.device())
-    }
-
-    fn input_gradient(&self, dz: &FloatTensor<B>) -> FloatTensor<B> {
-        let [inputs, outputs] = B::dims(&self.weight);
-        let [n, _] = B::dims(dz);
-        let (dz, weight) = (B::values(dz), B::values(&self.weight));
-        let weight = Matrix::new(&weight, [inputs, outputs]).transposed();
-        let values = product(Matrix::new(&dz, [n, outputs]), weight, |_| ());
-        B::tensor(values, [n, inputs], &self.weight.device())
-    }
+/// dx, dW and db from dL/dy.
+pub(super) fn gradients<B: OnCpu>(
+    kept: &Kept<B>,
+    mut slope: FloatTensor<B>,
+    wanted: LinearGradients<bool>,
+) -> LinearGradients<Option<FloatTensor<B>>> {
+    let bias = through_activation(kept, &mut slope);
+    let weight = || wanted.weight.then(|| weight_gradient(kept, &slope));
+    let x = || wanted.x.then(|| input_gradient(kept, &slope));
+    let (weight, x) = match rayon::current_num_threads() {
+        1 => (weight(), x()),
+        _ => rayon::join(weight, x),
+    };
+    LinearGradients { x, weight, bias: Some(bias) }
 }
 
-#[derive(Debug)]
-struct LinearBackward;
-
-impl<B: OnCpu> Backward<B, 3> for LinearBackward {
-    type State = Kept<B>;
-
-    fn backward(self, ops: Ops<Kept<B>, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let kept = ops.state;
-        let mut slope = gradients.consume::<B>(&ops.node);
-        let bias = kept.through_activation(&mut slope);
-        let [x, weight, bias_node] = ops.parents;
-        let weight_gradient = || weight.is_some().then(|| kept.weight_gradient(&slope));
-        let input_gradient = || x.is_some().then(|| kept.input_gradient(&slope));
-        let (weight_gradient, input_gradient) = match rayon::current_num_threads() {
-            1 => (weight_gradient(), input_gradient()),
-            _ => rayon::join(weight_gradient, input_gradient),
-        };
-        let all = [(x, input_gradient), (weight, weight_gradient), (bias_node, Some(bias))];
-        for (node, gradient) in all {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                gradients.register::<B>(node.id, gradient);
-            }
-        }
-    }
+/// dL/dz in the place of dL/dy, and dL/db, its column sums.
+fn through_activation<B: OnCpu>(kept: &Kept<B>, slope: &mut FloatTensor<B>) -> FloatTensor<B> {
+    let [_, outputs] = B::dims(&kept.z);
+    let z = B::values(&kept.z);
+    let mut sums = vec![0.0; outputs];
+    let slopes = B::values_mut(slope);
+    kept.activation.back(slopes, &z, &mut sums);
+    B::tensor(sums, [outputs], &kept.z.device())
 }
 
-/// The same, recorded for the backward pass.
-pub(super) fn tracked<B: OnCpu, C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<B, C>>,
-    weight: FloatTensor<Autodiff<B, C>>,
-    bias: FloatTensor<Autodiff<B, C>>,
-    activation: Fused,
-) -> FloatTensor<Autodiff<B, C>> {
-    let [(x, x_node), (weight, weight_node), (bias, bias_node)] =
-        [x, weight, bias].map(|tensor| tensor.into_parts());
-    match LinearBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let (z, y) = if activation.needs_output_only() {
-                let y = forward::<B>(&x, &weight, &bias, activation);
-                (y.clone(), y)
-            } else {
-                let z = forward::<B>(&x, &weight, &bias, Fused::Identity);
-                let mut y = z.clone();
-                let [_, outputs] = B::dims(&weight);
-                activation.apply(B::values_mut(&mut y), &vec![0.0; outputs]);
-                (z, y)
-            };
-            prepared.finish(Kept { x, weight, z, activation }, y)
-        }
-        OpsKind::UnTracked(prepared) => {
-            prepared.finish(forward::<B>(&x, &weight, &bias, activation))
-        }
-    }
+fn weight_gradient<B: OnCpu>(kept: &Kept<B>, dz: &FloatTensor<B>) -> FloatTensor<B> {
+    let [n, inputs] = B::dims(&kept.x);
+    let [_, outputs] = B::dims(dz);
+    let (x, dz) = (B::values(&kept.x), B::values(dz));
+    let x = Matrix::new(&x, [n, inputs]).transposed();
+    let values = product(x, Matrix::new(&dz, [n, outputs]), |_| ());
+    B::tensor(values, [inputs, outputs], &kept.x.device())
+}
+
+fn input_gradient<B: OnCpu>(kept: &Kept<B>, dz: &FloatTensor<B>) -> FloatTensor<B> {
+    let [inputs, outputs] = B::dims(&kept.weight);
+    let [n, _] = B::dims(dz);
+    let (dz, weight) = (B::values(dz), B::values(&kept.weight));
+    let weight = Matrix::new(&weight, [inputs, outputs]).transposed();
+    let values = product(Matrix::new(&dz, [n, outputs]), weight, |_| ());
+    B::tensor(values, [n, inputs], &kept.weight.device())
 }

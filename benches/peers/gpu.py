@@ -1,0 +1,87 @@
+"""Training on a GPU by batch size: burn-digits on wgpu and on the same machine's CPU, PyTorch and JAX.
+
+    python3 benches/peers/gpu.py                  about two minutes a round
+    python3 benches/peers/gpu.py --table-only     the README's table from gpu.json
+
+All sides take turns, each a process of its own. Seconds of an epoch over 60,000 images are medians over
+all epochs but each process's first. Needs a Python with PyTorch and JAX for the GPU, and a program with
+both backends: `cargo build --release --features wgpu,flex`. Writes benches/peers/gpu.json and the table
+between the markers in README.md.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from common import HERE, ROOT, in_turns, median_seconds, output, table, train, write_between
+
+FIGURES = HERE / "gpu.json"
+BATCHES = [32, 128, 512, 2048, 8192]
+# f32 as everybody else has it: JAX would multiply in TF32.
+ENVIRONMENT = os.environ | {"JAX_DEFAULT_MATMUL_PRECISION": "highest"}
+
+arguments = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+arguments.add_argument("--rounds", type=int, default=3)
+arguments.add_argument("--program", type=Path, default=ROOT / "target/release/burn-digits")
+arguments.add_argument("--table-only", action="store_true")
+args = arguments.parse_args()
+
+
+def python(script, *rest):
+    return json.loads(output(sys.executable, HERE / script, *rest, env=ENVIRONMENT))
+
+
+def sides(batch):
+    ours = lambda backend: train(
+        [args.program.resolve()], 5, "--backend", backend, "--batch-size", batch
+    )
+    return {
+        f"burn-digits, wgpu {batch}": lambda: ours("wgpu"),
+        f"burn-digits, flex {batch}": lambda: ours("flex"),
+        f"PyTorch, fused Adam {batch}": lambda: python("torch_peer.py", "fused", batch, "cuda"),
+        f"JAX, epoch compiled {batch}": lambda: python("jax_peer.py", batch),
+    }
+
+
+def machine():
+    gpus = subprocess.run(
+        ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True
+    )
+    cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
+    return {"gpu": gpus.stdout.strip(), "cpu": cpu, "cpus": len(os.sched_getaffinity(0))}
+
+
+def measure():
+    told = in_turns({k: v for batch in BATCHES for k, v in sides(batch).items()}, args.rounds)
+    seconds = {name: median_seconds(turns) for name, turns in told.items()}
+    first = {name: turns[0]["first"] for name, turns in told.items() if "first" in turns[0]}
+    return {
+        "machine": machine(),
+        "rounds": args.rounds,
+        "seconds_per_epoch": seconds,
+        "first_epoch_of_a_process": first,
+    }
+
+
+def write_table(figures):
+    seconds = figures["seconds_per_epoch"]
+    names = list(dict.fromkeys(name.rpartition(" ")[0] for name in seconds))
+    rows = [[f"{batch:,}", *(f"{seconds[f'{name} {batch}']:.3f}" for name in names)] for batch in BATCHES]
+    on = figures["machine"]
+    text = (
+        f"Seconds per epoch of 60,000 images on an {on['gpu']} (flex: on {on['cpus']} processors of the "
+        f"{on['cpu']} beside it), medians of {number}.\n\n"
+    )
+    text += table(["images per step", *names], rows)
+    write_between("gpu", "benches/peers/gpu.py", text)
+
+
+if not args.table_only:
+    FIGURES.write_text(json.dumps(measure(), indent=2) + "\n")
+write_table(json.loads(FIGURES.read_text()))

@@ -1,0 +1,114 @@
+//! A linear layer and the activation after it as one operation, forward and backward.
+//!
+//! ```text
+//! z = x · W + b        [n, out] from [n, in] · [in, out] + [out]
+//! y = a(z)
+//! ```
+//!
+//! and backward, from dL/dy:
+//!
+//! ```text
+//! dz = dy ⊙ a'(z)
+//! db = column sums of dz      dW = xᵀ · dz      dx = dz · Wᵀ
+//! ```
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+use burn::nn::activation::Activation;
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::base::Checkpointer;
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+
+use super::extension::Kernels;
+
+/// The activations that are computed together with their layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fused {
+    /// y = z.
+    Identity,
+    /// y = max(0, z).
+    Relu,
+    /// y = z · clamp(z / 6 + 1 / 2, 0, 1).
+    HardSwish,
+}
+
+impl Fused {
+    /// The activation, if it is one of these.
+    pub fn of(activation: Option<&Activation>) -> Option<Self> {
+        let Some(activation) = activation else { return Some(Self::Identity) };
+        match activation {
+            Activation::Relu(_) => Some(Self::Relu),
+            Activation::HardSwish(_) => Some(Self::HardSwish),
+            _ => None,
+        }
+    }
+
+    /// Whether the derivative is told from the activation's output, so that z need not be kept.
+    pub fn needs_output_only(self) -> bool {
+        self != Self::HardSwish
+    }
+}
+
+/// What the backward pass needs of the forward one.
+#[derive(Clone, Debug)]
+pub struct Kept<B: Backend> {
+    /// `[n, in]`.
+    pub x: FloatTensor<B>,
+    /// `[in, out]`.
+    pub weight: FloatTensor<B>,
+    /// z `[n, out]`, or y where that is enough.
+    pub z: FloatTensor<B>,
+    /// What follows the layer.
+    pub activation: Fused,
+}
+
+/// Something for each of a layer's inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearGradients<T> {
+    /// dL/dx.
+    pub x: T,
+    /// dL/dW.
+    pub weight: T,
+    /// dL/db.
+    pub bias: T,
+}
+
+#[derive(Debug)]
+struct LinearBackward;
+
+impl<B: Kernels> Backward<B, 3> for LinearBackward {
+    type State = Kept<B>;
+
+    fn backward(self, ops: Ops<Kept<B>, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let slope = gradients.consume::<B>(&ops.node);
+        let [x, weight, bias] = ops.parents;
+        let wanted =
+            LinearGradients { x: x.is_some(), weight: weight.is_some(), bias: bias.is_some() };
+        let found = B::layer_gradients(ops.state, slope, wanted);
+        for (node, gradient) in [(x, found.x), (weight, found.weight), (bias, found.bias)] {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                gradients.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// The layer, recorded for the backward pass.
+pub(super) fn tracked<B: Kernels, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: FloatTensor<Autodiff<B, C>>,
+    activation: Fused,
+) -> FloatTensor<Autodiff<B, C>> {
+    let [(x, x_node), (weight, weight_node), (bias, bias_node)] =
+        [x, weight, bias].map(|tensor| tensor.into_parts());
+    match LinearBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let [z, y] = B::layer_and_kept(x.clone(), weight.clone(), bias, activation);
+            prepared.finish(Kept { x, weight, z, activation }, y)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(B::layer(x, weight, bias, activation)),
+    }
+}
