@@ -19,7 +19,7 @@
 //! | [`picture`] | any image file to MNIST's 28×28 convention |
 //! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, pictures drawn with a pen, batches whose order is a function of (seed, epoch) |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
-//! | [`ops`] | a layer, the loss and a step of Adam as one operation each on the CPU, beside their plain twins |
+//! | [`ops`] | a layer, the loss and a step of Adam as one operation each, on the CPU and the GPU, beside their plain twins |
 //! | [`backend`] | the Burn devices this build offers, and choosing one |
 //! | [`plot`] | lines and points as SVG, for light pages and dark ones |
 //! | [`files`] | files that are whole or absent, and where the project's folders lie |

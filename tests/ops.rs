@@ -226,7 +226,9 @@ fn train(
     let device = device.clone().autodiff();
     let (training, _) = digits().split();
     let loader = BatchLoader::new(training, Order::Shuffled { seed: 4 }, 128, 1, &device);
-    let mut model = ModelConfig::default().init(4, &device);
+    // Random numbers are each backend's own; the weights to begin with are the same for all.
+    let cpu = backend::cpu().autodiff();
+    let mut model = ModelConfig::default().init(4, &cpu).fork(&device);
     let mut losses = Vec::new();
     let epochs = (0..steps.div_ceil(EPOCH)).flat_map(|_| loader.iter());
     for (index, batch) in epochs.flatten().take(steps).enumerate() {

@@ -72,11 +72,12 @@ def measure():
 def write_table(figures):
     seconds = figures["seconds_per_epoch"]
     names = list(dict.fromkeys(name.rpartition(" ")[0] for name in seconds))
-    rows = [[f"{batch:,}", *(f"{seconds[f'{name} {batch}']:.3f}" for name in names)] for batch in BATCHES]
+    row = lambda batch: [f"{seconds[f'{name} {batch}']:.3f}" for name in names]
+    rows = [[f"{batch:,}", *row(batch)] for batch in BATCHES]
     on = figures["machine"]
     text = (
         f"Seconds per epoch of 60,000 images on an {on['gpu']} (flex: on {on['cpus']} processors of the "
-        f"{on['cpu']} beside it), medians of {number}.\n\n"
+        f"{on['cpu']} beside it), medians over the epochs of {figures['rounds']} processes each.\n\n"
     )
     text += table(["images per step", *names], rows)
     write_between("gpu", "benches/peers/gpu.py", text)

@@ -91,7 +91,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
             assert_eq!(figures(&a), figures(&b), "{backend} {kind:?}");
             assert_eq!(model(&a), model(&b), "{backend} {kind:?}");
             assert_ne!(model(&a), model(&c), "{backend} {kind:?}");
-            [&a, &b, &c].map(|run| fs::remove_dir_all(run).unwrap());
+            [&a, &b, &c].into_iter().for_each(|run| fs::remove_dir_all(run).unwrap());
         }
     }
 }

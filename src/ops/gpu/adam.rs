@@ -1,42 +1,44 @@
 //! One step of AdamW in one pass over the weights.
 
-use burn::backend::ops::FloatTensorOps;
-use burn::backend::{Cube, TensorMetadata};
+use burn::backend::TensorMetadata;
 use burn::cubecl;
 use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::values::{argument, contiguous, room};
+use super::values::{argument, room};
 use crate::ops::adam::AdamStep;
 use crate::ops::{BETA_1, BETA_2, EPSILON};
 
 /// Units of a cube.
 const UNITS: u32 = 256;
 
-/// `[weights, moment 1, moment 2]` after the step. The moments change where they lie; the weights, which
-/// Burn's Learner holds on to, are written to a new place.
+/// `[weights, moment 1, moment 2]` after the step, each in a new place. Not where they lie, though nobody
+/// else may hold them any more: a checkpoint that another thread has begun to read would be read with
+/// the values of a later step.
 pub(super) fn step(
     weights: CubeTensor,
-    moments: [CubeTensor; 2],
+    [moment_1, moment_2]: [CubeTensor; 2],
     gradient: CubeTensor,
     step: AdamStep,
 ) -> [CubeTensor; 3] {
     let length = weights.shape().num_elements();
-    let new = room(&weights, weights.shape());
-    let [moment_1, moment_2] = moments.map(own);
+    let new = [(); 3].map(|()| room(&weights, weights.shape()));
+    let [new_weights, new_moment_1, new_moment_2] = new.clone().map(argument);
     let AdamStep { decay, rate, correction_1, correction_2 } = step;
     #[allow(unsafe_code)]
-    // SAFETY: all five have `length` values, and units beyond it do nothing.
+    // SAFETY: all seven have `length` values, and units beyond it do nothing.
     unsafe {
         adam_kernel::launch_unchecked(
-            &new.client,
+            &new[0].client,
             CubeCount::Static((length as u32).div_ceil(UNITS), 1, 1),
             CubeDim::new_1d(UNITS),
             argument(weights),
+            argument(moment_1),
+            argument(moment_2),
             argument(gradient),
-            argument(moment_1.clone()),
-            argument(moment_2.clone()),
-            argument(new.clone()),
+            new_weights,
+            new_moment_1,
+            new_moment_2,
             length as u32,
             decay,
             rate,
@@ -44,22 +46,18 @@ pub(super) fn step(
             correction_2,
         );
     }
-    [new, moment_1, moment_2]
-}
-
-/// The tensor to be written to: copied where others share its memory, so that they keep its values.
-fn own(tensor: CubeTensor) -> CubeTensor {
-    let tensor = contiguous(tensor);
-    if tensor.can_mut() { tensor } else { Cube::float_mul_scalar(tensor, 1.0f32.into()) }
+    new
 }
 
 #[cube(launch_unchecked)]
 fn adam_kernel(
     weights: &[f32],
+    moment_1: &[f32],
+    moment_2: &[f32],
     gradient: &[f32],
-    moment_1: &mut [f32],
-    moment_2: &mut [f32],
-    new: &mut [f32],
+    new_weights: &mut [f32],
+    new_moment_1: &mut [f32],
+    new_moment_2: &mut [f32],
     length: u32,
     decay: f32,
     rate: f32,
@@ -71,9 +69,9 @@ fn adam_kernel(
         let g = gradient[at];
         let m = BETA_1 * moment_1[at] + (1.0 - BETA_1) * g;
         let v = BETA_2 * moment_2[at] + (1.0 - BETA_2) * (g * g);
-        moment_1[at] = m;
-        moment_2[at] = v;
+        new_moment_1[at] = m;
+        new_moment_2[at] = v;
         let deviation = (v / correction_2).sqrt() + EPSILON;
-        new[at] = decay * weights[at] - rate * ((m / correction_1) / deviation);
+        new_weights[at] = decay * weights[at] - rate * ((m / correction_1) / deviation);
     }
 }
