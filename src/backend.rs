@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "wgpu")]
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -165,16 +166,14 @@ pub fn cpu() -> Device {
     return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
 }
 
-/// Whether the device computes in this process's own threads.
-pub fn is_cpu(device: &Device) -> bool {
-    // Burn 0.22 is the last with ndarray, which the project offers by name.
-    #[allow(deprecated)]
-    match device.clone().inner().as_dispatch() {
-        #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "ndarray")]
-        DispatchDevice::NdArray(_) => true,
-        _ => false,
+/// Whether the device is reached through wgpu: a GPU, or what stands in for one.
+pub fn is_gpu(device: &Device) -> bool {
+    #[cfg(feature = "wgpu")]
+    return matches!(device.clone().inner().as_dispatch(), DispatchDevice::Cube(_));
+    #[cfg(not(feature = "wgpu"))]
+    {
+        let _ = device;
+        false
     }
 }
 

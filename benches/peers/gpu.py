@@ -74,10 +74,11 @@ def write_table(figures):
     names = list(dict.fromkeys(name.rpartition(" ")[0] for name in seconds))
     row = lambda batch: [f"{seconds[f'{name} {batch}']:.3f}" for name in names]
     rows = [[f"{batch:,}", *row(batch)] for batch in BATCHES]
-    on = figures["machine"]
+    on, rounds = figures["machine"], figures["rounds"]
+    processes = "one process" if rounds == 1 else f"{rounds} processes"
     text = (
         f"Seconds per epoch of 60,000 images on an {on['gpu']} (flex: on {on['cpus']} processors of the "
-        f"{on['cpu']} beside it), medians over the epochs of {figures['rounds']} processes each.\n\n"
+        f"{on['cpu']} beside it), medians over the epochs of {processes} each.\n\n"
     )
     text += table(["images per step", *names], rows)
     write_between("gpu", "benches/peers/gpu.py", text)

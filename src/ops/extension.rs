@@ -13,7 +13,7 @@ use burn::backend::NdArray;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::optim::{AdamWState, AdaptiveMomentumState};
-use burn::tensor::{DType, Device, Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use super::adam::AdamStep;
@@ -116,19 +116,10 @@ pub(super) fn adam_step<const D: usize>(
     (weights, AdamWState { momentum })
 }
 
-/// Whether pictures may lie on the device, to be taken from there.
-pub(super) fn has_pictures(device: &Device) -> bool {
-    match device.as_dispatch() {
-        #[cfg(feature = "wgpu")]
-        DispatchDevice::Cube(_) => true,
-        _ => false,
-    }
-}
-
 /// Pixels and labels of some pictures.
 ///
 /// # Panics
-/// If the device is none that [`has_pictures`].
+/// If they lie on no GPU.
 pub(super) fn pictures(
     words: Tensor<2, Int>,
     labels: Tensor<1, Int>,

@@ -9,9 +9,10 @@
 //! They take Burn's own extension form: operations of the backend beside Burn's, with a backward pass
 //! of their own where one is needed, recorded in the same autodiff graph.
 //!
-//! - [`extension`]: their declaration; [`linear`](mod@linear), [`cross_entropy`](mod@cross_entropy): what is
-//!   recorded; [`adam`]: what a step is told
-//! - [`cpu`], [`gpu`]: what is computed, for ndarray and flex and for wgpu
+//! - `extension.rs`: their declaration; `linear.rs`, `cross_entropy.rs`: what is recorded; `adam.rs`: what a
+//!   step is told
+//! - `cpu/`, `gpu/`: what is computed, for ndarray and flex and for wgpu; `pictures.rs`: pictures that stay in
+//!   a GPU's memory
 //! - [`plain`]: each operation's twin in Burn's own, which it gives way to where it has no kernel, and
 //!   which it is tested against
 

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::extension;
+use crate::backend;
 
 /// Pictures and labels in a GPU's memory, a byte a pixel: a batch costs the way of its indices there, not
 /// of its pixels. On a CPU there is no such way, and they are best left as they are.
@@ -27,10 +28,10 @@ impl Pictures {
         device: &Device,
     ) -> Option<Self> {
         const { assert!(PIXELS.is_multiple_of(4), "a word holds four pixels") };
-        let inner = device.clone().inner();
-        if !extension::has_pictures(&inner) {
+        if !backend::is_gpu(device) {
             return None;
         }
+        let inner = device.clone().inner();
         let words: Vec<i32> = pixels
             .flat_map(|picture| picture.as_chunks().0.iter().copied().map(i32::from_le_bytes))
             .collect();

@@ -172,9 +172,9 @@ impl Run {
             let divergence = Arc::new(Mutex::new(None));
             let learning = || self.learn(device, audience, &history, &divergence);
             // Beside a GPU, threads kept awake would only be in the way of the one that feeds it.
-            let result = match backend::is_cpu(device) {
-                true => wakeful::run(learning)?,
-                false => learning()?,
+            let result = match backend::is_gpu(device) {
+                true => learning()?,
+                false => wakeful::run(learning)?,
             };
             let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {

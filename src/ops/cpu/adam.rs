@@ -37,15 +37,16 @@ pub(super) fn step<B: OnCpu>(
 /// `new` is the gradient, and the new weights afterwards.
 fn update(old: &[f32], (m, v): (&mut [f32], &mut [f32]), new: &mut [f32], step: AdamStep) {
     let AdamStep { decay, rate, correction_1, correction_2 } = step;
+    // Of four divisions and roots for each weight, which would take longer than reading it, two are left.
+    let (rate, scale) = (rate / correction_1, correction_2.sqrt().recip());
     let values = old.iter().zip(m.iter_mut().zip(v)).zip(new);
     Arch::new().dispatch(|| {
         for ((old, (m, v)), new) in values {
             let g = *new;
             *m = BETA_1 * *m + (1.0 - BETA_1) * g;
             *v = BETA_2 * *v + (1.0 - BETA_2) * (g * g);
-            let mean = *m / correction_1;
-            let deviation = (*v / correction_2).sqrt() + EPSILON;
-            *new = decay * old - rate * (mean / deviation);
+            let deviation = v.sqrt() * scale + EPSILON;
+            *new = decay * old - rate * (*m / deviation);
         }
     });
 }

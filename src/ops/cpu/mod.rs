@@ -1,7 +1,7 @@
 //! The operations on the CPU backends' own memory.
 //!
 //! - [`values`]: their tensors as slices
-//! - [`product`]: the matrix product
+//! - [`product`]: the matrix product; [`sparse`]: where most of it is multiplying zeros
 //! - [`linear`], [`cross_entropy`], [`adam`]: the operations
 
 // Burn 0.22 is the last with ndarray, which the project offers by name; see `backend`.
@@ -11,6 +11,7 @@ mod adam;
 mod cross_entropy;
 mod linear;
 mod product;
+mod sparse;
 mod values;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};

@@ -13,6 +13,8 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
+use super::sparse;
+
 /// The fewest multiplications that are worth a thread: about 10 µs, several times the hand-over.
 const PER_THREAD: usize = 1 << 20;
 
@@ -64,6 +66,15 @@ pub fn product(a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) -> Vec<
         let mut row = row_times(a, b);
         finish(&mut row);
         return row;
+    }
+    let sizes = [a.columns, b.columns];
+    if a.along == 1 && b.along == 1 && sparse::is_mostly_zeros(a.values, [a.rows, a.columns]) {
+        return sparse::product(a.values, b.values, sizes, finish);
+    }
+    if a.across == 1 && b.along == 1 && sparse::is_mostly_zeros(a.values, [a.columns, a.rows]) {
+        let mut result = sparse::transposed_product(a.values, b.values, [a.rows, b.columns]);
+        finish(&mut result);
+        return result;
     }
     let threads = (length * a.columns / PER_THREAD).clamp(1, rayon::current_num_threads());
     let band = a.rows.div_ceil(threads);
