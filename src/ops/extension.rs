@@ -4,6 +4,8 @@
 // Burn 0.22 is the last with ndarray, which the project offers by name; see `backend`.
 #![allow(deprecated)]
 
+use std::fmt::Debug;
+
 #[cfg(feature = "wgpu")]
 use burn::backend::Cube;
 #[cfg(feature = "flex")]
@@ -21,6 +23,9 @@ use super::linear::{Fused, Kept, LinearGradients};
 
 /// What a backend computes itself, with nothing recorded.
 pub(super) trait Kernels: Backend {
+    /// What the forward pass found out about x that the backward pass can use.
+    type Found: Clone + Debug + Send + Sync;
+
     /// a(x · W + b).
     fn layer(
         x: FloatTensor<Self>,
@@ -29,14 +34,14 @@ pub(super) trait Kernels: Backend {
         activation: Fused,
     ) -> FloatTensor<Self>;
 
-    /// z = x · W + b and a(z); of an activation that [needs its output
+    /// z = x · W + b and a(z), and what was found about x; of an activation that [needs its output
     /// only](Fused::needs_output_only) a(z) twice.
     fn layer_and_kept(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Fused,
-    ) -> [FloatTensor<Self>; 2];
+    ) -> ([FloatTensor<Self>; 2], Self::Found);
 
     /// The gradients by a layer's inputs from the gradient by its output.
     fn layer_gradients(

@@ -12,7 +12,6 @@
 //! db = column sums of dz      dW = xᵀ · dz      dx = dz · Wᵀ
 //! ```
 
-use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 use burn::nn::activation::Activation;
 use burn_autodiff::Autodiff;
@@ -53,7 +52,7 @@ impl Fused {
 
 /// What the backward pass needs of the forward one.
 #[derive(Clone, Debug)]
-pub struct Kept<B: Backend> {
+pub(super) struct Kept<B: Kernels> {
     /// `[n, in]`.
     pub x: FloatTensor<B>,
     /// `[in, out]`.
@@ -62,11 +61,13 @@ pub struct Kept<B: Backend> {
     pub z: FloatTensor<B>,
     /// What follows the layer.
     pub activation: Fused,
+    /// What the forward pass found out about x.
+    pub found: B::Found,
 }
 
 /// Something for each of a layer's inputs.
 #[derive(Clone, Copy, Debug)]
-pub struct LinearGradients<T> {
+pub(super) struct LinearGradients<T> {
     /// dL/dx.
     pub x: T,
     /// dL/dW.
@@ -106,8 +107,8 @@ pub(super) fn tracked<B: Kernels, C: CheckpointStrategy>(
         [x, weight, bias].map(|tensor| tensor.into_parts());
     match LinearBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let [z, y] = B::layer_and_kept(x.clone(), weight.clone(), bias, activation);
-            prepared.finish(Kept { x, weight, z, activation }, y)
+            let ([z, y], found) = B::layer_and_kept(x.clone(), weight.clone(), bias, activation);
+            prepared.finish(Kept { x, weight, z, activation, found }, y)
         }
         OpsKind::UnTracked(prepared) => prepared.finish(B::layer(x, weight, bias, activation)),
     }

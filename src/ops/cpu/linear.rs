@@ -1,11 +1,14 @@
 //! A layer with its activation in one pass over its rows, and its three gradients.
 
+use std::sync::Arc;
+
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::product::{Matrix, product};
+use super::product::{Matrix, product, product_and_zeros};
+use super::sparse::Sparse;
 use super::values::OnCpu;
 use crate::ops::linear::{Fused, Kept, LinearGradients};
 
@@ -101,38 +104,38 @@ fn multiply_and_sum(
     }
 }
 
-/// y = a(x · W + b).
+/// y = a(x · W + b), and the values of x that are not zero, where few are.
 pub(super) fn forward<B: OnCpu>(
     x: &FloatTensor<B>,
     weight: &FloatTensor<B>,
     bias: &FloatTensor<B>,
     activation: Fused,
-) -> FloatTensor<B> {
+) -> (FloatTensor<B>, Option<Arc<Sparse>>) {
     let [n, _] = B::dims(x);
     let [inputs, outputs] = B::dims(weight);
     let (values, weights, bias) = (B::values(x), B::values(weight), B::values(bias));
     let (xs, weights) =
         (Matrix::new(&values, [n, inputs]), Matrix::new(&weights, [inputs, outputs]));
-    let y = product(xs, weights, |band| activation.apply(band, &bias));
-    B::tensor(y, [n, outputs], &x.device())
+    let (y, sparse) = product_and_zeros(xs, weights, |band| activation.apply(band, &bias));
+    (B::tensor(y, [n, outputs], &x.device()), sparse.map(Arc::new))
 }
 
-/// z and y = a(z); y twice where that is enough.
+/// z and y = a(z), y twice where that is enough; and the values of x that are not zero, where few are.
 pub(super) fn forward_and_kept<B: OnCpu>(
     x: &FloatTensor<B>,
     weight: &FloatTensor<B>,
     bias: &FloatTensor<B>,
     activation: Fused,
-) -> [FloatTensor<B>; 2] {
+) -> ([FloatTensor<B>; 2], Option<Arc<Sparse>>) {
     if activation.needs_output_only() {
-        let y = forward::<B>(x, weight, bias, activation);
-        return [y.clone(), y];
+        let (y, sparse) = forward::<B>(x, weight, bias, activation);
+        return ([y.clone(), y], sparse);
     }
-    let z = forward::<B>(x, weight, bias, Fused::Identity);
+    let (z, sparse) = forward::<B>(x, weight, bias, Fused::Identity);
     let mut y = z.clone();
     let [_, outputs] = B::dims(weight);
     activation.apply(B::values_mut(&mut y), &vec![0.0; outputs]);
-    [z, y]
+    ([z, y], sparse)
 }
 
 /// dx, dW and db from dL/dy.
@@ -165,8 +168,13 @@ fn weight_gradient<B: OnCpu>(kept: &Kept<B>, dz: &FloatTensor<B>) -> FloatTensor
     let [n, inputs] = B::dims(&kept.x);
     let [_, outputs] = B::dims(dz);
     let (x, dz) = (B::values(&kept.x), B::values(dz));
-    let x = Matrix::new(&x, [n, inputs]).transposed();
-    let values = product(x, Matrix::new(&dz, [n, outputs]), |_| ());
+    let values = match &kept.found {
+        Some(sparse) => sparse.transposed_product(&dz, outputs),
+        None => {
+            let x = Matrix::new(&x, [n, inputs]).transposed();
+            product(x, Matrix::new(&dz, [n, outputs]), |_| ())
+        }
+    };
     B::tensor(values, [inputs, outputs], &kept.x.device())
 }
 

@@ -14,21 +14,27 @@ mod product;
 mod sparse;
 mod values;
 
+use std::sync::Arc;
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 
 use super::adam::AdamStep;
 use super::extension::Kernels;
 use super::linear::{Fused, Kept, LinearGradients};
+use sparse::Sparse;
 use values::OnCpu;
 
 impl<B: OnCpu> Kernels for B {
+    /// The values of x that are not zero, where few are.
+    type Found = Option<Arc<Sparse>>;
+
     fn layer(
         x: FloatTensor<B>,
         weight: FloatTensor<B>,
         bias: FloatTensor<B>,
         activation: Fused,
     ) -> FloatTensor<B> {
-        linear::forward::<B>(&x, &weight, &bias, activation)
+        linear::forward::<B>(&x, &weight, &bias, activation).0
     }
 
     fn layer_and_kept(
@@ -36,7 +42,7 @@ impl<B: OnCpu> Kernels for B {
         weight: FloatTensor<B>,
         bias: FloatTensor<B>,
         activation: Fused,
-    ) -> [FloatTensor<B>; 2] {
+    ) -> ([FloatTensor<B>; 2], Self::Found) {
         linear::forward_and_kept::<B>(&x, &weight, &bias, activation)
     }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::sparse;
+use super::sparse::{Sparse, is_mostly_zeros};
 
 /// The fewest multiplications that are worth a thread: about 10 µs, several times the hand-over.
 const PER_THREAD: usize = 1 << 20;
@@ -67,36 +67,68 @@ pub fn product(a: Matrix, b: Matrix, finish: impl Fn(&mut [f32]) + Sync) -> Vec<
         finish(&mut row);
         return row;
     }
-    let sizes = [a.columns, b.columns];
-    if a.along == 1 && b.along == 1 && sparse::is_mostly_zeros(a.values, [a.rows, a.columns]) {
-        return sparse::product(a.values, b.values, sizes, finish);
-    }
-    if a.across == 1 && b.along == 1 && sparse::is_mostly_zeros(a.values, [a.columns, a.rows]) {
-        let mut result = sparse::transposed_product(a.values, b.values, [a.rows, b.columns]);
-        finish(&mut result);
-        return result;
-    }
     let threads = (length * a.columns / PER_THREAD).clamp(1, rayon::current_num_threads());
     let band = a.rows.div_ceil(threads);
+    in_bands(length, band * b.columns, |index, space| {
+        let first = index * band;
+        let rows = first..first + space.len() / b.columns;
+        let values = multiply(a.band(rows), b, space);
+        finish(values);
+        values
+    })
+}
 
+/// The product of a matrix whose rows lie one after the other, and what was found of its zeros, if most of
+/// its values are.
+///
+/// # Panics
+/// As [`product`] does.
+pub fn product_and_zeros(
+    a: Matrix,
+    b: Matrix,
+    finish: impl Fn(&mut [f32]) + Sync,
+) -> (Vec<f32>, Option<Sparse>) {
+    let is_sparse = a.along == 1 && b.along == 1 && is_mostly_zeros(a.values, [a.rows, a.columns]);
+    if !is_sparse {
+        return (product(a, b, finish), None);
+    }
+    assert_eq!(a.columns, b.rows, "columns of the first, rows of the second");
+    let (values, sparse) = Sparse::product(a.values, a.columns, b.values, b.columns, finish);
+    (values, Some(sparse))
+}
+
+/// `length` values, each band of them made by any thread from its number and its room.
+pub(super) fn in_bands<F>(length: usize, band: usize, fill: F) -> Vec<f32>
+where
+    F: for<'a> Fn(usize, &'a mut [MaybeUninit<f32>]) -> &'a mut [f32] + Sync,
+{
     let mut values = Vec::with_capacity(length);
     let space = &mut values.spare_capacity_mut()[..length];
     let fill = |(index, space): (usize, &mut [MaybeUninit<f32>])| {
-        let first = index * band;
-        let rows = first..first + space.len() / b.columns;
-        finish(multiply(a.band(rows), b, space));
+        let room = space.len();
+        assert_eq!(fill(index, space).len(), room, "all of a band");
     };
-    if threads == 1 {
+    if band >= length {
         fill((0, space));
     } else {
-        space.par_chunks_mut(band * b.columns).enumerate().for_each(fill);
+        space.par_chunks_mut(band).enumerate().for_each(fill);
     }
     #[allow(unsafe_code)]
-    // SAFETY: the bands cover the first `length` values, and each was written whole by `multiply`.
+    // SAFETY: the bands cover the first `length` values, and of each all were made.
     unsafe {
         values.set_len(length);
     }
     values
+}
+
+/// Zeros in this room.
+pub(super) fn zeros(space: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    space.fill(MaybeUninit::new(0.0));
+    #[allow(unsafe_code)]
+    // SAFETY: each was written just now.
+    unsafe {
+        space.assume_init_mut()
+    }
 }
 
 /// A row times a matrix in row-major order: the rows of the matrix, each times its value, added up.

@@ -10,6 +10,8 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::product::{in_bands, zeros};
+
 /// Columns of a block: so many rows of 256 values are 28 KB.
 const BLOCK: usize = 28;
 
@@ -41,6 +43,7 @@ fn are_zeros(values: &[f32]) -> bool {
 }
 
 /// A matrix's values that are not zero, row by row.
+#[derive(Debug)]
 struct Nonzeros {
     values: Vec<f32>,
     /// The column of each.
@@ -52,20 +55,19 @@ struct Nonzeros {
 }
 
 impl Nonzeros {
-    /// Of some columns of a matrix of this width.
-    fn of(matrix: &[f32], width: usize, columns: Range<usize>) -> Self {
-        let blocks = columns.len().div_ceil(BLOCK);
-        let rows = matrix.len() / width;
-        let likely = rows * columns.len() / 3;
+    /// Of a matrix of this width.
+    fn of(matrix: &[f32], width: usize) -> Self {
+        let blocks = width.div_ceil(BLOCK);
+        let likely = matrix.len() / 3;
         let mut found = Self {
             values: Vec::with_capacity(likely),
             columns: Vec::with_capacity(likely),
-            starts: Vec::with_capacity(rows * blocks + 1),
+            starts: Vec::with_capacity(matrix.len() / width * blocks + 1),
             blocks,
         };
         let (mut values, mut places) = ([0.0; BLOCK], [0; BLOCK]);
         for row in matrix.chunks_exact(width) {
-            for (part, first) in row[columns.clone()].chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+            for (part, first) in row.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
                 found.starts.push(found.values.len());
                 if are_zeros(part) {
                     continue;
@@ -89,25 +91,31 @@ impl Nonzeros {
         found
     }
 
-    /// The values and their columns, by row.
-    fn rows(&self) -> impl Iterator<Item = (&[f32], &[u32])> {
-        let ends = self.starts.iter().step_by(self.blocks);
-        ends.clone().zip(ends.skip(1)).map(|(&start, &end)| self.between(start..end))
-    }
-
     fn between(&self, range: Range<usize>) -> (&[f32], &[u32]) {
         (&self.values[range.clone()], &self.columns[range])
     }
 
-    /// Rows for columns, of which there are `width`.
-    fn transposed(&self, width: usize) -> Self {
-        let blocks = self.rows().count().div_ceil(BLOCK);
-        // Each value's place: how many there are in a block of a row, then how many before it.
+    /// Values and columns of some blocks, by row.
+    fn rows(&self, blocks: Range<usize>) -> impl Iterator<Item = (&[f32], &[u32])> {
+        let rows = (self.starts.len() - 1) / self.blocks;
+        (0..rows).map(move |row| {
+            let [start, end] =
+                [blocks.start, blocks.end].map(|at| self.starts[row * self.blocks + at]);
+            self.between(start..end)
+        })
+    }
+
+    /// Rows for columns, of some blocks that have `width` columns. The bands are one matrix.
+    fn transposed(bands: &[Self], blocks: Range<usize>, width: usize) -> Self {
+        let first = (blocks.start * BLOCK) as u32;
+        let rows = || bands.iter().flat_map(|band| band.rows(blocks.clone())).zip(0..);
+        let blocks = rows().count().div_ceil(BLOCK);
+        let place =
+            |column: u32, row: u32| (column - first) as usize * blocks + row as usize / BLOCK;
+        // How many there are in each block of a row, then how many before it.
         let mut starts = vec![0; width * blocks + 1];
-        for (row, (_, columns)) in self.rows().enumerate() {
-            for &column in columns {
-                starts[column as usize * blocks + row / BLOCK + 1] += 1;
-            }
+        for ((_, columns), row) in rows() {
+            columns.iter().for_each(|&column| starts[place(column, row) + 1] += 1);
         }
         let mut before = 0;
         for start in &mut starts {
@@ -115,47 +123,62 @@ impl Nonzeros {
             *start = before;
         }
         let mut next = starts.clone();
-        let (mut values, mut rows) = (vec![0.0; self.values.len()], vec![0; self.values.len()]);
-        for (row, (own, columns)) in self.rows().enumerate() {
-            for (&value, &column) in own.iter().zip(columns) {
-                let place = &mut next[column as usize * blocks + row / BLOCK];
-                (values[*place], rows[*place]) = (value, row as u32);
-                *place += 1;
+        let (mut values, mut columns) = (vec![0.0; before], vec![0; before]);
+        for ((own, own_columns), row) in rows() {
+            for (&value, &column) in own.iter().zip(own_columns) {
+                let at = &mut next[place(column, row)];
+                (values[*at], columns[*at]) = (value, row);
+                *at += 1;
             }
         }
-        Self { values, columns: rows, starts, blocks }
+        Self { values, columns, starts, blocks }
     }
 }
 
-/// `a · b`, row-major, each band of rows passed through `finish`.
-pub(super) fn product(
-    a: &[f32],
-    b: &[f32],
-    [inner, columns]: [usize; 2],
-    finish: impl Fn(&mut [f32]) + Sync,
-) -> Vec<f32> {
-    let rows = a.len() / inner;
-    let mut result = vec![0.0; rows * columns];
-    let band = rows.div_ceil(rayon::current_num_threads());
-    let bands = result.par_chunks_mut(band * columns).zip(a.par_chunks(band * inner));
-    bands.for_each(|(result, a)| {
-        let nonzeros = &Nonzeros::of(a, inner, 0..inner);
-        Arch::new().dispatch(Multiply { nonzeros, b, columns, result });
-        finish(result);
-    });
-    result
+/// A matrix's nonzero values, in bands of rows.
+#[derive(Debug)]
+pub(in crate::ops) struct Sparse {
+    bands: Vec<Nonzeros>,
+    width: usize,
 }
 
-/// `aᵀ · b`, row-major.
-pub(super) fn transposed_product(a: &[f32], b: &[f32], [inner, columns]: [usize; 2]) -> Vec<f32> {
-    let mut result = vec![0.0; inner * columns];
-    let band = inner.div_ceil(rayon::current_num_threads());
-    result.par_chunks_mut(band * columns).enumerate().for_each(|(index, result)| {
-        let own = index * band..index * band + result.len() / columns;
-        let nonzeros = &Nonzeros::of(a, inner, own.clone()).transposed(own.len());
-        Arch::new().dispatch(Multiply { nonzeros, b, columns, result });
-    });
-    result
+impl Sparse {
+    /// The product of a matrix of this width with `b`, which has `columns`, row-major, each band of rows
+    /// passed through `finish`; and the matrix's nonzero values.
+    pub(super) fn product(
+        a: &[f32],
+        width: usize,
+        b: &[f32],
+        columns: usize,
+        finish: impl Fn(&mut [f32]) + Sync,
+    ) -> (Vec<f32>, Self) {
+        let rows = a.len() / width;
+        let band = rows.div_ceil(rayon::current_num_threads());
+        let bands: Vec<_> =
+            a.par_chunks(band * width).map(|rows| Nonzeros::of(rows, width)).collect();
+        let values = in_bands(rows * columns, band * columns, |index, space| {
+            let result = zeros(space);
+            let nonzeros = &bands[index];
+            Arch::new().dispatch(Multiply { nonzeros, b, columns, result });
+            finish(result);
+            result
+        });
+        (values, Self { bands, width })
+    }
+
+    /// The product of the turned matrix with `b`, which has `columns`, row-major.
+    pub(super) fn transposed_product(&self, b: &[f32], columns: usize) -> Vec<f32> {
+        let blocks = self.width.div_ceil(BLOCK).div_ceil(rayon::current_num_threads());
+        let band = blocks * BLOCK * columns;
+        in_bands(self.width * columns, band, |index, space| {
+            let result = zeros(space);
+            let width = result.len() / columns;
+            let own = index * blocks..index * blocks + width.div_ceil(BLOCK);
+            let nonzeros = &Nonzeros::transposed(&self.bands, own, width);
+            Arch::new().dispatch(Multiply { nonzeros, b, columns, result });
+            result
+        })
+    }
 }
 
 /// Adds the product of the nonzero values' matrix and `b` to `result`.
@@ -248,10 +271,8 @@ mod tests {
             ];
             let found = pools.each_ref().map(|pool| {
                 pool.install(|| {
-                    [
-                        product(&a, &b, [width, columns], |_| ()),
-                        transposed_product(&a, &slopes, [width, columns]),
-                    ]
+                    let (whole, sparse) = Sparse::product(&a, width, &b, columns, |_| ());
+                    [whole, sparse.transposed_product(&slopes, columns)]
                 })
             });
             assert_eq!(found[0], found[1]);

@@ -26,6 +26,8 @@ pub(in crate::ops) use pictures::batch;
 use product::Matrix;
 
 impl Kernels for Cube {
+    type Found = ();
+
     fn layer(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -40,13 +42,13 @@ impl Kernels for Cube {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Fused,
-    ) -> [FloatTensor<Self>; 2] {
+    ) -> ([FloatTensor<Self>; 2], ()) {
         let (x, weight) = (Matrix::new(x), Matrix::new(weight));
         if activation.needs_output_only() {
             let y = linear::forward(x, weight, bias, activation);
-            return [y.clone(), y];
+            return ([y.clone(), y], ());
         }
-        linear::forward_and_kept(x, weight, bias, activation)
+        (linear::forward_and_kept(x, weight, bias, activation), ())
     }
 
     fn layer_gradients(
@@ -54,7 +56,7 @@ impl Kernels for Cube {
         slope: FloatTensor<Self>,
         wanted: LinearGradients<bool>,
     ) -> LinearGradients<Option<FloatTensor<Self>>> {
-        let Kept { x, weight, z, activation } = kept;
+        let Kept { x, weight, z, activation, found: () } = kept;
         let (x, weight, slope) = (Matrix::new(x), Matrix::new(weight), Matrix::new(slope));
         let input =
             wanted.x.then(|| linear::input_gradient(slope.clone(), z.clone(), weight, activation));
