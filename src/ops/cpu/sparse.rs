@@ -15,6 +15,9 @@ use super::product::{in_bands, zeros};
 /// Columns of a block: so many rows of 256 values are 28 KB.
 const BLOCK: usize = 28;
 
+/// Rows of a band at most: their sums are looked at for every block, and should stay in the second cache.
+const BAND: usize = 128;
+
 /// Values of a block that are passed over together, where all of them are zero.
 const FEW: usize = 4;
 
@@ -27,13 +30,13 @@ const WIDE: usize = 256;
 /// Of so many values one is looked at to see how many are zeros.
 const SAMPLE: usize = 61;
 
-/// Whether it pays to multiply with nonzero values alone: where fewer than three in ten are.
+/// Whether it pays to multiply with nonzero values alone: where fewer than four in ten are.
 pub(super) fn is_mostly_zeros(values: &[f32], [rows, columns]: [usize; 2]) -> bool {
     if columns < WIDE || rows < 2 {
         return false;
     }
     let sample = || values.iter().step_by(SAMPLE);
-    10 * sample().filter(|value| **value != 0.0).count() < 3 * sample().count()
+    10 * sample().filter(|value| **value != 0.0).count() < 4 * sample().count()
 }
 
 /// Told without a branch for each.
@@ -153,7 +156,7 @@ impl Sparse {
         finish: impl Fn(&mut [f32]) + Sync,
     ) -> (Vec<f32>, Self) {
         let rows = a.len() / width;
-        let band = rows.div_ceil(rayon::current_num_threads());
+        let band = rows.div_ceil(rayon::current_num_threads()).min(BAND);
         let bands: Vec<_> =
             a.par_chunks(band * width).map(|rows| Nonzeros::of(rows, width)).collect();
         let values = in_bands(rows * columns, band * columns, |index, space| {
