@@ -253,7 +253,6 @@ fn the_first_fifty_losses_are_the_plain_paths() {
         assert!(plain[49] < plain[0] / 2.0, "{backend}: it learns: {plain:?}");
         for (step, (ours, plain)) in ours.iter().zip(&plain).enumerate() {
             let off = (ours / plain - 1.0).abs();
-            // Measured 6e-7 at most.
             assert!(off < 1e-5, "{backend}: step {step}: {ours} and {plain}");
         }
     }
