@@ -64,7 +64,7 @@ fn batch_kernel(
             let value = (word >> (8 * byte)) & 255;
             images[(4 * unit + byte) as usize] = f32::cast_from(value) / 255.0;
         }
-        if unit % each == 0 {
+        if unit == place * each {
             targets[place as usize] = labels[picture as usize];
         }
     }
