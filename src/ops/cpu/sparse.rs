@@ -15,6 +15,9 @@ use super::product::{in_bands, zeros};
 /// Columns of a block: so many rows of 256 values are 28 KB.
 const BLOCK: usize = 28;
 
+/// Rows of a band at least: as many of the first layer's take some 20 µs, a few times the hand-over.
+const WORTH_A_THREAD: usize = 8;
+
 /// Rows of a band at most: their sums are looked at for every block, and should stay in the second cache.
 const BAND: usize = 128;
 
@@ -156,9 +159,12 @@ impl Sparse {
         finish: impl Fn(&mut [f32]) + Sync,
     ) -> (Vec<f32>, Self) {
         let rows = a.len() / width;
-        let band = rows.div_ceil(rayon::current_num_threads()).min(BAND);
-        let bands: Vec<_> =
-            a.par_chunks(band * width).map(|rows| Nonzeros::of(rows, width)).collect();
+        let band = rows.div_ceil(rayon::current_num_threads()).clamp(WORTH_A_THREAD, BAND);
+        // A few rows, as a server gets them, are not handed to another thread at all.
+        let bands: Vec<_> = match rows <= band {
+            true => vec![Nonzeros::of(a, width)],
+            false => a.par_chunks(band * width).map(|rows| Nonzeros::of(rows, width)).collect(),
+        };
         let values = in_bands(rows * columns, band * columns, |index, space| {
             let result = zeros(space);
             let nonzeros = &bands[index];
