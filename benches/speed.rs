@@ -16,12 +16,12 @@ use burn_digits::data::distort::{Distorter, Distortions};
 use burn_digits::data::loader::{BatchLoader, Order};
 use burn_digits::data::source::{Half, Loaded, Source};
 use burn_digits::model::{ModelConfig, PIXELS};
-use burn_digits::ops;
 use burn_digits::picture;
 use burn_digits::train::step::Learnable;
 use burn_digits::train::{Audience, Outcome, Run, TrainConfig, TrainOn, optimizer};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use fused_ops::{self as ops, LossOptions};
 
 /// Images per step.
 const BATCH: usize = 128;
@@ -69,7 +69,7 @@ fn linear(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     let x = Tensor::random([BATCH, PIXELS], Distribution::Default, &device);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let y = match twin {
-            Twin::Plain => ops::plain::linear(x.clone(), &layer, Some(&relu)),
+            Twin::Plain => ops::reference::linear(x.clone(), &layer, Some(&relu)),
             Twin::Ours => ops::linear(x.clone(), &layer, Some(&relu)),
         };
         y.sum().backward()
@@ -85,8 +85,8 @@ fn cross_entropy(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let (logits, targets) = (logits.clone().require_grad(), targets.clone());
         let loss = match twin {
-            Twin::Plain => ops::plain::cross_entropy(logits, targets, 0.0),
-            Twin::Ours => ops::cross_entropy(logits, targets, 0.0),
+            Twin::Plain => ops::reference::cross_entropy(logits, targets, LossOptions::default()),
+            Twin::Ours => ops::cross_entropy(logits, targets, LossOptions::default()),
         };
         loss.backward()
     });
@@ -102,7 +102,7 @@ fn adam(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     bencher.with_inputs(random).bench_local_values(|gradient| {
         let (w, before) = (weights.clone(), state.take());
         let (w, after) = match twin {
-            Twin::Plain => ops::plain::adam_step(w, gradient, before, 1e-3, 0.0),
+            Twin::Plain => ops::reference::adam_step(w, gradient, before, 1e-3, 0.0),
             Twin::Ours => ops::adam_step(w, gradient, before, 1e-3, 0.0),
         };
         state = Some(after);

@@ -1,5 +1,5 @@
 //! What must hold whatever the bytes are. The fuzz targets call these with bytes of libFuzzer's, and
-//! `tests/corpora.rs` with those that are kept in `corpus/`.
+//! `tests/library/corpora.rs` with those that are kept in `corpus/`.
 #![allow(dead_code)] // each target calls one of them
 
 use std::collections::HashMap;

@@ -7,14 +7,9 @@
 
 use std::fmt;
 
-#[cfg(feature = "wgpu")]
-use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-#[cfg(not(any(feature = "ndarray", feature = "flex", feature = "wgpu")))]
-compile_error!("burn-digits needs a backend: one of the features `ndarray`, `flex` or `wgpu`");
 
 /// A Burn backend by the name of its cargo feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -164,17 +159,6 @@ pub fn cpu() -> Device {
     return ndarray();
     #[cfg(not(any(feature = "ndarray", feature = "flex")))]
     return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-}
-
-/// Whether the device is reached through wgpu: a GPU, or what stands in for one.
-pub fn is_gpu(device: &Device) -> bool {
-    #[cfg(feature = "wgpu")]
-    return matches!(device.clone().inner().as_dispatch(), DispatchDevice::Cube(_));
-    #[cfg(not(feature = "wgpu"))]
-    {
-        let _ = device;
-        false
-    }
 }
 
 #[cfg(feature = "ndarray")]

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use burn::tensor::{Device, Tensor, TensorReadError};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -178,7 +178,7 @@ impl Classifier {
             let shape = [chunk.len(), PIXELS];
             let mut values = Vec::with_capacity(chunk.len() * PIXELS);
             chunk.for_each(|index| values.extend(pixels(index)));
-            let batch = Tensor::from_data(TensorData::new(values, shape), &self.device);
+            let batch = fused_ops::tensor(values, shape, &self.device);
             let logits = self.model.forward(batch).try_into_vec_as::<f32>()?;
             all.extend_from_slice(logits.as_chunks::<CLASSES>().0);
         }
@@ -191,9 +191,8 @@ impl Classifier {
     /// # Errors
     /// If the device fails.
     pub fn activations(&self, picture: &Picture) -> Result<[Vec<f32>; 4], ClassifierError> {
-        let pixels = TensorData::new(picture.as_slice().to_vec(), [1, PIXELS]);
-        let [first, second, third, logits] =
-            self.model.features(Tensor::from_data(pixels, &self.device));
+        let pixels = fused_ops::tensor(picture.as_slice().to_vec(), [1, PIXELS], &self.device);
+        let [first, second, third, logits] = self.model.features(pixels);
         let values = |features: Tensor<2>| features.try_into_vec_as::<f32>();
         Ok([values(first)?, values(second)?, values(third)?, values(logits)?])
     }

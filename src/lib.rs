@@ -16,10 +16,10 @@
 //! | [`exchange`] | models from and to other programs: PyTorch, safetensors of any naming, ONNX |
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
-//! | [`picture`] | any image file to MNIST's 28×28 convention |
+//! | [`picture`] | any image file to MNIST's 28×28 convention: the crate `digit-picture`, which needs no Burn |
 //! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, pictures drawn with a pen, batches whose order is a function of (seed, epoch) |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
-//! | [`ops`] | a layer, the loss and a step of Adam as one operation each, on the CPU and the GPU, beside their plain twins |
+//! | `fused_ops` | a layer, the loss and a step of Adam as one operation each, on the CPU and the GPU: a crate of its own, for any Burn program |
 //! | [`backend`] | the Burn devices this build offers, and choosing one |
 //! | [`plot`] | lines and points as SVG, for light pages and dark ones |
 //! | [`files`] | files that are whole or absent, and where the project's folders lie |
@@ -53,6 +53,8 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub use digit_picture as picture;
+
 pub mod backend;
 pub mod classifier;
 pub mod cli;
@@ -64,9 +66,9 @@ pub mod files;
 pub mod insight;
 pub mod model;
 pub mod number;
-pub mod ops;
-pub mod picture;
+
 pub mod plot;
+mod png;
 pub mod saved;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -17,7 +17,7 @@ use burn::nn::{LeakyReluConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::ops;
+use fused_ops as ops;
 
 /// Pixels of one picture, 28 × 28: the width of the input.
 pub const PIXELS: usize = 784;

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use burn::module::Param;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -168,12 +168,9 @@ impl SavedModel {
             let (shape, layer) = (shapes[index], &self.layers[index]);
             // As Burn has it, in memory too: a view of the file's order would be copied at each use.
             let weight = transposed(&layer.weight, shape.inputs);
-            let weight = TensorData::new(weight, [shape.inputs, shape.outputs]);
-            let bias = TensorData::new(layer.bias.clone(), [shape.outputs]);
-            Linear {
-                weight: Param::from_tensor(Tensor::from_data(weight, device)),
-                bias: Some(Param::from_tensor(Tensor::from_data(bias, device))),
-            }
+            let weight = fused_ops::tensor(weight, [shape.inputs, shape.outputs], device);
+            let bias = fused_ops::tensor(layer.bias.clone(), [shape.outputs], device);
+            Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }
         });
         Model::new(linears, self.metadata.model.activation, device)
     }

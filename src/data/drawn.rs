@@ -15,7 +15,9 @@ mod pen;
 use fastrand::Rng;
 use rayon::prelude::*;
 
-use super::{Digits, GOLDEN_STEP};
+use digit_distort::GOLDEN_STEP;
+
+use super::Digits;
 use crate::model::{CLASSES, PIXELS};
 use pen::Stroke;
 

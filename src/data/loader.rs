@@ -15,10 +15,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::distort::Distorter;
-use super::{Digits, GOLDEN_STEP};
+use digit_distort::{Distorter, GOLDEN_STEP};
+
+use super::Digits;
 use crate::model::PIXELS;
-use crate::ops::Pictures;
+use fused_ops::DeviceImages;
 
 /// One step's worth of labelled pictures.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ pub struct BatchLoader {
     distorter: Option<(Arc<Distorter>, u64)>,
     device: Device,
     /// The pictures on the device, once it is known whether they are better off there.
-    placed: Arc<OnceLock<Option<Pictures>>>,
+    placed: Arc<OnceLock<Option<DeviceImages>>>,
     shared: Arc<Shared>,
 }
 
@@ -106,10 +107,10 @@ impl BatchLoader {
     }
 
     /// The pictures on the device, if that is a GPU and they go there as they are.
-    fn placed(&self) -> Option<&Pictures> {
+    fn placed(&self) -> Option<&DeviceImages> {
         let place = || {
             let pictures = (0..self.digits.len()).map(|index| self.digits.pixels(index));
-            Pictures::place(pictures, self.digits.labels(), &self.device)
+            DeviceImages::upload(pictures, self.digits.labels(), &self.device)
         };
         if self.distorter.is_some() {
             return None;
@@ -127,7 +128,11 @@ impl BatchLoader {
         pictures.par_iter_mut().zip(indices).for_each(|(picture, &index)| {
             let source = self.digits.pixels(index as usize);
             match &self.distorter {
-                None => Arch::new().dispatch(|| *picture = source.map(unit)),
+                None => Arch::new().dispatch(|| {
+                    for (value, &byte) in picture.iter_mut().zip(source) {
+                        *value = unit(byte);
+                    }
+                }),
                 Some((distorter, seed)) => {
                     distorter.apply(source, picture, *seed, epoch, index.into());
                 }
@@ -138,13 +143,14 @@ impl BatchLoader {
             indices.iter().map(|&index| i32::from(labels[index as usize])).collect();
         let n = indices.len();
         Batch {
-            images: Tensor::from_data(TensorData::new(pixels, [n, PIXELS]), &self.device),
+            images: fused_ops::tensor(pixels, [n, PIXELS], &self.device),
             targets: Tensor::from_data(TensorData::new(labels, [n]), &self.device),
         }
     }
 }
 
 /// A pixel's byte as a number in [0, 1].
+#[inline]
 pub fn unit(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }

@@ -9,7 +9,6 @@
 //! - [`loader`] turns them into batches `[n, 784]` in [0, 1], in an order that is a function of
 //!   (seed, epoch) alone.
 
-pub mod distort;
 pub mod drawn;
 pub mod idx;
 pub mod loader;
@@ -20,13 +19,9 @@ use std::sync::Arc;
 
 use burn::data::dataset::{Dataset, DatasetError, InMemDataset};
 pub use burn_dataset::vision::MnistItem;
+pub use digit_distort as distort;
 
 use crate::model::PIXELS;
-
-/// 2⁶⁴ divided by the golden ratio, made odd: SplitMix64's step (Steele, Lea and Flood, *Fast Splittable
-/// Pseudorandom Number Generators*, OOPSLA 2014). Its multiples are spread over all 64 bits, so that
-/// neighbouring seeds, epochs and pictures have nothing in common.
-const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Training images that validate: the last 5,000 of MNIST's 60,000.
 pub const VALIDATION: usize = 5_000;

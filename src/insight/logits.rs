@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use super::Number;
 use crate::model::CLASSES;
-use crate::ops::cross_entropy;
 use crate::plot::{self, Drawn, Line, Lines};
+use fused_ops::{LossOptions, cross_entropy};
 
 /// The digit that is right.
 const RIGHT: usize = 0;
@@ -145,7 +145,7 @@ fn row(digit: usize, logit: f32, device: &Device) -> Result<Row, TensorReadError
         exact: exact(&logits),
         from_logits: measured(&|logits| {
             let right = Tensor::<1, Int>::from_ints([RIGHT as i32], &device);
-            cross_entropy(logits, right, 0.0)
+            cross_entropy(logits, right, LossOptions::default())
         })?,
         softmax_then_log: measured(&|logits| at_right(activation::softmax(logits, 1)))?,
         exp_divide_log: measured(&|logits| {

@@ -13,7 +13,9 @@ use burn::optim::{
 use burn::tensor::{Device, Tensor};
 
 use super::config::{Schedule, TrainConfig};
-use crate::{backend, ops};
+use fused_ops::adam_step;
+
+use crate::backend;
 
 /// Adam, or AdamW where the configuration has weight decay: with none the two are the same.
 ///
@@ -44,7 +46,7 @@ pub fn schedule(config: &TrainConfig, steps_per_epoch: usize) -> Result<ModuleLr
     SequentialLrSchedulerConfig::new(vec![up, rest], vec![climb]).init()
 }
 
-/// Burn's AdamW in one pass ([`ops::adam_step`]), with Burn's state.
+/// Burn's AdamW in one pass ([`adam_step`]), with Burn's state.
 #[derive(Clone)]
 struct Adam {
     weight_decay: f32,
@@ -78,7 +80,7 @@ impl Optimizer for Adam {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let state = state.map(|PlacedState(state)| state);
-        let (tensor, state) = ops::adam_step(tensor, gradient, state, rate, self.weight_decay);
+        let (tensor, state) = adam_step(tensor, gradient, state, rate, self.weight_decay);
         (tensor, Some(PlacedState(state)))
     }
 

@@ -23,7 +23,6 @@ use super::step::Learnable;
 use super::teachers::Teachers;
 use super::watch::{EpochEnd, EpochMeans, Patience};
 use super::{TrainError, curves, optimizer, wakeful};
-use crate::backend;
 use crate::classifier::Classifier;
 use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
@@ -172,7 +171,7 @@ impl Run {
             let divergence = Arc::new(Mutex::new(None));
             let learning = || self.learn(device, audience, &history, &divergence);
             // Beside a GPU, threads kept awake would only be in the way of the one that feeds it.
-            let result = match backend::is_gpu(device) {
+            let result = match fused_ops::is_gpu(device) {
                 true => learning()?,
                 false => wakeful::run(learning)?,
             };

@@ -9,7 +9,12 @@ use super::metrics::StepFigures;
 use super::teachers::Teachers;
 use crate::data::loader::Batch;
 use crate::model::Model;
-use crate::ops::cross_entropy;
+use fused_ops::{LossOptions, cross_entropy};
+
+/// Weight in the loss of images without a digit, whose target is the uniform distribution; an image of a
+/// digit weighs 1. At 1, four thousand such images beside 55,000 digits cost 7 validation errors of 5,000,
+/// at 0.3 one (one seed each), and the network was no less sure of images without a digit.
+const NON_DIGIT_WEIGHT: f32 = 0.3;
 
 /// The network with the loss it learns by, as Burn's Learner takes it.
 #[derive(Module, Debug)]
@@ -41,7 +46,9 @@ impl TrainStep for Learnable {
     fn step(&self, batch: Batch) -> TrainOutput<StepFigures> {
         let Batch { images, targets } = batch;
         let logits = self.model.forward(images.clone());
-        let mut loss = cross_entropy(logits.clone(), targets.clone(), self.label_smoothing);
+        let options =
+            LossOptions { label_smoothing: self.label_smoothing, uniform_weight: NON_DIGIT_WEIGHT };
+        let mut loss = cross_entropy(logits.clone(), targets.clone(), options);
         if let Some(teachers) = &self.teachers {
             let theirs = teachers.loss(images, logits.clone());
             loss = loss * (1.0 - teachers.weight) + theirs * teachers.weight;
@@ -59,7 +66,8 @@ impl InferenceStep for Learnable {
         let Batch { images, targets } = batch;
         let logits = self.model.forward(images);
         // Smoothing and teachers help learning; what was learned is measured without.
-        let loss = cross_entropy(logits.clone(), targets.clone(), 0.0);
+        let options = LossOptions { label_smoothing: 0.0, uniform_weight: NON_DIGIT_WEIGHT };
+        let loss = cross_entropy(logits.clone(), targets.clone(), options);
         StepFigures { loss, logits, targets }
     }
 }

@@ -110,8 +110,8 @@ fn files_that_are_no_network_and_places_that_take_none() {
     };
     import("no-such.pt", 1, &["no-such.pt"]);
     import("image.png", 1, &["image.png", "neither safetensors nor a PyTorch state dict"]);
-    import("tests/exchange/files/hostile.pt", 1, &["hostile.pt"]);
-    let state_dict = "tests/exchange/files/sequential.pt";
+    import("tests/library/exchange/files/hostile.pt", 1, &["hostile.pt"]);
+    let state_dict = "tests/library/exchange/files/sequential.pt";
     fails(&["import", state_dict], 2, &["--out"]);
     fails(&["import", state_dict, "--out", "x", "--temperature", "0"], 2, &["--temperature"]);
     fails(&["import", state_dict, "--out", "no-such-folder/x"], 1, &["no-such-folder/x"]);

@@ -25,7 +25,9 @@ fn an_imported_state_dict_is_a_model_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("model.safetensors");
     let mut import = burn_digits();
-    import.args(["import", "tests/exchange/files/sequential.pt", "--json", "--out"]).arg(&out);
+    import
+        .args(["import", "tests/library/exchange/files/sequential.pt", "--json", "--out"])
+        .arg(&out);
     import.args(["--activation", "tanh", "--temperature", "1.5", "--unsure-below", "0.25"]);
     let assert = import.assert().success().stderr("");
     let report = &json_lines(&assert.get_output().stdout)[0];
@@ -41,7 +43,7 @@ fn an_imported_state_dict_is_a_model_for_every_command() {
 fn import_says_what_it_found_and_what_it_assumed() {
     let folder = tempfile::tempdir().unwrap();
     let mut import = burn_digits();
-    import.args(["import", "tests/exchange/files/legacy.pt", "--out"]);
+    import.args(["import", "tests/library/exchange/files/legacy.pt", "--out"]);
     import
         .arg(folder.path().join("model"))
         .assert()

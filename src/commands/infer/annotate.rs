@@ -1,14 +1,14 @@
 //! A picture with a box around each digit that was read, and the digit above it.
 
-use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use image::{DynamicImage, Rgb, RgbImage};
 
 use crate::files;
 use crate::number::Number;
 use crate::picture::many::Area;
+use crate::png;
 
 /// Surely read.
 const SURE: Rgb<u8> = Rgb([0, 114, 178]);
@@ -42,9 +42,7 @@ pub fn write(file: &Path, image: &DynamicImage, number: &Number) -> Result<()> {
         outline(&mut drawn, area, pen, colour);
         label(&mut drawn, area, digit.prediction.digit, colour);
     }
-    let mut png = Cursor::new(Vec::new());
-    drawn.write_to(&mut png, ImageFormat::Png)?;
-    files::write_whole(file, png.get_ref())
+    files::write_whole(file, &png::encode(&drawn)?)
         .with_context(|| format!("{} can't be written", file.display()))
 }
 

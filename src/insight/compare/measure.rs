@@ -14,7 +14,7 @@ use crate::data::Digits;
 use crate::data::loader::{BatchLoader, Order};
 use crate::evaluate::mean_loss;
 use crate::model::{CLASSES, PIXELS};
-use crate::ops::cross_entropy;
+use fused_ops::{LossOptions, cross_entropy};
 
 /// Points of the gradient's curve per epoch, after the one at the start.
 const POINTS_PER_EPOCH: usize = 8;
@@ -92,7 +92,11 @@ impl Run {
             let mut losses = Mean::default();
             let mut norms = Mean::default();
             for (step, batch) in loader.iter().flatten().enumerate() {
-                let loss = cross_entropy(net.forward(activation, batch.images), batch.targets, 0.0);
+                let loss = cross_entropy(
+                    net.forward(activation, batch.images),
+                    batch.targets,
+                    LossOptions::default(),
+                );
                 let gradient = loss.backward();
                 losses.add(loss.inner());
                 norms.add(layer_norms(&net, &gradient, device));

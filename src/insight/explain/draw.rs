@@ -1,12 +1,12 @@
 //! An explanation as a picture, and as lines of a terminal.
 
 use std::fmt::Write;
-use std::io::Cursor;
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 
 use super::Explanation;
 use crate::picture::SIDE;
+use crate::png;
 
 /// Pixels of the picture for one of the 28×28.
 const SCALE: u32 = 12;
@@ -42,9 +42,7 @@ impl Explanation {
                 }
             }
         }
-        let mut bytes = Cursor::new(Vec::new());
-        image.write_to(&mut bytes, ImageFormat::Png).expect("an image in memory becomes a PNG");
-        bytes.into_inner()
+        png::encode(&image).expect("the squares have pixels")
     }
 
     /// Both squares side by side in 24-bit colours, 57 columns by 14 lines: each character shows two

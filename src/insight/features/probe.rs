@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 use super::Table;
 use crate::classifier::argmax;
 use crate::model::CLASSES;
-use crate::ops::cross_entropy;
+use fused_ops::{LossOptions, cross_entropy};
 
 /// Passes over the training images.
 pub const EPOCHS: usize = 8;
@@ -49,7 +49,8 @@ pub fn accuracy(
             let labels: Vec<i32> = batch.iter().map(|&index| train.labels[index].into()).collect();
             let labels =
                 Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &learning);
-            let gradients = cross_entropy(rule.forward(features), labels, 0.0).backward();
+            let gradients =
+                cross_entropy(rule.forward(features), labels, LossOptions::default()).backward();
             let gradients = GradientsParams::from_grads(gradients, &rule);
             let rate = 0.5 * RATE * (1.0 + (std::f64::consts::PI * step / steps).cos());
             rule = optimizer.step(rate, rule, gradients);

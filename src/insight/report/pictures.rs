@@ -1,13 +1,12 @@
 //! Pictures inside the page, as PNGs in data addresses.
 
-use std::io::Cursor;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
+use image::{GrayImage, ImageBuffer, PixelWithColorType, Rgb, RgbImage};
 
 use crate::model::PIXELS;
 use crate::picture::SIDE;
+use crate::png;
 
 /// Units in a row of the sheet of weights.
 const COLUMNS: usize = 8;
@@ -19,7 +18,7 @@ pub fn digit(pixels: &[u8; PIXELS]) -> String {
     let side = SIDE as u32;
     let image =
         GrayImage::from_fn(side, side, |x, y| image::Luma([pixels[(y * side + x) as usize]]));
-    address(image.into())
+    address(&image)
 }
 
 /// Rows of weights as squares of 28×28 in rows of eight: orange above 0, blue below, black at 0; each
@@ -40,11 +39,10 @@ pub fn weights(units: &[&[f32; PIXELS]]) -> String {
             image.put_pixel(x as u32, y as u32, colour);
         }
     }
-    address(image.into())
+    address(&image)
 }
 
-fn address(image: DynamicImage) -> String {
-    let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png).expect("an image in memory becomes a PNG");
-    format!("data:image/png;base64,{}", STANDARD.encode(png.into_inner()))
+fn address<P: PixelWithColorType<Subpixel = u8>>(image: &ImageBuffer<P, Vec<u8>>) -> String {
+    let png = png::encode(image).expect("each of these pictures has pixels");
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
 }

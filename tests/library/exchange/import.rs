@@ -1,0 +1,265 @@
+//! Files of other programs: what is made of them, and what is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn_digits::classifier::{Classifier, Found};
+use burn_digits::exchange::import::{Assumed, ImportError, Imported, Kind, import};
+use burn_digits::model::HiddenActivation;
+use burn_digits::saved::{Metadata, SavedModel};
+use burn_digits::{backend, picture};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::common::root;
+
+/// The files of `tests/library/exchange/files/make.py`.
+fn file(name: &str) -> PathBuf {
+    root().join("tests/library/exchange/files").join(name)
+}
+
+fn shipped() -> SavedModel {
+    Found::choose(Some(Path::new("shipped"))).unwrap().saved
+}
+
+/// The values that `make.py` fills a tensor of `count` values with.
+fn filled(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (((7919 * i + count) % 2003) as f32 - 1001.0) / 4096.0).collect()
+}
+
+type Tensors = Vec<(String, Vec<usize>, Dtype, Vec<u8>)>;
+
+/// The tensors of a model under other names, as f32.
+fn renamed(model: &SavedModel, name: impl Fn(&str) -> String) -> Tensors {
+    let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    model
+        .tensors()
+        .map(|(ours, shape, values)| (name(&ours), shape, Dtype::F32, bytes(values)))
+        .collect()
+}
+
+fn write_safetensors(path: &Path, tensors: &Tensors) {
+    let views = tensors.iter().map(|(name, shape, dtype, bytes)| {
+        (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[track_caller]
+fn taken(path: &Path) -> Imported {
+    import(path, &Assumed::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn refused(path: &Path, words: &[&str]) {
+    let said = import(path, &Assumed::default()).expect_err("it should be refused").to_string();
+    for word in [&[path.to_str().unwrap()], words].concat() {
+        assert!(said.contains(word), "“{word}” is missing in: {said}");
+    }
+}
+
+#[track_caller]
+fn assert_same_weights(model: &SavedModel, other: &SavedModel) {
+    assert!(model.tensors().eq(other.tensors()), "the weights differ");
+}
+
+#[test]
+fn pytorchs_files_of_every_kind_give_the_same_weights() {
+    let shapes =
+        [vec![4, 784], vec![4], vec![3, 4], vec![3], vec![2, 3], vec![2], vec![10, 2], vec![10]];
+    for (name, prefix) in
+        [("sequential.pt", ""), ("legacy.pt", ""), ("checkpoint.pt", "model_state_dict.")]
+    {
+        let Imported { model, kind, names, .. } = taken(&file(name));
+        assert_eq!(kind, Kind::PyTorch);
+        assert_eq!(model.metadata.model.hidden, [4, 3, 2]);
+        for ((_, shape, values), expected) in model.tensors().zip(&shapes) {
+            assert_eq!(&shape, expected);
+            assert_eq!(values, filled(values.len()), "{name}");
+        }
+        assert_eq!(names[2], ("fc2.weight".to_owned(), format!("{prefix}2.weight")));
+    }
+}
+
+#[test]
+fn a_model_of_ones_own_comes_back_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    shipped().save(&path).unwrap();
+    let imported = taken(&path);
+    assert_eq!(imported.kind, Kind::OwnModel);
+    assert_eq!(imported.model.to_bytes().unwrap(), shipped().to_bytes().unwrap());
+    let assumed = Assumed { activation: Some(HiddenActivation::Relu), ..Assumed::default() };
+    let said = import(&path, &assumed).unwrap_err().to_string();
+    assert!(said.contains("states its own activation"), "{said}");
+}
+
+#[test]
+fn safetensors_of_any_naming_give_back_weights_and_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.safetensors");
+    let saved = shipped();
+    let numbered = |name: &str| {
+        let (layer, part) = name.split_at(3);
+        format!("layers.{}{part}", 2 * (layer[2..].parse::<usize>().unwrap() - 1))
+    };
+    write_safetensors(&path, &renamed(&saved, numbered));
+    let assumed = Assumed {
+        activation: Some(saved.metadata.model.activation),
+        temperature: Some(saved.metadata.temperature),
+        unsure_below: Some(saved.metadata.unsure_below),
+    };
+    let imported = import(&path, &assumed).unwrap().model;
+    assert_same_weights(&imported, &saved);
+
+    let picture = picture::read(&root().join("image.png")).unwrap();
+    let answer = |saved: &SavedModel| {
+        let classifier = Classifier::new(saved, String::new(), &backend::cpu());
+        classifier.predict(std::slice::from_ref(&picture)).remove(0)
+    };
+    assert_eq!(answer(&imported), answer(&saved));
+    let Metadata { recipe, data, .. } = &imported.metadata;
+    assert_eq!(recipe["imported"]["names"]["fc2.weight"], "layers.2.weight");
+    assert!(!data.is_mnist);
+}
+
+#[test]
+fn keras_kernels_are_turned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keras.safetensors");
+    let saved = shipped();
+    let mut tensors = renamed(&saved, |name| {
+        let index = name[2..3].parse::<usize>().unwrap() - 1;
+        let layer = if index == 0 { "dense".to_owned() } else { format!("dense_{index}") };
+        format!("{layer}/{}", if name.ends_with("weight") { "kernel" } else { "bias" })
+    });
+    for (_, shape, _, bytes) in tensors.iter_mut().filter(|tensor| tensor.1.len() == 2) {
+        let (outputs, inputs) = (shape[0], shape[1]);
+        let (values, _) = bytes.as_chunks::<4>();
+        let turned = (0..inputs).flat_map(|i| (0..outputs).map(move |o| (i, o)));
+        *bytes = turned.flat_map(|(i, o)| values[o * inputs + i]).collect();
+        shape.reverse();
+    }
+    write_safetensors(&path, &tensors);
+    assert_same_weights(&taken(&path).model, &saved);
+}
+
+#[test]
+fn wider_numbers_are_rounded_and_narrower_ones_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.safetensors");
+    let model = taken(&file("sequential.pt")).model;
+    let as_dtype = |dtype: Dtype, encode: fn(f32) -> Vec<u8>| -> Tensors {
+        let tensors = model.tensors().map(|(name, shape, values)| {
+            (name, shape, dtype, values.iter().flat_map(|&value| encode(value)).collect())
+        });
+        tensors.collect()
+    };
+    write_safetensors(&path, &as_dtype(Dtype::F64, |x| f64::from(x).to_le_bytes().to_vec()));
+    assert_same_weights(&taken(&path).model, &model);
+    // bfloat16 is the upper half of f32.
+    write_safetensors(&path, &as_dtype(Dtype::BF16, |x| x.to_le_bytes()[2..].to_vec()));
+    for ((_, _, narrow), (_, _, exact)) in taken(&path).model.tensors().zip(model.tensors()) {
+        for (narrow, exact) in narrow.iter().zip(exact) {
+            assert_eq!(narrow.to_bits(), exact.to_bits() & 0xffff_0000);
+        }
+    }
+    write_safetensors(&path, &as_dtype(Dtype::I32, |x| (x as i32).to_le_bytes().to_vec()));
+    refused(&path, &["fc1.weight", "i32"]);
+}
+
+#[test]
+fn what_is_no_network_or_not_finite_is_refused_with_the_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.safetensors");
+    let whole = renamed(&taken(&file("sequential.pt")).model, str::to_owned);
+    let with = |change: &dyn Fn(&mut Tensors)| {
+        let mut tensors = whole.clone();
+        change(&mut tensors);
+        write_safetensors(&path, &tensors);
+    };
+    for value in [f32::NAN, f32::INFINITY] {
+        with(&|tensors| tensors[4].3[..4].copy_from_slice(&value.to_le_bytes()));
+        refused(&path, &["fc3.weight", "not finite"]);
+    }
+    with(&|tensors| drop(tensors.remove(7)));
+    refused(&path, &["layer fc4 has no bias"]);
+    with(&|tensors| {
+        tensors[0].1[1] = 783;
+        tensors[0].3.truncate(4 * 783 * 4);
+    });
+    refused(&path, &["fc1.weight [4, 783] takes 783 values, and 784 pixels come in"]);
+
+    let file = |bytes: &[u8]| fs::write(&path, bytes).unwrap();
+    file(b"");
+    refused(&path, &["neither safetensors nor a PyTorch state dict"]);
+    file(b"words, and nothing else: no tensor at all");
+    refused(&path, &["neither safetensors nor a PyTorch state dict"]);
+    file(b"\x89HDF\r\n\x1a\n and what follows");
+    refused(&path, &["HDF5", "safetensors"]);
+    let absent = folder.path().join("absent.pt");
+    refused(&absent, &["can't be read"]);
+    refused(folder.path(), &["can't be read"]);
+}
+
+#[test]
+fn a_pickle_that_would_run_a_command_is_never_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("was-here");
+    // Protocol 0, by hand: os.system("touch …"), the whole of a pickle.
+    let path = folder.path().join("hostile.pkl");
+    fs::write(&path, format!("cposix\nsystem\n(S'touch {}'\ntR.", mark.display())).unwrap();
+    refused(&path, &[]);
+    // The same as a tensor's value inside a file of torch.save's kind.
+    refused(&file("hostile.pt"), &[]);
+    assert!(!mark.exists());
+    assert!(!root().join("burn-digits-was-here").exists());
+}
+
+#[test]
+fn pickles_built_to_exhaust_stack_or_memory_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostile.pkl");
+    // Lists in lists, 200,000 deep.
+    let depth = 200_000;
+    fs::write(
+        &path,
+        [b"\x80\x02".to_vec(), vec![b']'; depth], vec![b'a'; depth - 1], vec![b'.']].concat(),
+    )
+    .unwrap();
+    refused(&path, &["nesting"]);
+    // Each list holds the one before twice: 2⁶⁰ in the end.
+    let mut pickle = b"\x80\x02]q\x00".to_vec();
+    for level in 0..60 {
+        pickle.extend([b'0', b']', b'(', b'h', level, b'h', level, b'e', b'q', level + 1]);
+    }
+    pickle.push(b'.');
+    fs::write(&path, pickle).unwrap();
+    refused(&path, &[]);
+}
+
+#[test]
+fn damaged_files_are_refused_or_read_and_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged");
+    for name in ["sequential.pt", "legacy.pt", "checkpoint.pt"] {
+        let whole = fs::read(file(name)).unwrap();
+        let mut outcomes = [0, 0];
+        // Where structure lies, every fifth byte; among the values, some.
+        let is_structure = |at: usize| at < 1200 || whole.len() - at < 1500;
+        let positions =
+            (0..whole.len()).filter(|&at| at % 97 == 0 || (is_structure(at) && at % 5 == 0));
+        for at in positions {
+            for damage in [0x01, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= damage;
+                fs::write(&path, bytes).unwrap();
+                let outcome = import(&path, &Assumed::default());
+                assert!(!matches!(outcome, Err(ImportError::Read { .. })), "{name} at {at}");
+                outcomes[usize::from(outcome.is_ok())] += 1;
+            }
+            fs::write(&path, &whole[..at]).unwrap();
+            assert!(import(&path, &Assumed::default()).is_err(), "{name} cut at {at}");
+        }
+        assert!(outcomes[0] > 100, "{name}: {outcomes:?}");
+    }
+}
