@@ -127,7 +127,7 @@ impl Figure for Accuracy {
 
     fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
         let all = steps.into_iter().fold(Transaction::default(), |all, (figures, _)| {
-            all.register(figures.logits).register(figures.targets)
+            all.register(fused_ops::unshared(figures.logits)).register(figures.targets)
         });
         let (mut right, mut digits) = (0, 0);
         for step in all.try_execute()?.chunks(2) {

@@ -1,4 +1,4 @@
-//! That the program is alive: `cargo test --release smoke` takes seconds.
+//! That the program is alive: `cargo test --release --test cli smoke` takes seconds.
 
 use predicates::prelude::*;
 

@@ -12,7 +12,6 @@ use burn::backend::Cube;
 use burn::backend::Flex;
 #[cfg(feature = "ndarray")]
 use burn::backend::NdArray;
-#[cfg(feature = "wgpu")]
 use burn::backend::TensorMetadata;
 #[cfg(feature = "wgpu")]
 use burn::backend::ops::FloatTensorOps;
@@ -150,6 +149,11 @@ pub(crate) fn tensor<const D: usize>(
     Tensor::from_dispatch(Dispatch::from_values(like.into_dispatch(), values, shape.into()))
 }
 
+/// The same values in memory that no other tensor shares, where that is to be had without waiting.
+pub(crate) fn unshared<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::unshared(tensor.into_dispatch()))
+}
+
 /// Pixels and labels of some images.
 ///
 /// # Panics
@@ -212,12 +216,19 @@ trait OptimizerOps: Backend {
 trait CreationOps: Backend {
     /// A tensor of these values on the device of `like`, row-major.
     fn from_values(like: FloatTensor<Self>, values: Vec<f32>, shape: Shape) -> FloatTensor<Self>;
+
+    /// The same values in memory of their own; on a GPU the tensor itself.
+    fn unshared(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 #[cfg(feature = "wgpu")]
 impl CreationOps for Cube {
     fn from_values(like: FloatTensor<Self>, values: Vec<f32>, shape: Shape) -> FloatTensor<Self> {
         Cube::float_from_data(TensorData::new(values, shape), &like.device())
+    }
+
+    fn unshared(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        tensor
     }
 }
 
@@ -290,6 +301,11 @@ macro_rules! by_slices {
                 shape: Shape,
             ) -> FloatTensor<Self> {
                 <Self as OnCpu>::tensor(values, shape)
+            }
+
+            fn unshared(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+                let shape = tensor.shape();
+                <Self as OnCpu>::tensor(<Self as OnCpu>::values(&tensor).into_owned(), shape)
             }
         }
     };

@@ -155,6 +155,14 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
     if device.is_autodiff() { tensor.autodiff() } else { tensor }
 }
 
+/// The same values, ready to be read: on the CPU in memory that no other tensor shares, because Burn's ndarray
+/// copies shared values one by one. On a GPU, where they are copied as they are read, the tensor itself.
+/// Either way without autodiff.
+pub fn unshared<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let tensor = tensor.inner();
+    if extension::has(&tensor) { extension::unshared(tensor) } else { tensor }
+}
+
 /// The weights after a step of AdamW, and the state for the next one. With no weight decay it is Adam.
 ///
 /// Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2.

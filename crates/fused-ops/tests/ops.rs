@@ -176,3 +176,18 @@ fn ten_steps_of_adam_are_burns_also_where_others_hold_the_weights() {
         }
     }
 }
+
+#[test]
+fn tensors_are_made_of_their_values_and_give_them_back_unshared() {
+    for (backend, device) in common::devices() {
+        let numbers: Vec<f32> = (0..6).map(|number| number as f32 / 4.0).collect();
+        for device in [device.clone(), device.autodiff()] {
+            let tensor: Tensor<2> = fused_ops::tensor(numbers.clone(), [2, 3], &device);
+            assert_eq!((tensor.dims(), tensor.device()), ([2, 3], device), "{backend}");
+            // A view of it, whose values lie in another order.
+            let turned = fused_ops::unshared(tensor.clone().inner().transpose());
+            assert_eq!(values(turned), [0.0, 0.75, 0.25, 1.0, 0.5, 1.25], "{backend}");
+            assert_eq!(values(tensor.inner()), numbers, "{backend}");
+        }
+    }
+}
