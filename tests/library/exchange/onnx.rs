@@ -10,8 +10,8 @@ use burn_digits::model::{HiddenActivation, ModelConfig};
 use burn_digits::saved::{Metadata, SavedModel};
 use clap::ValueEnum;
 
+use super::python::{self, Need};
 use crate::common::json_lines;
-use crate::python::{self, Need};
 
 fn shipped() -> SavedModel {
     Found::choose(Some(Path::new("shipped"))).unwrap().saved

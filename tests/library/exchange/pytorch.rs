@@ -7,7 +7,7 @@ use burn_digits::backend;
 use burn_digits::classifier::{Classifier, Found};
 use burn_digits::exchange::import::{Assumed, import};
 
-use crate::python::{self, Need};
+use super::python::{self, Need};
 
 /// Largest difference allowed, as a fraction of a picture's largest logit: both sides compute in f32,
 /// each within 1e-5 of what double precision gives.
