@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::nn::activation::{Activation, ActivationConfig, LeakyReluConfig};
 use burn::nn::{EluConfig, LinearConfig, SoftplusConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::common;
 
@@ -74,22 +74,25 @@ fn expected() -> [(ActivationConfig, [f32; 6], [f32; 6]); 10] {
     ]
 }
 
+/// a(z) and a'(z), through a layer whose weight is 1 and whose bias is 0.
+fn values_and_derivatives(config: &ActivationConfig, z: &[f32], device: &Device) -> [Vec<f32>; 2] {
+    let mut identity = LinearConfig::new(1, 1).init(device);
+    identity.weight = Param::from_tensor(Tensor::ones([1, 1], device));
+    identity.bias = Some(Param::from_tensor(Tensor::zeros([1], device)));
+    let activation: Activation = config.init(device);
+    let z = Tensor::<1>::from_floats(z, device).reshape([-1, 1]).require_grad();
+    let y = fused_ops::linear(z.clone(), &identity, Some(&activation));
+    let gradient = z.grad(&y.clone().sum().backward()).unwrap();
+    [y.inner(), gradient].map(|tensor: Tensor<2>| tensor.into_data().iter().collect())
+}
+
 #[test]
 fn values_and_derivatives_are_those_of_the_formulas() {
     for (backend, device) in common::devices() {
-        let device = device.autodiff();
-        let mut identity = LinearConfig::new(1, 1).init(&device);
-        identity.weight = Param::from_tensor(Tensor::ones([1, 1], &device));
-        identity.bias = Some(Param::from_tensor(Tensor::zeros([1], &device)));
         for (config, values, derivatives) in expected() {
-            let activation: Activation = config.init(&device);
-            let z = Tensor::<1>::from_floats(Z, &device).reshape([6, 1]).require_grad();
-            let y = fused_ops::linear(z.clone(), &identity, Some(&activation));
-            let gradient = z.grad(&y.clone().sum().backward()).unwrap();
-            for (what, found, expected) in
-                [("value", y.inner(), values), ("derivative", gradient, derivatives)]
-            {
-                let found: Vec<f32> = found.into_data().iter().collect();
+            let found = values_and_derivatives(&config, &Z, &device.clone().autodiff());
+            let names = ["value", "derivative"];
+            for ((what, found), expected) in names.iter().zip(found).zip([values, derivatives]) {
                 for ((found, expected), z) in found.iter().zip(expected).zip(Z) {
                     // Computed from y, a small derivative has the rounding of 1 − y.
                     let close = (found - expected).abs() <= 1e-6 * expected.abs().max(0.5);
@@ -106,17 +109,10 @@ fn values_and_derivatives_are_those_of_the_formulas() {
 #[test]
 fn inputs_of_a_hundred_give_finite_values_and_derivatives() {
     for (backend, device) in common::devices() {
-        let device = device.autodiff();
-        let mut identity = LinearConfig::new(1, 1).init(&device);
-        identity.weight = Param::from_tensor(Tensor::ones([1, 1], &device));
-        identity.bias = Some(Param::from_tensor(Tensor::zeros([1], &device)));
         for (config, ..) in expected() {
-            let activation: Activation = config.init(&device);
-            let z = Tensor::<2>::from_floats([[-100.0], [100.0]], &device).require_grad();
-            let y = fused_ops::linear(z.clone(), &identity, Some(&activation));
-            let gradient = z.grad(&y.clone().sum().backward()).unwrap();
-            for tensor in [y.inner(), gradient] {
-                let found: Vec<f32> = tensor.into_data().iter().collect();
+            for found in
+                values_and_derivatives(&config, &[-100.0, 100.0], &device.clone().autodiff())
+            {
                 assert!(
                     found.iter().all(|value| value.is_finite()),
                     "{backend} {config:?}: {found:?}"

@@ -4,6 +4,9 @@
 //! Together they load a strip of both matrices, 16 values deep, into memory they share, add up its
 //! products, and go on to the next strip.
 
+// CubeCL's `erf` for f32; the standard library's of that name is unstable.
+#![allow(unstable_name_collisions)]
+
 use burn::cubecl;
 use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
