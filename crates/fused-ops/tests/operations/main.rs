@@ -2,7 +2,7 @@
 //!
 //! - `activations.rs`: each activation against its formula
 //! - `loss.rs`: cross-entropy from logits against PyTorch's figures
-//! - `ops.rs`: all operations against Burn's own
+//! - `against_burn.rs`: all operations against Burn's own
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
@@ -10,4 +10,4 @@
 mod activations;
 mod common;
 mod loss;
-mod ops;
+mod against_burn;
