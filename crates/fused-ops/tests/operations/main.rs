@@ -8,6 +8,6 @@
 #![recursion_limit = "256"]
 
 mod activations;
+mod against_burn;
 mod common;
 mod loss;
-mod against_burn;
