@@ -1,4 +1,5 @@
-//! Refuses a build without a backend at once, instead of after all of Burn is compiled.
+//! Refuses a build without a backend: earlier than `compile_error!` in the application could, which has to wait
+//! for all of Burn.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
