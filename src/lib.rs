@@ -17,10 +17,11 @@
 //! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors, its metadata and its hash |
 //! | [`picture`] | any image file to MNIST's 28×28 convention: the crate `digit-picture`, which needs no Burn |
-//! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions, pictures drawn with a pen, batches whose order is a function of (seed, epoch) |
+//! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions (the crate `digit-distort`), pictures drawn with a pen, batches whose order is a function of (seed, epoch) |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
 //! | `fused_ops` | a layer, the loss and a step of Adam as one operation each, on the CPU and the GPU: a crate of its own, for any Burn program |
 //! | [`backend`] | the Burn devices this build offers, and choosing one |
+//! | `png` | images as the bytes of PNG files |
 //! | [`plot`] | lines and points as SVG, for light pages and dark ones |
 //! | [`files`] | files that are whole or absent, and where the project's folders lie |
 //!

@@ -149,7 +149,7 @@ pub(crate) fn tensor<const D: usize>(
     Tensor::from_dispatch(Dispatch::from_values(like.into_dispatch(), values, shape.into()))
 }
 
-/// The same values in memory that no other tensor shares, where that is to be had without waiting.
+/// The same values, on the CPU in memory that no other tensor shares.
 pub(crate) fn unshared<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::unshared(tensor.into_dispatch()))
 }
