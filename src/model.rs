@@ -77,7 +77,8 @@ impl fmt::Display for HiddenActivation {
 }
 
 impl HiddenActivation {
-    fn init(self, device: &Device) -> Activation {
+    /// Burn's layer for it.
+    pub fn layer(self, device: &Device) -> Activation {
         use HiddenActivation::*;
         let config = match self {
             Relu => ActivationConfig::Relu,
@@ -210,7 +211,7 @@ impl Model {
     /// The network of four layers, from input to output, on the device they are on.
     pub fn new(layers: [Linear; 4], activation: HiddenActivation, device: &Device) -> Self {
         let [fc1, fc2, fc3, fc4] = layers;
-        Self { fc1, fc2, fc3, fc4, activation: activation.init(device) }
+        Self { fc1, fc2, fc3, fc4, activation: activation.layer(device) }
     }
 
     /// Pixels `[n, 784]` in [0, 1] to logits `[n, 10]`, unbounded.

@@ -13,6 +13,7 @@ mod draw;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData, TensorReadError};
+use fused_ops::{tensor, unshared};
 use serde::Serialize;
 
 use crate::classifier::{Classifier, softmax};
@@ -119,18 +120,17 @@ fn mean_gradients(
             .map(|point| (point as f32 + 0.5) / points as f32)
             .collect();
         let along = middles.iter().flat_map(|t| pixels.iter().map(move |pixel| t * t * pixel));
-        let along = TensorData::new(along.collect::<Vec<_>>(), [middles.len(), PIXELS]);
-        let along = Tensor::<2>::from_data(along, &learning).require_grad();
+        let along = tensor(along.collect(), [middles.len(), PIXELS], &learning).require_grad();
         // dα = 2 t dt
-        let weights = middles.iter().map(|t| 2.0 * t / points as f32).collect::<Vec<_>>();
-        let weights = TensorData::new(weights, [middles.len(), 1]);
-        let weights = Tensor::<2>::from_data(weights, &learning);
+        let weights = middles.iter().map(|t| 2.0 * t / points as f32).collect();
+        let weights = tensor(weights, [middles.len(), 1], &learning);
         let logits = model.forward(along.clone());
         let lead = logits.clone().narrow(1, digit, 1) - logits.narrow(1, runner_up, 1);
         let gradients = (lead * weights).sum().backward();
         if let Some(gradients) = along.grad(&gradients) {
-            let sums = gradients.sum_dim(0).try_into_vec_as::<f32>()?;
-            means.iter_mut().zip(sums).for_each(|(mean, sum)| *mean += f64::from(sum));
+            for row in unshared(gradients).try_into_vec_as::<f32>()?.chunks_exact(PIXELS) {
+                means.iter_mut().zip(row).for_each(|(mean, &part)| *mean += f64::from(part));
+            }
         }
     }
     Ok(means)

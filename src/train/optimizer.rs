@@ -17,11 +17,11 @@ use fused_ops::adam_step;
 
 use crate::backend;
 
-/// Adam, or AdamW where the configuration has weight decay: with none the two are the same.
+/// AdamW with this weight decay; with none it is Adam.
 ///
 /// Burn's own default ε is 1e-5, which no textbook or framework has.
-pub fn optimizer(config: &TrainConfig) -> ModuleOptimizer {
-    Adam { weight_decay: config.weight_decay }.into()
+pub fn adam_w(weight_decay: f32) -> ModuleOptimizer {
+    Adam { weight_decay }.into()
 }
 
 /// A linear climb, then the schedule, over a run of `steps_per_epoch · epochs` steps.

@@ -265,7 +265,7 @@ impl Run {
             let teachers = Teachers::new(&self.elders.teachers, teaching, &device);
             learnable = learnable.with_teachers(teachers);
         }
-        let optimizer = optimizer::optimizer(config);
+        let optimizer = optimizer::adam_w(config.weight_decay);
         let schedule = optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?;
         let learner = Learner::new(learnable, optimizer, schedule);
         Ok(training.launch(learner))

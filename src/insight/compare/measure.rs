@@ -2,8 +2,8 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Device, Gradients, Tensor, TensorData, TensorReadError};
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, Gradients, Tensor, TensorReadError};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -14,7 +14,8 @@ use crate::data::Digits;
 use crate::data::loader::{BatchLoader, Order};
 use crate::evaluate::mean_loss;
 use crate::model::{CLASSES, PIXELS};
-use fused_ops::{LossOptions, cross_entropy};
+use crate::train::optimizer::adam_w;
+use fused_ops::{LossOptions, cross_entropy, tensor};
 
 /// Points of the gradient's curve per epoch, after the one at the start.
 const POINTS_PER_EPOCH: usize = 8;
@@ -136,7 +137,7 @@ impl Run {
 fn optimizer(kind: DemoOptimizer) -> ModuleOptimizer {
     match kind {
         DemoOptimizer::Sgd => SgdConfig::new().init(),
-        DemoOptimizer::Adam => AdamConfig::new().with_epsilon(1e-8).init(),
+        DemoOptimizer::Adam => adam_w(0.0),
     }
 }
 
@@ -203,7 +204,7 @@ impl UnitFigures {
     ) -> Result<Self, TensorReadError> {
         let count = valid.len();
         let pixels: Vec<f32> = (0..count).flat_map(|index| valid.values(index)).collect();
-        let pixels = Tensor::from_data(TensorData::new(pixels, [count, PIXELS]), device);
+        let pixels = tensor(pixels, [count, PIXELS], device);
         let mut steepest = Vec::new();
         let mut saturated = Vec::new();
         let mut outputs = 0;

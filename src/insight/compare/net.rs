@@ -2,10 +2,12 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
+use burn::nn::activation::Activation;
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use fused_ops::linear;
 use serde::Serialize;
 
-use crate::model::{CLASSES, LEAKY_SLOPE, PIXELS};
+use crate::model::{CLASSES, HiddenActivation, LEAKY_SLOPE, PIXELS};
 
 /// What stands between two layers of the demonstration net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -56,6 +58,19 @@ impl DemoActivation {
             Self::Step => x.detach().greater_elem(0.0).float(),
             Self::Sign => x.detach().sign(),
         }
+    }
+
+    /// The same as Burn's layer, which is computed together with the linear layer before it; none for step
+    /// and sign, which Burn has no layer for.
+    fn layer(self, device: &Device) -> Option<Activation> {
+        let activation = match self {
+            Self::Sigmoid => HiddenActivation::Sigmoid,
+            Self::Tanh => HiddenActivation::Tanh,
+            Self::Relu => HiddenActivation::Relu,
+            Self::LeakyRelu => HiddenActivation::LeakyRelu,
+            Self::Step | Self::Sign => return None,
+        };
+        Some(activation.layer(device))
     }
 
     /// Its derivative at `x`; 0 where it jumps.
@@ -152,13 +167,20 @@ impl DemoNet {
 
     /// Pixels `[n, 784]` to logits `[n, 10]`.
     pub fn forward(&self, activation: DemoActivation, pixels: Tensor<2>) -> Tensor<2> {
-        if !(activation.is_flat() && pixels.is_autodiff()) {
-            return self.watched(activation, pixels, |_, _| ());
-        }
-        // Burn frees its graph as gradients pass through it. What none passes through stays out of the
-        // graph, or it would be kept from step to step.
-        let features = self.valid().hidden(activation, pixels.inner(), |_, _| ());
-        self.last().forward(Tensor::from_inner(features))
+        let features = match activation.layer(&pixels.device()) {
+            Some(layer) => {
+                let hidden = &self.layers[..self.layers.len() - 1];
+                hidden.iter().fold(pixels, |x, weights| linear(x, weights, Some(&layer)))
+            }
+            None if !pixels.is_autodiff() => self.hidden(activation, pixels, |_, _| ()),
+            // Burn frees its graph as gradients pass through it. What none passes through stays out of
+            // the graph, or it would be kept from step to step.
+            None => {
+                let features = self.valid().hidden(activation, pixels.inner(), |_, _| ());
+                Tensor::from_inner(features)
+            }
+        };
+        linear(features, self.last(), None)
     }
 
     /// The same; `watch` is given what goes into each hidden layer's activation, and what comes out.
@@ -168,7 +190,7 @@ impl DemoNet {
         pixels: Tensor<2>,
         watch: impl FnMut(&Tensor<2>, &Tensor<2>),
     ) -> Tensor<2> {
-        self.last().forward(self.hidden(activation, pixels, watch))
+        linear(self.hidden(activation, pixels, watch), self.last(), None)
     }
 
     /// All layers but the last.
@@ -179,7 +201,7 @@ impl DemoNet {
         mut watch: impl FnMut(&Tensor<2>, &Tensor<2>),
     ) -> Tensor<2> {
         self.layers[..self.layers.len() - 1].iter().fold(pixels, |features, layer| {
-            let before = layer.forward(features);
+            let before = linear(features, layer, None);
             let after = activation.apply(before.clone());
             watch(&before, &after);
             after
