@@ -341,11 +341,22 @@ fn values(tensors: &SafeTensors, name: String, expected: &[usize]) -> Result<Vec
 }
 
 fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    let mut bytes = vec![0; 4 * values.len()];
+    for (bytes, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+        *bytes = value.to_le_bytes();
+    }
+    bytes
 }
 
 /// A matrix with rows of `columns` values, column by column.
 fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
-    let column = |column| values.iter().skip(column).step_by(columns).copied();
-    (0..columns).flat_map(column).collect()
+    let rows = values.len() / columns;
+    // Plain loops: iterators of a value each are calls in this crate, which is compiled in many parts.
+    let mut transposed = vec![0.0; values.len()];
+    for (row, values) in values.chunks_exact(columns).enumerate() {
+        for (column, &value) in values.iter().enumerate() {
+            transposed[column * rows + row] = value;
+        }
+    }
+    transposed
 }

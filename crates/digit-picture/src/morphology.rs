@@ -16,12 +16,17 @@ impl Plane {
         self.along_both(radius, f32::MIN, f32::max)
     }
 
-    fn along_both(&self, radius: usize, least: f32, pick: fn(f32, f32) -> f32) -> Plane {
-        let rows = self.along_rows(radius, least, pick).transposed();
-        rows.along_rows(radius, least, pick).transposed()
+    fn along_both(
+        &self,
+        radius: usize,
+        neutral: f32,
+        pick: impl Fn(f32, f32) -> f32 + Copy,
+    ) -> Plane {
+        let rows = self.along_rows(radius, neutral, pick).transposed();
+        rows.along_rows(radius, neutral, pick).transposed()
     }
 
-    fn along_rows(&self, radius: usize, neutral: f32, pick: fn(f32, f32) -> f32) -> Plane {
+    fn along_rows(&self, radius: usize, neutral: f32, pick: impl Fn(f32, f32) -> f32) -> Plane {
         let window = 2 * radius + 1;
         // The row with `radius` neutral values on either side, filled up to whole windows.
         let padded = (self.width + 2 * radius).next_multiple_of(window);
