@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::backend;
-use crate::classifier::Classifier;
-use crate::cli::ServeArgs;
-use crate::serve::{self, Connections, Options};
+use crate::app::arguments::ServeArgs;
+use burn_digits::backend;
+use burn_digits::classifier::Classifier;
+use burn_digits::serve::{self, Connections, Options};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     log(&args);
-    let selected = backend::select(args.model.backend)?;
+    let selected = backend::select(args.model.backend.backend)?;
     if let Some(notice) = &selected.notice {
         tracing::info!("{notice}");
     }

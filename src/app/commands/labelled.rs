@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::note;
-use crate::data::Digits;
-use crate::data::source::Loaded;
-use crate::files;
-use crate::picture;
+use crate::app::output::note;
+use burn_digits::data::Digits;
+use burn_digits::data::source::Loaded;
+use burn_digits::files;
+use burn_digits::picture;
 
 /// A picture and what it shows.
 pub struct Labelled {
