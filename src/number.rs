@@ -6,7 +6,7 @@
 //! Network", NIPS 1991, and LeCun et al. 1998, section VI).
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
-use crate::picture::many::{Found, Place};
+use crate::picture::many::{Candidate, Region};
 
 /// What a cut through as much ink as the pen is wide loses in the mean log of the confidence.
 const PER_PEN_WIDTH: f32 = 0.03;
@@ -23,7 +23,7 @@ const SPLINTER: f32 = 2.0;
 #[derive(Clone, Debug)]
 pub struct Digit {
     /// Its place, and what the network saw.
-    pub found: Found,
+    pub found: Candidate,
     /// What the network said.
     pub prediction: Prediction,
     /// Whether wide paper parts it from the digit before.
@@ -42,11 +42,11 @@ impl Number {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn read(rows: Vec<Vec<Place>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
+    pub fn read(rows: Vec<Vec<Region>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
         let candidates: Vec<_> = rows
             .iter()
             .flatten()
-            .flat_map(|place| place.readings.iter().flat_map(|reading| &reading.digits))
+            .flat_map(|place| place.segmentations.iter().flat_map(|reading| &reading.candidates))
             .map(|found| found.picture.clone())
             .collect();
         let mut predictions = classifier.try_predict(&candidates)?.into_iter();
@@ -79,16 +79,16 @@ impl Number {
 }
 
 /// The reading of a place that the classifier is surest of.
-fn choose(place: Place, predictions: &mut impl Iterator<Item = Prediction>) -> Vec<Digit> {
-    let (is_apart, height) = (place.is_apart, place.height as f32);
-    let readings = place.readings.into_iter().map(|reading| {
+fn choose(place: Region, predictions: &mut impl Iterator<Item = Prediction>) -> Vec<Digit> {
+    let (is_apart, height) = (place.is_apart, place.digit_height as f32);
+    let readings = place.segmentations.into_iter().map(|reading| {
         let digits: Vec<Digit> = reading
-            .digits
+            .candidates
             .into_iter()
             .zip(&mut *predictions)
             .map(|(found, prediction)| Digit { found, prediction, is_apart: false })
             .collect();
-        (worth(&digits, reading.cut, height), digits)
+        (worth(&digits, reading.ink_cut, height), digits)
     });
     let best = readings.max_by(|a, b| a.0.total_cmp(&b.0));
     let mut best = best.map(|(_, digits)| digits).unwrap_or_default();

@@ -129,7 +129,7 @@ impl From<PictureError> for Refusal {
     fn from(error: PictureError) -> Self {
         let kind = match error {
             PictureError::NoInk => Kind::NoInk,
-            PictureError::UnknownKind => Kind::MediaType,
+            PictureError::UnknownFormat => Kind::MediaType,
             PictureError::TooLarge { .. } | PictureError::FileTooLarge { .. } => Kind::TooLarge,
             _ => Kind::Invalid,
         };

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use crate::classifier::Prediction;
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::{Picture, SIDE};
+use crate::picture::{PICTURE_SIDE, Picture};
 
 /// The server's name in its metadata.
 pub const SERVER: &str = "burn-digits";
@@ -182,7 +182,7 @@ pub fn input(name: &str, datatype: &str, shape: &[i64]) -> Result<(Datatype, usi
         }
     };
     const WIDE: i64 = PIXELS as i64;
-    const LONG: i64 = SIDE as i64;
+    const LONG: i64 = PICTURE_SIDE as i64;
     let (count, expected) = match (datatype, shape) {
         (Datatype::Bytes, &[count] | &[count, 1]) => (count, ""),
         (Datatype::Bytes, _) => (0, "[n]"),

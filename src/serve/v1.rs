@@ -21,7 +21,7 @@ use super::nested::{Leaves, Nested};
 use super::refusal::Refusal;
 use super::tensors::{Input, MODEL, VERSION, from_fp32};
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::SIDE;
+use crate::picture::PICTURE_SIDE;
 
 /// The one signature's name.
 const SIGNATURE: &str = "serving_default";
@@ -59,7 +59,7 @@ async fn metadata() -> Response {
             "name": name,
         })
     };
-    let side = SIDE as i64;
+    let side = PICTURE_SIDE as i64;
     Json(json!({
         "model_spec": { "name": MODEL, "signature_name": "", "version": VERSION },
         "metadata": { "signature_def": { "signature_def": { SIGNATURE: {
@@ -118,7 +118,11 @@ fn input(nested: Nested) -> Result<Input, Refusal> {
             Ok(Input::Encoded(pictures))
         }
         Leaves::Numbers(values) => match *shape.as_slice() {
-            [count, PIXELS] | [count, SIDE, SIDE] | [count, SIDE, SIDE, 1] if count > 0 => {
+            [count, PIXELS]
+            | [count, PICTURE_SIDE, PICTURE_SIDE]
+            | [count, PICTURE_SIDE, PICTURE_SIDE, 1]
+                if count > 0 =>
+            {
                 from_fp32(&values, count).map(Input::Pixels)
             }
             _ => Err(Refusal::invalid(format!(

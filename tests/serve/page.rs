@@ -367,5 +367,7 @@ fn a_picture_dropped_or_pasted_is_recognised_and_a_wrong_file_says_why() {
     }
     browser.screenshot("dropped.png");
     browser.run("take(new File(['no picture'], 'x.txt'))");
-    browser.until("return document.getElementById('said').textContent.includes('not a picture of a known kind')");
+    browser.until(
+        "return document.getElementById('said').textContent.includes('unknown image format')",
+    );
 }

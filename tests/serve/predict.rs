@@ -53,7 +53,7 @@ fn what_is_no_digit_is_refused_with_the_reason() {
     let reply = server.post("/predict", blank.into_inner());
     assert!(reply.refused(422).contains("no ink"));
     assert_eq!(reply.json()["digit"], Value::Null);
-    assert!(server.post("/predict", b"no picture").refused(415).contains("known kind"));
+    assert!(server.post("/predict", b"no picture").refused(415).contains("unknown image format"));
     assert!(server.post("/predict", b"").refused(400).contains("empty"));
     let cut = &file(SEVEN)[..200];
     assert!(server.post("/predict", cut).refused(400).contains("damaged"));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use image::{Rgb, RgbImage};
 
 use super::Explanation;
-use crate::picture::SIDE;
+use crate::picture::PICTURE_SIDE;
 use crate::png;
 
 /// Pixels of the picture for one of the 28×28.
@@ -26,10 +26,10 @@ impl Explanation {
     /// A PNG: the pixels at the left, what each said at the right; orange for the digit, blue for
     /// the runner-up, the stronger the brighter.
     pub fn png(&self) -> Vec<u8> {
-        let square = SIDE as u32 * SCALE;
+        let square = PICTURE_SIDE as u32 * SCALE;
         let mut image = RgbImage::from_pixel(2 * square + 3 * GAP, square + 2 * GAP, GROUND);
         for (index, (&pixel, &part)) in self.pixels.iter().zip(&self.attributions).enumerate() {
-            let (row, column) = ((index / SIDE) as u32, (index % SIDE) as u32);
+            let (row, column) = ((index / PICTURE_SIDE) as u32, (index % PICTURE_SIDE) as u32);
             let grey = (255.0 * pixel).round() as u8;
             for (left, colour) in
                 [(GAP, Rgb([grey; 3])), (2 * GAP + square, Rgb(self.colour(pixel, part)))]
@@ -52,11 +52,11 @@ impl Explanation {
         let greys = |index: usize| [(255.0 * self.pixels[index]).round() as u8; 3];
         let parts = |index: usize| self.colour(self.pixels[index], self.attributions[index]);
         let squares: [&dyn Fn(usize) -> [u8; 3]; 2] = [&greys, &parts];
-        for row in (0..SIDE).step_by(2) {
+        for row in (0..PICTURE_SIDE).step_by(2) {
             for (position, square) in squares.into_iter().enumerate() {
-                for column in 0..SIDE {
-                    let [r, g, b] = square(row * SIDE + column);
-                    let [x, y, z] = square((row + 1) * SIDE + column);
+                for column in 0..PICTURE_SIDE {
+                    let [r, g, b] = square(row * PICTURE_SIDE + column);
+                    let [x, y, z] = square((row + 1) * PICTURE_SIDE + column);
                     let _ = write!(lines, "\x1b[38;2;{r};{g};{b};48;2;{x};{y};{z}m▀");
                 }
                 lines.push_str(if position == 0 { "\x1b[0m " } else { "\x1b[0m\n" });
@@ -78,7 +78,7 @@ impl Explanation {
             _ => "  ",
         };
         let signs: Vec<&str> = self.pixels.iter().zip(&self.attributions).map(sign).collect();
-        signs.chunks(SIDE).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
+        signs.chunks(PICTURE_SIDE).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
     }
 
     fn colour(&self, pixel: f32, part: f32) -> [u8; 3] {
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
 
     fn explanation() -> Explanation {
-        let mut attributions = vec![0.0; SIDE * SIDE];
-        let mut pixels = vec![0.0; SIDE * SIDE];
+        let mut attributions = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
+        let mut pixels = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
         (attributions[0], attributions[1], attributions[29]) = (2.0, 0.5, -1.0);
         for index in [0, 1, 2, 29] {
             pixels[index] = 1.0;
@@ -117,13 +117,13 @@ mod tests {
     fn signs_say_for_against_and_nothing() {
         let signs = explanation().in_signs();
         let lines: Vec<&str> = signs.lines().collect();
-        assert_eq!((lines[0], lines[1], lines.len()), ("++ + ·", "  --", SIDE));
+        assert_eq!((lines[0], lines[1], lines.len()), ("++ + ·", "  --", PICTURE_SIDE));
     }
 
     #[test]
     fn the_picture_shows_the_pixels_at_the_left_and_the_parts_in_their_colours_at_the_right() {
         let png = image::load_from_memory(&explanation().png()).unwrap().to_rgb8();
-        let (square, middle) = (SIDE as u32 * SCALE, SCALE / 2);
+        let (square, middle) = (PICTURE_SIDE as u32 * SCALE, SCALE / 2);
         assert_eq!(png.dimensions(), (2 * square + 3 * GAP, square + 2 * GAP));
         let at = |left: u32, row: u32, column: u32| {
             png.get_pixel(left + column * SCALE + middle, GAP + row * SCALE + middle).0

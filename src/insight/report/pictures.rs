@@ -5,17 +5,17 @@ use base64::engine::general_purpose::STANDARD;
 use image::{GrayImage, ImageBuffer, PixelWithColorType, Rgb, RgbImage};
 
 use crate::model::PIXELS;
-use crate::picture::SIDE;
+use crate::picture::PICTURE_SIDE;
 use crate::png;
 
 /// Units in a row of the sheet of weights.
 const COLUMNS: usize = 8;
 /// Pixels from one unit to the next: 28, and one between.
-const PITCH: usize = SIDE + 1;
+const PITCH: usize = PICTURE_SIDE + 1;
 
 /// A digit, bright on black.
 pub fn digit(pixels: &[u8; PIXELS]) -> String {
-    let side = SIDE as u32;
+    let side = PICTURE_SIDE as u32;
     let image =
         GrayImage::from_fn(side, side, |x, y| image::Luma([pixels[(y * side + x) as usize]]));
     address(&image)
@@ -35,7 +35,7 @@ pub fn weights(units: &[&[f32; PIXELS]]) -> String {
             let strength = weight.abs() / largest;
             let hue = if *weight > 0.0 { [255.0, 150.0, 40.0] } else { [60.0, 160.0, 255.0] };
             let colour = Rgb(hue.map(|channel: f32| (strength * channel).round() as u8));
-            let (x, y) = (left + place % SIDE, top + place / SIDE);
+            let (x, y) = (left + place % PICTURE_SIDE, top + place / PICTURE_SIDE);
             image.put_pixel(x as u32, y as u32, colour);
         }
     }

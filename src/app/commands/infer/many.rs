@@ -12,7 +12,7 @@ use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json};
 use burn_digits::classifier::Classifier;
 use burn_digits::number::{Digit, Number};
-use burn_digits::picture::many::{self, Area, Place};
+use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
 
 pub struct Numbers<'a> {
@@ -53,7 +53,7 @@ impl From<&Digit> for DigitObject {
 
 /// What may be digits, and the image they are on if it is to be annotated.
 pub struct Seen {
-    rows: Vec<Vec<Place>>,
+    rows: Vec<Vec<Region>>,
     image: Option<DynamicImage>,
 }
 

@@ -112,7 +112,7 @@ impl<A: Answer> Pictures<'_, A> {
             let seen: Vec<_> = chunk
                 .par_iter()
                 .map(|path| (path.as_path(), self.see(path)))
-                .filter(|(_, seen)| !matches!(seen, Err(PictureError::UnknownKind)))
+                .filter(|(_, seen)| !matches!(seen, Err(PictureError::UnknownFormat)))
                 .collect();
             count += seen.len();
             bar.inc(chunk.len() as u64);
@@ -192,7 +192,7 @@ pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
 /// 28 lines of two characters per pixel, about square in a terminal.
 fn drawing(picture: &Picture) -> String {
     let shade = |&pixel: &f32| SHADES[((pixel * 4.0).round() as usize).min(4)];
-    let line = |row: &[f32; picture::SIDE]| -> String {
+    let line = |row: &[f32; picture::PICTURE_SIDE]| -> String {
         row.iter().flat_map(|pixel| [shade(pixel); 2]).chain(['\n']).collect()
     };
     picture.rows().map(line).collect()
