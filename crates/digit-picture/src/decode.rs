@@ -1,8 +1,8 @@
 //! File to image, within limits of size and memory.
 //!
-//! The input is untrusted. So the format is detected from the content and never from the name, the size
-//! is checked in the header before any pixel is decoded, and only regular files are opened: opening a
-//! pipe blocks until somebody writes to it.
+//! The input is untrusted. So the format is detected from the content and never from the name, the
+//! size is checked in the header before any pixel is decoded, and only regular files are opened:
+//! opening a pipe blocks until somebody writes to it.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
@@ -50,12 +50,12 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
 
 /// Decodes an image file, and turns it upright as its EXIF orientation says.
 ///
-/// The format is detected from the content: PNG, JPEG, BMP, GIF, WebP, PNM or TIFF. Of an animation or
-/// a file with several pages, the first image is decoded.
+/// The format is detected from the content: PNG, JPEG, BMP, GIF, WebP, PNM or TIFF. Of an animation
+/// or a file with several pages, the first image is decoded.
 ///
 /// # Errors
-/// If the format is unknown or a variant that is not supported, the file is empty, damaged or cut short,
-/// or the decoded image would be larger than [`MAX_BYTES`].
+/// If the format is unknown or a variant that is not supported, the file is empty, damaged or cut
+/// short, or the decoded image would be larger than [`MAX_BYTES`].
 pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
@@ -81,8 +81,8 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
         if !jpeg.has_end {
             return Err(PictureError::Damaged("the JPEG image has no end marker".to_owned()));
         }
-        // Each block of 8 × 8 pixels takes at least one bit. The decoder fills in missing blocks, and
-        // would make 190 million pixels from 472 bytes.
+        // Each block of 8 × 8 pixels takes at least one bit. The decoder fills in missing blocks,
+        // and would make 190 million pixels from 472 bytes.
         let bits = 8 * bytes.len() as u64;
         if u64::from(width) * u64::from(height) > 64 * bits {
             let reason = format!("too few bytes for a JPEG image of {width} × {height} pixels");
@@ -98,9 +98,9 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
 
 /// The decoder of a format, limited to [`MAX_DECODE_MEMORY`].
 ///
-/// The formats are listed here instead of left to `image`, which decodes every format compiled in: a
-/// program that depends on this crate may use `image` with further formats, and files of those would be
-/// accepted, and their decoders linked, too.
+/// The formats are listed here instead of left to `image`, which decodes every format compiled in:
+/// a program that depends on this crate may use `image` with further formats, and files of those
+/// would be accepted, and their decoders linked, too.
 fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '_>, PictureError> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODE_MEMORY);
@@ -123,8 +123,8 @@ fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '
 struct JpegMarkers {
     /// Whether the frame's marker is SOF2, SOF6, SOF10 or SOF14.
     is_progressive: bool,
-    /// Whether there is an EOI marker. The decoder fills in what a truncated file lacks, and half a digit
-    /// can look like another one.
+    /// Whether there is an EOI marker. The decoder fills in what a truncated file lacks, and half a
+    /// digit can look like another one.
     has_end: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Why an image file did not become a [`Picture`](crate::Picture), in words for the person who chose it.
+//! Why an image file did not become a [`Picture`](crate::Picture), in words for the person who
+//! chose it.
 //!
 //! No message names the file: the caller, who has the path, puts it in front.
 

@@ -7,8 +7,9 @@ use crate::stroke::with_mnist_stroke_width;
 /// The largest share of a framed digit's ink that may lie outside the middle 20×20 pixels.
 const MAX_OUTER_INK: f32 = 0.25;
 
-/// Scales the ink's bounding box so that its longer side is 20 pixels, with strokes as wide as MNIST's,
-/// and puts its centre of mass in the middle of 28×28. Ink that already has this frame is kept as it is.
+/// Scales the ink's bounding box so that its longer side is 20 pixels, with strokes as wide as
+/// MNIST's, and puts its centre of mass in the middle of 28×28. Ink that already has this frame is
+/// kept as it is.
 ///
 /// `None` where there is no ink, or none is left of strokes that were narrowed.
 pub(crate) fn fit(ink: &Plane) -> Option<Picture> {
@@ -29,10 +30,11 @@ pub(crate) fn fit(ink: &Plane) -> Option<Picture> {
     Some(resampled(ink, (x, y), step))
 }
 
-/// Whether a plane is 28×28 with a digit in its middle, and clutter around it that reaches the edge.
+/// Whether a plane is 28×28 with a digit in its middle, and clutter around it that reaches the
+/// edge.
 ///
-/// A line across one of MNIST's digits makes the ink's box as large as the picture, yet puts little ink
-/// outside the middle 20×20; a digit drawn as large as the picture has much ink there.
+/// A line across one of MNIST's digits makes the ink's box as large as the picture, yet puts little
+/// ink outside the middle 20×20; a digit drawn as large as the picture has much ink there.
 fn is_framed(ink: &Plane) -> bool {
     if (ink.width, ink.height) != (PICTURE_SIDE, PICTURE_SIDE) {
         return false;
@@ -51,7 +53,8 @@ fn is_framed(ink: &Plane) -> bool {
     ink_box.longer_side() == PICTURE_SIDE && all - inside <= MAX_OUTER_INK * all
 }
 
-/// The middle of the output pixel that contains `centre`, if the first one begins where the box does.
+/// The middle of the output pixel that contains `centre`, if the first one begins where the box
+/// does.
 ///
 /// So the box covers whole pixels and is moved by whole pixels, as MNIST's were.
 fn snapped(centre: f32, box_start: usize, step: f32) -> f32 {
@@ -59,8 +62,8 @@ fn snapped(centre: f32, box_start: usize, step: f32) -> f32 {
     start + (((centre - start) / step).floor() + 0.5) * step
 }
 
-/// The ink reduced by a factor of `step` (enlarged if it is below 1), with the point `(x, y)` in the
-/// middle of 28×28.
+/// The ink reduced by a factor of `step` (enlarged if it is below 1), with the point `(x, y)` in
+/// the middle of 28×28.
 fn resampled(ink: &Plane, (x, y): (f32, f32), step: f32) -> Picture {
     let across = footprints(ink.width, x, step);
     let down = footprints(ink.height, y, step);
@@ -83,8 +86,8 @@ fn resampled(ink: &Plane, (x, y): (f32, f32), step: f32) -> Picture {
     Picture::from_array(values.map(|v| v.clamp(0.0, 1.0)))
 }
 
-/// For each of the 28 pixels along one axis, the first source pixel that it covers, and the weights of
-/// that one and those after it.
+/// For each of the 28 pixels along one axis, the first source pixel that it covers, and the weights
+/// of that one and those after it.
 ///
 /// An output pixel covers `step` source pixels and averages them by area, but never less than one,
 /// which makes enlarging a linear interpolation. Outside the source there is no ink.

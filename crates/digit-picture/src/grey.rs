@@ -2,8 +2,8 @@
 //!
 //! A large image is averaged down first, so that everything after takes about the same time for a
 //! photograph as for a small drawing. Colours are reduced to grey along the direction in which this
-//! image's colours differ most, not by a fixed luminance formula: a grey digit on an orange background
-//! can have the background's luminance and still be easy to see.
+//! image's colours differ most, not by a fixed luminance formula: a grey digit on an orange
+//! background can have the background's luminance and still be easy to see.
 
 use image::DynamicImage;
 
@@ -17,8 +17,8 @@ pub(crate) fn reduction_factor(image: &DynamicImage, max_side: u32) -> usize {
 
 /// Reduces an image to a grey plane of at most `max_side` pixels a side, values in about [0, 1].
 ///
-/// Transparent pixels become white, or black where the ink has more contrast with black (white strokes
-/// on a transparent canvas).
+/// Transparent pixels become white, or black where the ink has more contrast with black (white
+/// strokes on a transparent canvas).
 pub(crate) fn grey_plane(image: &DynamicImage, max_side: u32) -> Plane {
     let binning = Binning {
         width: image.width() as usize,
@@ -171,8 +171,8 @@ mod tests {
         // 5 × 3 pixels in bins of 2 × 2: a grey image and the same one in colour.
         let grey = GrayImage::from_fn(5, 3, |x, y| Luma([(10 * x + 50 * y) as u8]));
         let colour = RgbImage::from_fn(5, 3, |x, y| Rgb([grey.get_pixel(x, y).0[0]; 3]));
-        // The first row of bins: means of {0, 10, 50, 60}, {20, 30, 70, 80} and {40, 90}; the second:
-        // of {100, 110}, {120, 130} and {140}.
+        // The first row of bins: means of {0, 10, 50, 60}, {20, 30, 70, 80} and {40, 90}; the
+        // second: of {100, 110}, {120, 130} and {140}.
         let expected = [30.0, 50.0, 65.0, 105.0, 125.0, 140.0];
         for image in [DynamicImage::from(grey), DynamicImage::from(colour)] {
             let plane = grey_plane(&image, 3);

@@ -1,10 +1,10 @@
-//! Any image file of handwritten digits to MNIST's convention: 28×28 values in [0, 1], bright ink on
-//! black, the digit scaled to 20×20 pixels and centred by its mass.
+//! Any image file of handwritten digits to MNIST's convention: 28×28 values in [0, 1], bright ink
+//! on black, the digit scaled to 20×20 pixels and centred by its mass.
 //!
-//! A network trained on MNIST only knows digits that look like MNIST's. So this crate does to an image
-//! what was done to MNIST's own digits: it finds the ink, selects the digit, scales and centres it. How
-//! well this is done decides how well a network does on other people's images, more than the network
-//! itself.
+//! A network trained on MNIST only knows digits that look like MNIST's. So this crate does to an
+//! image what was done to MNIST's own digits: it finds the ink, selects the digit, scales and
+//! centres it. How well this is done decides how well a network does on other people's images, more
+//! than the network itself.
 //!
 //! ```text
 //! file ─ decode ─► image ─ grey ─► grey plane ─ ink ─► ink ─ select ─► digit ─ fit ─► Picture
@@ -32,10 +32,10 @@
 //!
 //! # Reading the source
 //!
-//! In the order of the diagram: `decode`, then `single` with its steps `grey`, `ink` (and `ink/noise`),
-//! `select` (with `components` and `lines`), `sheet`, and `fit` (with `stroke`). `many` finds several
-//! digits by the same steps and its own. All of them work on `plane`, an array with measures and
-//! filters; `picture` defines the convention.
+//! In the order of the diagram: `decode`, then `single` with its steps `grey`, `ink` (and
+//! `ink/noise`), `select` (with `components` and `lines`), `sheet`, and `fit` (with `stroke`).
+//! `many` finds several digits by the same steps and its own. All of them work on `plane`, an array
+//! with measures and filters; `picture` defines the convention.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

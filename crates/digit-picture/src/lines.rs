@@ -1,8 +1,8 @@
 //! Straight lines from edge to edge: ruled paper, a margin, a crossing-out.
 //!
-//! Such a line would make the digit's bounding box as large as the image. It begins in ink on the edge,
-//! so only lines from there are tried. Only what is line alone is erased: where the ink goes on at both
-//! sides, a stroke crosses the line and stays.
+//! Such a line would make the digit's bounding box as large as the image. It begins in ink on the
+//! edge, so only lines from there are tried. Only what is line alone is erased: where the ink goes
+//! on at both sides, a stroke crosses the line and stays.
 
 use crate::plane::Plane;
 
@@ -147,7 +147,8 @@ impl StraightLine {
         ink.at(x, y)
     }
 
-    /// The mean ink along the line; `None` if there are too many gaps, or too much other ink beside it.
+    /// The mean ink along the line; `None` if there are too many gaps, or too much other ink beside
+    /// it.
     fn support(&self, ink: &Plane) -> Option<f32> {
         let inked = |step: usize| self.ink_at(ink, step, 0.0) > LINE_INK;
         // Nearly all lines that are tried have too many gaps, most of them early on.
@@ -182,7 +183,8 @@ impl StraightLine {
         *halves.select_nth_unstable(middle).1 as f32
     }
 
-    /// The ink without this line: each of its pixels keeps at most the ink that is on both sides of it.
+    /// The ink without this line: each of its pixels keeps at most the ink that is on both sides of
+    /// it.
     fn erased_from(&self, ink: &Plane) -> Plane {
         let mut rest = ink.clone();
         let half = self.half_thickness(ink);

@@ -1,12 +1,13 @@
 //! The result: MNIST's convention for a digit, as a type and as the numbers that define it.
 //!
 //! "The original black and white (bilevel) images from NIST were size normalized to fit in a 20×20
-//! pixel box while preserving their aspect ratio. [...] The images were centered in a 28×28 image by
-//! computing the center of mass of the pixels, and translating the image so as to position this point
-//! at the center of the 28×28 field." (LeCun, Cortes and Burges, <http://yann.lecun.com/exdb/mnist/>.)
+//! pixel box while preserving their aspect ratio. [...] The images were centered in a 28×28 image
+//! by computing the center of mass of the pixels, and translating the image so as to position this
+//! point at the center of the 28×28 field." (LeCun, Cortes and Burges,
+//! <http://yann.lecun.com/exdb/mnist/>.)
 //!
-//! In MNIST's files the longer side of a digit's box is exactly 20 pixels, and the centre of mass lies
-//! within half a pixel of index (14, 14): the digits were moved by whole pixels.
+//! In MNIST's files the longer side of a digit's box is exactly 20 pixels, and the centre of mass
+//! lies within half a pixel of index (14, 14): the digits were moved by whole pixels.
 
 use crate::error::PictureError;
 use crate::plane::Plane;

@@ -1,8 +1,8 @@
 //! Ink to digit: which of the ink belongs to the one digit of the image.
 //!
-//! The digit is the heaviest component of the ink, with the components close to it that are not specks
-//! (the bar of a 5 drawn apart, a broken stroke). What the edge of the image cuts off belongs to
-//! something else, unless the digit itself reaches the edge.
+//! The digit is the heaviest component of the ink, with the components close to it that are not
+//! specks (the bar of a 5 drawn apart, a broken stroke). What the edge of the image cuts off
+//! belongs to something else, unless the digit itself reaches the edge.
 
 use crate::components::{
     Component, Labelling, MIN_DIGIT_PEAK, MIN_PART_PEAK, connected_components,
@@ -19,8 +19,8 @@ const EDGE_WEIGHT: f32 = 0.4;
 
 /// The ink of the digit, everything else set to 0; `None` where nothing can be a digit.
 ///
-/// Lines from edge to edge are removed if what is left is a digit that does not touch the edge. If it
-/// does, they are kept: a tightly cropped 7 consists of such lines.
+/// Lines from edge to edge are removed if what is left is a digit that does not touch the edge. If
+/// it does, they are kept: a tightly cropped 7 consists of such lines.
 pub(crate) fn main_digit(ink: Plane) -> Option<Plane> {
     let (digit, main) = heaviest_with_parts(&ink)?;
     // A line through the digit is one component with it, and one beside it is not selected anyway.

@@ -1,8 +1,8 @@
 //! A sheet of paper inside the image: a note on a desk, a card in a screenshot.
 //!
-//! What differs from the desk is then the sheet, and the digit is a hole in it. A component with a hole
-//! is a sheet if it fills its bounding box like a rectangle. The loops of an 8 are holes too, but no
-//! digit has the outline of a rectangle.
+//! What differs from the desk is then the sheet, and the digit is a hole in it. A component with a
+//! hole is a sheet if it fills its bounding box like a rectangle. The loops of an 8 are holes too,
+//! but no digit has the outline of a rectangle.
 
 use crate::plane::{Plane, Rect, median};
 
@@ -21,8 +21,8 @@ pub(crate) struct PaperSheet {
     pub(crate) inner: Plane,
 }
 
-/// The sheet that was selected instead of a digit; `None` if `selected`, a plane of ink of the same size
-/// as `grey`, is not a sheet.
+/// The sheet that was selected instead of a digit; `None` if `selected`, a plane of ink of the same
+/// size as `grey`, is not a sheet.
 pub(crate) fn inside(grey: &Plane, selected: &Plane) -> Option<PaperSheet> {
     let ink_box = selected.ink_box()?;
     let Rect { left, top, width, height } = ink_box;

@@ -17,8 +17,8 @@ const SINGLE_DIGIT_PLANE_SIDE: u32 = 400;
 /// Turns an image of one digit, of any size and colours, into MNIST's convention.
 ///
 /// # Errors
-/// [`PictureError::NoInk`] if nothing in the image can be a digit, [`PictureError::NoPixels`] if its
-/// width or height is 0.
+/// [`PictureError::NoInk`] if nothing in the image can be a digit, [`PictureError::NoPixels`] if
+/// its width or height is 0.
 pub fn normalise(image: &DynamicImage) -> Result<Picture, PictureError> {
     if image.width() == 0 || image.height() == 0 {
         return Err(PictureError::NoPixels);

@@ -1,4 +1,5 @@
-//! Files: every supported format gives the same picture, and what is not a complete image is rejected.
+//! Files: every supported format gives the same picture, and what is not a complete image is
+//! rejected.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Several digits on an image: each is found in its row, where it is, and as the picture that it would be
-//! alone.
+//! Several digits on an image: each is found in its row, where it is, and as the picture that it
+//! would be alone.
 
 mod common;
 
@@ -33,8 +33,8 @@ fn each_digit_is_found_in_its_row_with_the_picture_that_it_has_alone() {
     let corners = [(10, 10), (100, 14), (190, 8), (40, 130), (150, 135)];
     let rows = find(&sevens(320, 260, &corners)).unwrap();
     assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2]);
-    // The strokes end 6 pixels beyond the seven's corners (0.3 · 112, 0.25 · 112), (0.7 · 112, …) and
-    // (…, 0.8 · 112), and soft edges take up to one more.
+    // The strokes end 6 pixels beyond the seven's corners (0.3 · 112, 0.25 · 112), (0.7 · 112, …)
+    // and (…, 0.8 · 112), and soft edges take up to one more.
     let (left, top, right, bottom) = (33.6 - 6.0, 28.0 - 6.0, 78.4 + 6.0, 89.6 + 6.0);
     for (area, (x, y)) in areas(&rows).concat().iter().zip(corners) {
         let near = |found: u32, offset: i64, expected: f32| {

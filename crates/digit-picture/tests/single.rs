@@ -6,8 +6,8 @@ use common::{black_on_white, drawn, largest_difference, picture_of, reference, s
 use digit_picture::{Picture, PictureError, normalise};
 use image::{GrayImage, Luma, LumaA, Rgb, Rgba};
 
-/// The mean difference between two pictures' pixels, where one may be shifted by a pixel: digits are moved
-/// by whole pixels, and a little more ink on one side can change by how many.
+/// The mean difference between two pictures' pixels, where one may be shifted by a pixel: digits
+/// are moved by whole pixels, and a little more ink on one side can change by how many.
 fn mean_difference_within_a_pixel(a: &Picture, b: &Picture) -> f32 {
     let at = |p: &Picture, x: i32, y: i32| {
         let inside = (0..28).contains(&x) && (0..28).contains(&y);
@@ -212,7 +212,8 @@ fn images_of_a_few_pixels_give_centred_pictures_and_without_contrast_or_height_n
                 assert!((x - 14.0).abs() < 0.51, "{width} x {height}: {x}");
                 assert!((y - 14.0).abs() < 0.51, "{width} x {height}: {y}");
             }
-            // Each value of a row or column of pixels reaches from edge to edge: a background of bands.
+            // Each value of a row or column of pixels reaches from edge to edge: a background of
+            // bands.
             Err(error) => assert!(is_flat && matches!(error, PictureError::NoInk), "{error:?}"),
         }
         let dot = GrayImage::from_fn(width, height, |x, y| Luma([255 * u8::from(x + y == 0)]));

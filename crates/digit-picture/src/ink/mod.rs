@@ -13,21 +13,21 @@ use crate::plane::{Plane, extremes, median};
 /// A plane whose darkest and lightest pixels differ by less is blank (values in [0, 1]; JPEG
 /// compression alone causes about half of it).
 const MIN_CONTRAST: f32 = 6.0 / 255.0;
-/// How far a pixel may be from the background's value and still belong to it, as a share of the plane's
-/// range.
+/// How far a pixel may be from the background's value and still belong to it, as a share of the
+/// plane's range.
 const BACKGROUND_TOLERANCE: f32 = 0.04;
 /// A uniform background covers at least this share of the plane ...
 const MIN_BACKGROUND_AREA: f32 = 0.4;
 /// ... and this share of its edge.
 const MIN_BACKGROUND_EDGE: f32 = 0.9;
-/// What the most frequent value adds to its own score, so that the background is centred on a peak of
-/// the histogram and not only near one.
+/// What the most frequent value adds to its own score, so that the background is centred on a peak
+/// of the histogram and not only near one.
 const PEAK_BONUS: f32 = 0.1;
-/// A background is banded if at least this share of its columns (or rows) ends with the value that it
-/// begins with.
+/// A background is banded if at least this share of its columns (or rows) ends with the value that
+/// it begins with.
 const MIN_MATCHING_ENDS: f32 = 0.9;
-/// Strokes in shadow are brightened as if the light were at least this share of the brightest paper's:
-/// in deeper shadow there is little but noise.
+/// Strokes in shadow are brightened as if the light were at least this share of the brightest
+/// paper's: in deeper shadow there is little but noise.
 const MIN_ILLUMINATION: f32 = 0.25;
 const HISTOGRAM_BINS: usize = 128;
 
@@ -55,8 +55,8 @@ pub(crate) fn ink(grey: &Plane, max_stroke: f32) -> Option<Plane> {
 
 /// The value of the background, if one value covers most of the plane and nearly all of its edge.
 ///
-/// The edge counts for as much as the whole: ink can cover more than paper in a tightly cropped image,
-/// but hardly ever along its edge.
+/// The edge counts for as much as the whole: ink can cover more than paper in a tightly cropped
+/// image, but hardly ever along its edge.
 fn uniform_background(grey: &Plane, low: f32, high: f32) -> Option<f32> {
     let scale = (HISTOGRAM_BINS - 1) as f32;
     let bin = |value: f32| (((value - low) / (high - low)) * scale).round() as usize;

@@ -1,8 +1,8 @@
 //! Noise reduction before single pixels count.
 //!
-//! There are two kinds of noise: impulses (dust, dead pixels, "salt and pepper"), which are single pixels
-//! unlike all around them; and grain, which changes every pixel a little. Both are measured first and
-//! a clean plane is left as it is, since every filter also damages fine strokes.
+//! There are two kinds of noise: impulses (dust, dead pixels, "salt and pepper"), which are single
+//! pixels unlike all around them; and grain, which changes every pixel a little. Both are measured
+//! first and a clean plane is left as it is, since every filter also damages fine strokes.
 
 use crate::plane::{Plane, median};
 

@@ -1,8 +1,9 @@
 //! Cuts digits that touch apart.
 //!
-//! A cut runs from the top to the bottom of the ink through as little of it as possible, at most one
-//! pixel sideways per row (a seam, found by dynamic programming as in Avidan and Shamir, "Seam Carving
-//! for Content-Aware Image Resizing", SIGGRAPH 2007), so it follows the slant of the handwriting.
+//! A cut runs from the top to the bottom of the ink through as little of it as possible, at most
+//! one pixel sideways per row (a seam, found by dynamic programming as in Avidan and Shamir, "Seam
+//! Carving for Content-Aware Image Resizing", SIGGRAPH 2007), so it follows the slant of the
+//! handwriting.
 
 use crate::plane::Plane;
 
@@ -13,8 +14,8 @@ const OFF_COLUMN_COST: f32 = 1e-3;
 /// How far a cut may be from the given column, as a share of the ink's height.
 const MAX_SEAM_OFFSET: f32 = 0.35;
 
-/// The parts of the ink, cut at about these columns from left to right, and the sum of the ink on the
-/// cuts. Each part is a plane of the same size; empty parts are left out.
+/// The parts of the ink, cut at about these columns from left to right, and the sum of the ink on
+/// the cuts. Each part is a plane of the same size; empty parts are left out.
 pub(super) fn cut_at(ink: &Plane, columns: &[usize]) -> (Vec<Plane>, f32) {
     let mut parts = Vec::with_capacity(columns.len() + 1);
     let mut rest = ink.clone();

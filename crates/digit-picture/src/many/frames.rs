@@ -1,9 +1,9 @@
 //! Removes the boxes of a form: alone, or in a row with lines between them.
 //!
-//! A frame is a connected component with ink along all four sides of its bounding box; the corners of a
-//! 0 are round. Its outline is erased as far as its own thickness, so a digit that touches or crosses it
-//! stays. So are the lines that separate the boxes of a row: those that run straight from the upper side
-//! to the lower.
+//! A frame is a connected component with ink along all four sides of its bounding box; the corners
+//! of a 0 are round. Its outline is erased as far as its own thickness, so a digit that touches or
+//! crosses it stays. So are the lines that separate the boxes of a row: those that run straight
+//! from the upper side to the lower.
 
 use crate::components::{Component, Labelling, connected_components};
 use crate::lines::{LineSearch, without_lines};
@@ -17,9 +17,9 @@ const FRAME_RIM_INK: f32 = 0.1;
 const MIN_FRAME_COVERAGE: f32 = 0.9;
 /// The shortest side of a frame, in pixels.
 const MIN_FRAME_SIDE: usize = 14;
-/// How far a side may be inside the bounding box, as a share of the shorter side, for wavy sides ...
+/// How far a wavy side may be inside the bounding box, as a share of the shorter side ...
 const MAX_WAVE: f32 = 0.08;
-/// ... or of the longer side, for a photograph taken at an angle.
+/// ... and a slanted one, in a photograph taken at an angle, as a share of the longer side.
 const MAX_SLANT: f32 = 0.02;
 /// The thickest line between boxes, as a share of the frame's height.
 const MAX_PARTITION_THICKNESS: f32 = 0.12;
@@ -45,8 +45,8 @@ struct Frame<'a> {
 
 /// The four sides of a frame.
 struct FrameOutline {
-    /// How far the ink reaches from the bounding box inwards, in pixels: for each column of the upper and
-    /// the lower side, for each row of the left and the right side.
+    /// How far the ink reaches from the bounding box inwards, in pixels: for each column of the
+    /// upper and the lower side, for each row of the left and the right side.
     reach: [Vec<usize>; 4],
     /// The median thickness of each side, in pixels.
     thickness: [usize; 4],
@@ -57,7 +57,8 @@ impl Frame<'_> {
         (self.component.width(), self.component.height())
     }
 
-    /// The length of a side, and the position `(x, y)` of its `at`-th pixel moved `depth` pixels inwards.
+    /// The length of a side, and the position `(x, y)` of its `at`-th pixel moved `depth` pixels
+    /// inwards.
     fn along(&self, side: usize) -> (usize, impl Fn(usize, usize) -> (usize, usize)) {
         let Component { left, top, right, bottom, .. } = *self.component;
         let (width, height) = self.size();

@@ -1,4 +1,5 @@
-//! Components to groups to rows: fragments of a digit are put together, and groups sorted into rows.
+//! Components to groups to rows: fragments of a digit are put together, and groups sorted into
+//! rows.
 
 use crate::components::{Component, MIN_DIGIT_PEAK, MIN_PART_PEAK};
 
@@ -19,8 +20,8 @@ const MIN_SHARED_HEIGHT: f32 = 0.4;
 /// An image with more components is a page of text, or noise.
 const MAX_COMPONENTS: usize = 2000;
 
-/// The typical height of the digits, in pixels: the median height of the components, each weighted by
-/// its height. `None` where there are none.
+/// The typical height of the digits, in pixels: the median height of the components, each weighted
+/// by its height. `None` where there are none.
 pub(super) fn typical_height(components: &[Component]) -> Option<f32> {
     let solid = || components.iter().filter(|component| component.peak >= MIN_DIGIT_PEAK);
     let sorted_heights = |components: &mut dyn Iterator<Item = &Component>| {
@@ -57,7 +58,8 @@ impl Group {
     /// Whether it can be a digit, among digits of this height.
     fn is_digit(&self, digit_height: f32) -> bool {
         let height = self.bounds.height() as f32;
-        // What the edge of the image cuts off belongs to something else, or is the edge of the paper.
+        // What the edge of the image cuts off belongs to something else, or is the edge of the
+        // paper.
         let is_whole = !self.bounds.touches_edge
             || (height >= MIN_EDGE_HEIGHT * digit_height
                 && self.bounds.width() as f32 >= MIN_EDGE_WIDTH * digit_height);
@@ -97,9 +99,9 @@ fn first_pair(groups: &[Group], digit_height: f32) -> Option<(usize, usize)> {
     )
 }
 
-/// Whether two components are parts of one digit: one is inside the other; or one is above the other,
-/// almost touching it, both together not larger than a digit. Of their widths, a low fragment needs to
-/// share less with the digit than a high one.
+/// Whether two components are parts of one digit: one is inside the other; or one is above the
+/// other, almost touching it, both together not larger than a digit. Of their widths, a low
+/// fragment needs to share less with the digit than a high one.
 fn are_one_digit(a: &Component, b: &Component, digit_height: f32) -> bool {
     let both = a.union(b);
     let lower_height = a.height().min(b.height()) as f32;
@@ -113,8 +115,8 @@ fn are_one_digit(a: &Component, b: &Component, digit_height: f32) -> bool {
             && shared_width >= if lower_height < 0.7 * digit_height { 0.3 } else { 0.75 })
 }
 
-/// Sorts groups into rows, from top to bottom and left to right: a group beside another is in its row,
-/// also where the row slopes.
+/// Sorts groups into rows, from top to bottom and left to right: a group beside another is in its
+/// row, also where the row slopes.
 pub(super) fn rows(mut groups: Vec<Group>) -> Vec<Vec<Group>> {
     groups.sort_by_key(|group| group.bounds.left);
     let mut rows: Vec<Vec<Group>> = Vec::new();

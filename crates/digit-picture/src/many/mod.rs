@@ -1,20 +1,22 @@
-//! Several digits on one image: where they are, row by row, and each as a [`Picture`](crate::Picture).
+//! Several digits on one image: where they are, row by row, and each as a
+//! [`Picture`](crate::Picture).
 //!
 //! ```text
 //! image ─ grey ─► grey plane ─ ink ─► ink ─ frames, lines ─► ink without them
 //!     ─ components ─► fragments ─ groups ─► rows of groups ─ segment ─► rows of regions
 //! ```
 //!
-//! A region has one digit or several that touch, and where to cut cannot be decided without recognising
-//! them. So each [`Region`] offers several [`Segmentation`]s, and a classifier chooses the one whose
-//! candidates it is surest of.
+//! A region has one digit or several that touch, and where to cut cannot be decided without
+//! recognising them. So each [`Region`] offers several [`Segmentation`]s, and a classifier chooses
+//! the one whose candidates it is surest of.
 //!
 //! ```
 //! use digit_picture::many;
 //! use image::{DynamicImage, GrayImage, Luma};
 //!
 //! // Two vertical bars, 4 × 30 pixels, on a white image.
-//! let is_ink = |x, y| [20..24, 40..44].iter().any(|bar| bar.contains(&x)) && (10..40).contains(&y);
+//! let is_bar = |x| (20..24).contains(&x) || (40..44).contains(&x);
+//! let is_ink = |x, y| is_bar(x) && (10..40).contains(&y);
 //! let image = GrayImage::from_fn(80, 50, |x, y| Luma([if is_ink(x, y) { 0 } else { 255 }]));
 //!
 //! let rows = many::find(&DynamicImage::from(image))?;
@@ -44,10 +46,11 @@ use groups::{Group, group, rows, typical_height};
 pub use region::{Area, Candidate, Region, Segmentation};
 use segment::LabelledInk;
 
-/// The longest side of the grey plane, in pixels: thirty digits in a row are as large on it as MNIST's.
+/// The longest side of the grey plane, in pixels: thirty digits in a row are as large on it as
+/// MNIST's.
 const SEVERAL_DIGITS_PLANE_SIDE: u32 = 1200;
-/// The widest stroke of several digits, as a share of the plane's shorter side, or of a third of its
-/// longer side if that is more.
+/// The widest stroke of several digits, as a share of the plane's shorter side, or of a third of
+/// its longer side if that is more.
 const SEVERAL_DIGITS_MAX_STROKE: f32 = 0.24;
 /// Fainter ink connects nothing: it belongs to the rim of a stroke, or to none.
 const MIN_CONNECTING_INK: f32 = 0.2;
@@ -64,11 +67,12 @@ const MIN_GAP_RATIO: f32 = 1.8;
 /// An image with more groups is a page of text, or noise.
 const MAX_GROUPS: usize = 400;
 
-/// Finds the digits of an image: rows from top to bottom, regions from left to right. Neither is empty.
+/// Finds the digits of an image: rows from top to bottom, regions from left to right. Neither is
+/// empty.
 ///
 /// # Errors
-/// [`PictureError::NoInk`] if nothing in the image can be a digit, [`PictureError::NoPixels`] if its
-/// width or height is 0.
+/// [`PictureError::NoInk`] if nothing in the image can be a digit, [`PictureError::NoPixels`] if
+/// its width or height is 0.
 pub fn find(image: &DynamicImage) -> Result<Vec<Vec<Region>>, PictureError> {
     if image.width() == 0 || image.height() == 0 {
         return Err(PictureError::NoPixels);

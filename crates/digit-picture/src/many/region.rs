@@ -1,5 +1,5 @@
-//! What is found on an image of several digits: regions, the ways to segment each, and the candidate
-//! digits of each way.
+//! What is found on an image of several digits: regions, the ways to segment each, and the
+//! candidate digits of each way.
 
 use image::DynamicImage;
 
@@ -32,20 +32,21 @@ pub struct Candidate {
 pub struct Segmentation {
     /// The digits from left to right; at least one.
     pub candidates: Vec<Candidate>,
-    /// The ink that the cuts between the digits go through, in stroke widths: 0 without cuts, about 1
-    /// for a cut across one stroke.
+    /// The ink that the cuts between the digits go through, in stroke widths: 0 without cuts, about
+    /// 1 for a cut across one stroke.
     pub ink_cut: f32,
 }
 
 /// A part of the image with one digit, or several that touch.
 #[derive(Clone, Debug)]
 pub struct Region {
-    /// The ways to segment it, at least one: the whole region as one digit first, then cut into two and
-    /// more.
+    /// The ways to segment it, at least one: the whole region as one digit first, then cut into two
+    /// and more.
     pub segmentations: Vec<Segmentation>,
     /// The typical height of the digits on this image, in pixels; the same for all regions.
     pub digit_height: u32,
-    /// Whether a wide gap separates it from the region before it in the row, as between two numbers.
+    /// Whether a wide gap separates it from the region before it in the row, as between two
+    /// numbers.
     pub is_apart: bool,
 }
 

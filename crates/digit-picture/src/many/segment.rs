@@ -24,8 +24,8 @@ pub(super) struct LabelledInk<'a> {
 }
 
 impl LabelledInk<'_> {
-    /// The ways to segment a group: as one digit first, and where it is wide, cut into two and more.
-    /// Empty where no digit can be made of it.
+    /// The ways to segment a group: as one digit first, and where it is wide, cut into two and
+    /// more. Empty where no digit can be made of it.
     pub(super) fn segmentations(&self, group: &Group) -> Vec<Segmentation> {
         let (ink, left, top) = self.ink_of(group);
         let mut cuts = vec![(vec![ink.clone()], 0.0)];
@@ -57,8 +57,8 @@ impl LabelledInk<'_> {
             .collect()
     }
 
-    /// The group's own ink and its rim, cropped with a margin of one pixel where there is room, and the
-    /// crop's `left` and `top`.
+    /// The group's own ink and its rim, cropped with a margin of one pixel where there is room, and
+    /// the crop's `left` and `top`.
     fn ink_of(&self, group: &Group) -> (Plane, usize, usize) {
         let Component { left, top, right, bottom, .. } = group.bounds;
         let (left, top) = (left.saturating_sub(1), top.saturating_sub(1));

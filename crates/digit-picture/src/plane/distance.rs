@@ -1,13 +1,13 @@
 //! The exact Euclidean distance transform, in time proportional to the number of pixels.
 //!
-//! Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions", *Theory of Computing* 8,
-//! 2012: squared distances along columns, then the lower envelope of parabolas along rows.
+//! Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions", *Theory of Computing*
+//! 8, 2012: squared distances along columns, then the lower envelope of parabolas along rows.
 
 use super::Plane;
 
 impl Plane {
-    /// The Euclidean distance in pixels from every pixel to the nearest one whose value is `inside`,
-    /// row-major. Where no pixel is, every distance is `width + height`.
+    /// The Euclidean distance in pixels from every pixel to the nearest one whose value is
+    /// `inside`, row-major. Where no pixel is, every distance is `width + height`.
     pub(crate) fn distance_to(&self, inside: impl Fn(f32) -> bool) -> Vec<f32> {
         let (width, height) = (self.width, self.height);
         // Farther than any distance in the plane, small enough that its square is exact enough.

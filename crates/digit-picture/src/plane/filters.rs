@@ -1,13 +1,14 @@
 //! Filters over the neighbourhood of each pixel: mean, erosion, dilation and binomial smoothing.
 //!
 //! All are separable. Erosion and dilation take about three comparisons a pixel along each axis
-//! whatever the window (van Herk, *Pattern Recognition Letters* 13, 1992; Gil and Werman, IEEE PAMI 15,
-//! 1993).
+//! whatever the window (van Herk, *Pattern Recognition Letters* 13, 1992; Gil and Werman, IEEE PAMI
+//! 15, 1993).
 
 use super::Plane;
 
 impl Plane {
-    /// The mean over a square window of `2 * radius + 1` pixels a side, cut off at the plane's edges.
+    /// The mean over a square window of `2 * radius + 1` pixels a side, cut off at the plane's
+    /// edges.
     pub(crate) fn box_mean(&self, radius: usize) -> Plane {
         self.along_both_axes(|plane| plane.mean_along_rows(radius))
     }
@@ -47,8 +48,8 @@ impl Plane {
         Plane::new(self.width, self.height, values)
     }
 
-    /// The lowest or highest value within `radius` pixels to the left and right; `pick` is `f32::min`
-    /// or `f32::max`, and `neutral` the value that it never picks.
+    /// The lowest or highest value within `radius` pixels to the left and right; `pick` is
+    /// `f32::min` or `f32::max`, and `neutral` the value that it never picks.
     fn fold_along_rows(
         &self,
         radius: usize,

@@ -1,5 +1,5 @@
-//! Measures of a plane and of lists of values: range, median, bounding box, centre of mass and stroke
-//! width.
+//! Measures of a plane and of lists of values: range, median, bounding box, centre of mass and
+//! stroke width.
 
 use super::{Plane, Rect};
 
@@ -52,12 +52,12 @@ impl Plane {
         (sum > 0.0).then(|| ((sum_x / sum) as f32, (sum_y / sum) as f32))
     }
 
-    /// The mean width of the strokes on a plane of ink, in pixels: twice their area over the length of
-    /// their outline. 0 where there is no ink.
+    /// The mean width of the strokes on a plane of ink, in pixels: twice their area over the length
+    /// of their outline. 0 where there is no ink.
     ///
-    /// A stroke of length L and width w has the area L·w and an outline of about 2·L. On a grey plane
-    /// the area is the sum of the ink and the outline its total variation (the coarea formula), so
-    /// no threshold is needed.
+    /// A stroke of length L and width w has the area L·w and an outline of about 2·L. On a grey
+    /// plane the area is the sum of the ink and the outline its total variation (the coarea
+    /// formula), so no threshold is needed.
     pub(crate) fn stroke_width(&self) -> f32 {
         let blank = vec![0.0; self.width];
         let (mut area, mut outline) = (0.0f64, 0.0f64);

@@ -1,8 +1,9 @@
 //! One value per pixel: the array that every step after decoding works on.
 //!
-//! A [`Plane`] holds grey values first and ink later, so its values have no range of their own; each
-//! function says which it expects. What is measured on a plane is in `measures`, what makes a new plane
-//! from the neighbourhood of each pixel in `filters`, and the distance transform in `distance`.
+//! A [`Plane`] holds grey values first and ink later, so its values have no range of their own;
+//! each function says which it expects. What is measured on a plane is in `measures`, what makes a
+//! new plane from the neighbourhood of each pixel in `filters`, and the distance transform in
+//! `distance`.
 
 mod distance;
 mod filters;

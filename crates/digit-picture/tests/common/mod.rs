@@ -3,8 +3,8 @@
 use digit_picture::{Picture, normalise};
 use image::{DynamicImage, GrayImage, Luma};
 
-/// A seven of two strokes: 1 on a stroke, 0 off it, with soft edges one pixel wide, in a square of `side`
-/// pixels.
+/// A seven of two strokes: 1 on a stroke, 0 off it, with soft edges one pixel wide, in a square of
+/// `side` pixels.
 pub fn seven(side: u32, stroke_width: f32) -> impl Fn(u32, u32) -> f32 {
     let s = side as f32;
     let corners = [(0.3 * s, 0.25 * s), (0.7 * s, 0.25 * s), (0.45 * s, 0.8 * s)];
