@@ -33,7 +33,7 @@ fn main() {
 
 /// The CPU backends of this build. How long a GPU takes depends on what else it was asked for.
 fn cpus() -> impl Iterator<Item = Backend> {
-    Backend::offered().filter(|&backend| backend != Backend::Wgpu)
+    Backend::built_in().filter(|&backend| backend != Backend::Wgpu)
 }
 
 fn open(backend: Backend) -> Device {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use burn_digits::number::Number;
+use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::{self, many};
 use burn_digits::{backend, classifier::Classifier};
 
@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: read_number PICTURE")?;
     let classifier = Classifier::shipped(&backend::select(None)?.device)?;
     let image = picture::decode(&picture::read_bytes(Path::new(&path))?)?;
-    let number = Number::read(many::find(&image)?, &classifier)?;
+    let number = RecognisedNumber::read(many::find(&image)?, &classifier)?;
     println!("{}", number.text());
     for digit in number.digits() {
         let many::Area { left, top, width, height } = digit.found.area;

@@ -10,7 +10,7 @@ use burn_digits::classifier::{Classifier, Prediction};
 use burn_digits::data::Digits;
 use burn_digits::data::idx;
 use burn_digits::model::PIXELS;
-use burn_digits::number::Number;
+use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::{self, Picture, many};
 use burn_digits::saved::SavedModel;
 use burn_digits::train::TrainConfig;
@@ -28,7 +28,7 @@ pub fn picture(bytes: &[u8]) {
         is_an_answer(&SHIPPED.predict(&[picture])[0]);
     }
     if let Ok(rows) = many::find(&image) {
-        let number = Number::read(rows, &SHIPPED).expect("the CPU gives the logits back");
+        let number = RecognisedNumber::read(rows, &SHIPPED).expect("the CPU gives the logits back");
         for digit in number.digits() {
             is_conventional(&digit.found.picture);
             is_an_answer(&digit.prediction);

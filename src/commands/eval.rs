@@ -12,7 +12,7 @@ use super::{classifier, percent, say, say_json, thousands};
 use crate::classifier::Classifier;
 use crate::cli::EvalArgs;
 use crate::data::source::{Half, Source};
-use crate::evaluate::{self, Evaluation, mistakes};
+use crate::evaluate::{Evaluation, Misclassification, misclassifications};
 use crate::model::CLASSES;
 use crate::picture::{self, Picture};
 
@@ -30,7 +30,8 @@ fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
     let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
     let figures = evaluation(&logits, digits.labels(), classifier);
     if args.json {
-        let mistakes = mistakes(&logits, digits.labels(), classifier.metadata().temperature);
+        let temperature = classifier.metadata().temperature;
+        let mistakes = misclassifications(&logits, digits.labels(), temperature);
         return say_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
     headline(&figures, classifier, "test images")?;
@@ -47,7 +48,7 @@ fn evaluation(logits: &[[f32; CLASSES]], labels: &[u8], classifier: &Classifier)
 struct TestFigures<'a> {
     #[serde(flatten)]
     figures: &'a Evaluation,
-    mistakes: &'a [evaluate::Mistake],
+    mistakes: &'a [Misclassification],
 }
 
 /// A picture that was read as another digit, or as none.

@@ -7,8 +7,8 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use serde_json::json;
 
+use super::model_choice::ChosenModel;
 use super::{say, say_json, thousands};
-use crate::classifier::Found;
 use crate::cli::{Cli, ExportArgs, Format};
 use crate::files;
 use crate::saved::SavedModel;
@@ -18,12 +18,12 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
         let message = "--softmax is for --format onnx: safetensors hold weights, and no outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
-    let Found { saved, name } = Found::choose(args.model.as_deref())?;
+    let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref())?;
     let bytes = match args.format {
         Format::Safetensors => saved.to_bytes().context("the model can't be written")?,
         Format::Onnx => onnx(&saved, args.softmax)?,
     };
-    files::write_whole(&args.out, &bytes)
+    files::write_atomically(&args.out, &bytes)
         .with_context(|| format!("{} can't be written", args.out.display()))?;
 
     let out = args.out.display();

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::note;
+use crate::checksum::sha256_hex;
 use crate::data::Digits;
 use crate::data::source::Loaded;
-use crate::files;
 use crate::picture;
 
 /// A picture and what it shows.
@@ -60,8 +59,7 @@ pub fn digits(folder: &Path) -> Result<Loaded> {
         }
     }
     ensure!(!labels.is_empty(), "no picture in {} can be read", folder.display());
-    let sum = Sha256::new().chain_update(&pixels).chain_update(&labels).finalize();
-    let sha256 = files::hex(&sum);
+    let sha256 = sha256_hex([&pixels, &labels]);
     Ok(Loaded { digits: Digits::new(pixels, labels), is_mnist: false, sha256 })
 }
 

@@ -13,6 +13,7 @@ mod infer;
 mod labelled;
 mod logits;
 mod man;
+mod model_choice;
 mod report;
 #[cfg(feature = "serve")]
 mod serve;
@@ -28,11 +29,13 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::backend::{self, Backend, Selected};
+use crate::backend::{self, Backend, SelectedDevice};
 use crate::classifier::Classifier;
 use crate::cli::{Command, ModelArgs};
 use crate::files;
+use crate::paths;
 use crate::train::{ConfigError, TrainError};
+use model_choice::ChosenModel;
 
 /// The exit code of a command that failed.
 const FAILED: u8 = 1;
@@ -102,7 +105,7 @@ fn program() -> String {
 }
 
 /// The backend asked for or the best, with what the user should know said on standard error.
-fn select(backend: Option<Backend>) -> Result<Selected> {
+fn select(backend: Option<Backend>) -> Result<SelectedDevice> {
     let selected = backend::select(backend)?;
     if let Some(notice) = &selected.notice {
         note(format_args!("burn-digits: {notice}"));
@@ -113,7 +116,7 @@ fn select(backend: Option<Backend>) -> Result<Selected> {
 /// The model that the arguments name, on the backend they name.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let selected = select(args.backend)?;
-    Ok(Classifier::choose(args.model.as_deref(), &selected.device)?)
+    Ok(ChosenModel::choose(args.model.as_deref())?.classifier(&selected.device))
 }
 
 /// A bar of `steps` on standard error with the time left; it draws nothing where that is no terminal.
@@ -130,7 +133,7 @@ fn bar(steps: u64) -> ProgressBar {
 
 /// Makes the folder that files are going to be written into, before any work is done for them.
 fn folder_for(out: Option<&Path>) -> Result<PathBuf> {
-    let folder = out.map_or_else(files::insight_folder, Path::to_owned);
+    let folder = out.map_or_else(paths::insight_folder, Path::to_owned);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("{} can't be made", folder.display()))?;
     Ok(folder)
@@ -138,7 +141,8 @@ fn folder_for(out: Option<&Path>) -> Result<PathBuf> {
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    files::write_whole(path, bytes).with_context(|| format!("{} can't be written", path.display()))
+    files::write_atomically(path, bytes)
+        .with_context(|| format!("{} can't be written", path.display()))
 }
 
 /// A line on standard error; nothing is lost where nobody reads it.

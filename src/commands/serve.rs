@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::model_choice::ChosenModel;
 use crate::backend;
-use crate::classifier::Classifier;
 use crate::cli::ServeArgs;
 use crate::serve::{self, Connections, Options};
 
@@ -18,7 +18,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     }
     let device = selected.device;
     let named = args.model.model;
-    let choose = move || Classifier::choose(named.as_deref(), &device);
+    let choose = move || Ok(ChosenModel::choose(named.as_deref())?.classifier(&device));
     let options = Options {
         http: args.http,
         grpc: args.grpc,

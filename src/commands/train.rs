@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use super::{FAILED, labelled, note, percent, program, say, say_json, select, thousands};
 use crate::cli::TrainArgs;
 use crate::data::source::{Half, Loaded, Source};
-use crate::files;
+use crate::paths;
 use crate::saved::{SavedError, SavedModel};
 use crate::train::progress::Progress;
 use crate::train::{Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError};
@@ -134,7 +134,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     }
     if let Some(from) = &args.from {
         // Its layers are what it starts with, unless others were asked for.
-        let saved = SavedModel::named(from)?;
+        let saved = SavedModel::load(from)?;
         set(&mut config.model.activation, &saved.metadata.model.activation.into());
         set(&mut config.model.hidden, &saved.metadata.model.hidden.into());
         set(&mut config.model.activation, &args.activation);
@@ -157,7 +157,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
 /// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
 fn folder_for_now() -> PathBuf {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    files::runs_folder().join(now.replace(':', "-"))
+    paths::runs_folder().join(now.replace(':', "-"))
 }
 
 /// The first Ctrl-C asks the run to stop after its step; the second ends the process.

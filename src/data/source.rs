@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use burn_dataset::vision::MnistDataset;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::Digits;
 use super::idx::{self, IdxError};
-use crate::files;
+use crate::checksum::sha256_hex;
+use crate::paths;
 
 /// Largest unzipped file read: 680,000 pictures, eleven times MNIST.
 const LARGEST: u64 = 512 << 20;
@@ -187,7 +187,7 @@ impl Source {
         if let Some(folder) = given {
             return vec![Self::one_folder(Origin::Given, folder.to_owned())];
         }
-        let bundled = files::artifacts()
+        let bundled = paths::artifacts_folder()
             .map(|artifacts| Self::one_folder(Origin::Bundled, artifacts.join("mnist")));
         bundled.into_iter().chain(Self::burn_cache()).collect()
     }
@@ -308,7 +308,7 @@ impl Source {
         let path = self.path(half, file)?;
         match read_unzipped(&path) {
             Ok(bytes) => {
-                let sum = files::hex(&Sha256::digest(&bytes));
+                let sum = sha256_hex([&bytes]);
                 Ok((path, sum, bytes))
             }
             Err(error) => Err(DataError::Read { path, error }),

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::features::Features;
 use crate::classifier::{Classifier, ClassifierError};
 use crate::data::Digits;
-use crate::evaluate::{self, Evaluation, Mistake};
+use crate::evaluate::{self, Evaluation, Misclassification};
 use crate::model::PIXELS;
 use crate::plot::{self, Drawn};
 use crate::saved::Metadata;
@@ -36,7 +36,7 @@ pub struct Report {
     /// On the test images.
     pub evaluation: Evaluation,
     /// Test images answered wrong, the surest first.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<Misclassification>,
     /// Layer by layer.
     pub features: Features,
 }
@@ -83,7 +83,7 @@ impl Report {
             parameters: metadata.model.parameters(),
             history,
             evaluation: Evaluation::new(&logits, labels, temperature, metadata.unsure_below),
-            mistakes: evaluate::mistakes(&logits, labels, temperature),
+            mistakes: evaluate::misclassifications(&logits, labels, temperature),
             features: Features::measure(classifier, train, test, progress)?,
             metadata,
         })

@@ -28,9 +28,9 @@ impl Elders {
     /// # Errors
     /// If one can't be used, or the one to start from has other layers.
     pub fn named(config: &TrainConfig) -> Result<Self, TrainError> {
-        let from = config.from.as_deref().map(SavedModel::named).transpose()?;
+        let from = config.from.as_deref().map(SavedModel::load).transpose()?;
         let teachers = config.teacher.iter().flat_map(|teaching| &teaching.models);
-        let teachers = teachers.map(|path| SavedModel::named(path)).collect::<Result<_, _>>()?;
+        let teachers = teachers.map(|path| SavedModel::load(path)).collect::<Result<_, _>>()?;
         let elders = Self { from, teachers };
         if let (Some(from), Some(path)) = (&elders.from, &config.from)
             && from.metadata.model != config.model

@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::TrainError;
 use super::config::TrainConfig;
 use super::history::History;
+use crate::checksum::sha256_hex;
 use crate::files;
 use crate::saved;
 
@@ -61,7 +61,7 @@ impl RunFolder {
             fs::create_dir_all(parent)?;
             let folder = tempfile::Builder::new().prefix(UNBEGUN).tempdir_in(parent)?;
             fs::create_dir(folder.path().join("checkpoints"))?;
-            files::make_enterable(folder.path())?;
+            files::make_folder_readable(folder.path())?;
             Ok(folder.keep())
         };
         let folder = folder().map_err(|error| TrainError::written(path, error))?;
@@ -106,7 +106,7 @@ impl RunFolder {
         let unfinished = |folder: &Path| {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             let begins = |entry: &fs::DirEntry| {
-                entry.file_name().as_encoded_bytes().starts_with(files::BESIDE.as_bytes())
+                entry.file_name().as_encoded_bytes().starts_with(files::TEMPORARY_PREFIX.as_bytes())
             };
             entries.filter(begins).map(|entry| entry.path()).collect::<Vec<_>>()
         };
@@ -152,7 +152,7 @@ impl RunFolder {
     /// If the file system says no.
     pub fn write(&self, name: &str, text: &str) -> Result<(), TrainError> {
         let path = self.path.join(name);
-        files::write_whole(&path, text.as_bytes())
+        files::write_atomically(&path, text.as_bytes())
             .map_err(|error| TrainError::written(&path, error))
     }
 
@@ -260,7 +260,7 @@ fn sums<B: AsRef<[u8]>>(files: &[(&str, B)]) -> String {
 }
 
 fn sum(bytes: &[u8]) -> String {
-    files::hex(&Sha256::digest(bytes))
+    sha256_hex([bytes])
 }
 
 /// Burn saves model, optimizer and schedule on three threads, each file by itself. This gathers the
@@ -300,11 +300,12 @@ impl CheckpointSet {
         let state = toml::to_string(&state).map_err(io::Error::other)?.into_bytes();
         let contents: Vec<_> = RECORDS.into_iter().zip(records).chain([(STATE, &state)]).collect();
 
-        let beside = tempfile::Builder::new().prefix(files::BESIDE).tempdir_in(&self.folder)?;
+        let beside =
+            tempfile::Builder::new().prefix(files::TEMPORARY_PREFIX).tempdir_in(&self.folder)?;
         for (name, bytes) in &contents {
-            files::write_whole(&beside.path().join(name), bytes)?;
+            files::write_atomically(&beside.path().join(name), bytes)?;
         }
-        files::write_whole(&beside.path().join(SUMS), sums(&contents).as_bytes())?;
+        files::write_atomically(&beside.path().join(SUMS), sums(&contents).as_bytes())?;
         let place = checkpoint_folder(&self.folder, epoch);
         if place.exists() {
             // A damaged one that the run was resumed before.

@@ -29,7 +29,7 @@ use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::Loaded;
 use crate::data::{Digits, drawn};
 use crate::files;
-use crate::saved::{DataProvenance, FORMAT, MADE_WITH, Metadata, SavedModel};
+use crate::saved::{DataProvenance, FORMAT_VERSION, MADE_WITH, Metadata, SavedModel};
 
 /// A run ready to go.
 pub struct Run {
@@ -225,7 +225,7 @@ impl Run {
             train: train.clone(),
             valid: (valid.batches() > 0).then(|| valid.clone()),
             on_epoch: Box::new(move |epoch, history| {
-                files::write_whole(&file, history.to_jsonl().as_bytes())?;
+                files::write_atomically(&file, history.to_jsonl().as_bytes())?;
                 on_epoch(epoch);
                 Ok(())
             }),
@@ -311,7 +311,7 @@ impl Run {
             recipe["models_sha256"] = self.elders.sums();
         }
         Metadata {
-            format: FORMAT,
+            format: FORMAT_VERSION,
             model: self.config.model.clone(),
             temperature: 1.0,
             unsure_below: 0.0,

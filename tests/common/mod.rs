@@ -21,7 +21,7 @@ pub fn devices() -> Vec<(Backend, Device)> {
             None
         }
     };
-    Backend::offered().filter_map(open).collect()
+    Backend::built_in().filter_map(open).collect()
 }
 
 /// The program as built, in the project's folder.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use image::{DynamicImage, Rgb, RgbImage};
 
 use crate::files;
-use crate::number::Number;
+use crate::number::RecognisedNumber;
 use crate::picture::many::Area;
 use crate::png;
 
@@ -33,7 +33,7 @@ const GLYPHS: [[u8; 5]; 10] = [
 ///
 /// # Errors
 /// If the file can't be written.
-pub fn write(file: &Path, image: &DynamicImage, number: &Number) -> Result<()> {
+pub fn write(file: &Path, image: &DynamicImage, number: &RecognisedNumber) -> Result<()> {
     let mut drawn = image.to_rgb8();
     let pen = (drawn.width().max(drawn.height()) / 400).max(1);
     for digit in number.digits() {
@@ -42,7 +42,7 @@ pub fn write(file: &Path, image: &DynamicImage, number: &Number) -> Result<()> {
         outline(&mut drawn, area, pen, colour);
         label(&mut drawn, area, digit.prediction.digit, colour);
     }
-    files::write_whole(file, &png::encode(&drawn)?)
+    files::write_atomically(file, &png::encode(&drawn)?)
         .with_context(|| format!("{} can't be written", file.display()))
 }
 

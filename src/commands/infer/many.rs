@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Answer, annotate, confidence, drawing};
 use crate::classifier::Classifier;
 use crate::cli::InferArgs;
-use crate::number::{Digit, Number};
+use crate::number::{RecognisedDigit, RecognisedNumber};
 use crate::picture::many::{self, Area, Place};
 use crate::picture::{self, PictureError};
 
@@ -37,8 +37,8 @@ struct DigitObject {
     unsure: bool,
 }
 
-impl From<&Digit> for DigitObject {
-    fn from(digit: &Digit) -> Self {
+impl From<&RecognisedDigit> for DigitObject {
+    fn from(digit: &RecognisedDigit) -> Self {
         let Area { left, top, width, height } = digit.found.area;
         let prediction = &digit.prediction;
         Self {
@@ -67,7 +67,7 @@ impl Answer for Numbers<'_> {
 
     fn tell(&self, seen: &[(&str, Seen)]) -> Result<()> {
         for (path, Seen { rows, image }) in seen {
-            let number = Number::read(rows.clone(), self.classifier)?;
+            let number = RecognisedNumber::read(rows.clone(), self.classifier)?;
             if let (Some(image), Some(file)) = (image, &self.args.annotate) {
                 annotate::write(file, image, &number)?;
             }
@@ -82,7 +82,7 @@ impl Answer for Numbers<'_> {
 }
 
 impl Numbers<'_> {
-    fn tell_one(&self, path: &str, number: &Number) -> Result<()> {
+    fn tell_one(&self, path: &str, number: &RecognisedNumber) -> Result<()> {
         let model = self.classifier.name();
         if self.args.json {
             let digits = number.digits().map(DigitObject::from).collect();

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn_digits::classifier::{Classifier, Found};
-use burn_digits::exchange::import::{Assumed, ImportError, Imported, Kind, import};
+use burn_digits::classifier::Classifier;
+use burn_digits::exchange::import::{ImportError, ImportOptions, Imported, WeightsFormat, import};
 use burn_digits::model::HiddenActivation;
 use burn_digits::saved::{Metadata, SavedModel};
 use burn_digits::{backend, picture};
@@ -18,7 +18,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 fn shipped() -> SavedModel {
-    Found::choose(Some(Path::new("shipped"))).unwrap().saved
+    SavedModel::shipped().unwrap()
 }
 
 /// The values that `make.py` fills a tensor of `count` values with.
@@ -46,12 +46,13 @@ fn write_safetensors(path: &Path, tensors: &Tensors) {
 
 #[track_caller]
 fn taken(path: &Path) -> Imported {
-    import(path, &Assumed::default()).unwrap_or_else(|error| panic!("{error}"))
+    import(path, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[track_caller]
 fn refused(path: &Path, words: &[&str]) {
-    let said = import(path, &Assumed::default()).expect_err("it should be refused").to_string();
+    let said =
+        import(path, &ImportOptions::default()).expect_err("it should be refused").to_string();
     for word in [&[path.to_str().unwrap()], words].concat() {
         assert!(said.contains(word), "“{word}” is missing in: {said}");
     }
@@ -70,7 +71,7 @@ fn pytorchs_files_of_every_kind_give_the_same_weights() {
         [("sequential.pt", ""), ("legacy.pt", ""), ("checkpoint.pt", "model_state_dict.")]
     {
         let Imported { model, kind, names, .. } = taken(&file(name));
-        assert_eq!(kind, Kind::PyTorch);
+        assert_eq!(format, WeightsFormat::PyTorch);
         assert_eq!(model.metadata.model.hidden, [4, 3, 2]);
         for ((_, shape, values), expected) in model.tensors().zip(&shapes) {
             assert_eq!(&shape, expected);
@@ -86,10 +87,11 @@ fn a_model_of_ones_own_comes_back_byte_for_byte() {
     let path = folder.path().join("model.safetensors");
     shipped().save(&path).unwrap();
     let imported = taken(&path);
-    assert_eq!(imported.kind, Kind::OwnModel);
+    assert_eq!(imported.format, WeightsFormat::OwnModel);
     assert_eq!(imported.model.to_bytes().unwrap(), shipped().to_bytes().unwrap());
-    let assumed = Assumed { activation: Some(HiddenActivation::Relu), ..Assumed::default() };
-    let said = import(&path, &assumed).unwrap_err().to_string();
+    let options =
+        ImportOptions { activation: Some(HiddenActivation::Relu), ..ImportOptions::default() };
+    let said = import(&path, &options).unwrap_err().to_string();
     assert!(said.contains("states its own activation"), "{said}");
 }
 
@@ -103,12 +105,12 @@ fn safetensors_of_any_naming_give_back_weights_and_answers() {
         format!("layers.{}{part}", 2 * (layer[2..].parse::<usize>().unwrap() - 1))
     };
     write_safetensors(&path, &renamed(&saved, numbered));
-    let assumed = Assumed {
+    let options = ImportOptions {
         activation: Some(saved.metadata.model.activation),
         temperature: Some(saved.metadata.temperature),
         unsure_below: Some(saved.metadata.unsure_below),
     };
-    let imported = import(&path, &assumed).unwrap().model;
+    let imported = import(&path, &options).unwrap().model;
     assert_same_weights(&imported, &saved);
 
     let picture = picture::read(&root().join("image.png")).unwrap();
@@ -253,12 +255,12 @@ fn damaged_files_are_refused_or_read_and_never_a_panic() {
                 let mut bytes = whole.clone();
                 bytes[at] ^= damage;
                 fs::write(&path, bytes).unwrap();
-                let outcome = import(&path, &Assumed::default());
+                let outcome = import(&path, &ImportOptions::default());
                 assert!(!matches!(outcome, Err(ImportError::Read { .. })), "{name} at {at}");
                 outcomes[usize::from(outcome.is_ok())] += 1;
             }
             fs::write(&path, &whole[..at]).unwrap();
-            assert!(import(&path, &Assumed::default()).is_err(), "{name} cut at {at}");
+            assert!(import(&path, &ImportOptions::default()).is_err(), "{name} cut at {at}");
         }
         assert!(outcomes[0] > 100, "{name}: {outcomes:?}");
     }

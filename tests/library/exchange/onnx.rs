@@ -4,17 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use burn_digits::backend;
-use burn_digits::classifier::{Classifier, Found, softmax};
+use burn_digits::classifier::{Classifier, softmax};
 use burn_digits::exchange::onnx;
 use burn_digits::model::{HiddenActivation, ModelConfig};
 use burn_digits::saved::{Metadata, SavedModel};
-use clap::ValueEnum;
 
 use super::python::{self, Need};
 use crate::common::json_lines;
 
 fn shipped() -> SavedModel {
-    Found::choose(Some(Path::new("shipped"))).unwrap().saved
+    SavedModel::shipped().unwrap()
 }
 
 /// What `onnx_agrees.py` reads: the graph, pictures, and this program's answers.
@@ -75,7 +74,7 @@ fn every_activation_is_the_same_in_onnx_runtime() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    for activation in HiddenActivation::value_variants() {
+    for activation in HiddenActivation::ALL {
         let model = ModelConfig { hidden: [48, 32, 16], activation: *activation };
         let network = model.init(7, &backend::cpu());
         let metadata = Metadata { model, temperature: 1.5, ..shipped().metadata };
@@ -86,7 +85,7 @@ fn every_activation_is_the_same_in_onnx_runtime() {
     }
     let reports = json_lines(python::printed(script).as_bytes());
     assert_eq!(reports.len(), 10);
-    for (activation, report) in HiddenActivation::value_variants().iter().zip(&reports) {
+    for (activation, report) in HiddenActivation::ALL.iter().zip(&reports) {
         assert_eq!(report["metadata"]["activation"], activation.to_string());
         assert!(largest(report, &["absolute"]) <= TOLERANCE, "{activation}: {report}");
         assert!(largest(report, &["alone", "exact"]) <= TOLERANCE, "{activation}: {report}");

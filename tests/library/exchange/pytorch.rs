@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use burn_digits::backend;
-use burn_digits::classifier::{Classifier, Found};
-use burn_digits::exchange::import::{Assumed, import};
+use burn_digits::classifier::Classifier;
+use burn_digits::exchange::import::{ImportOptions, import};
 
 use super::python::{self, Need};
 
@@ -22,7 +22,7 @@ fn load_state_dict_takes_it_and_what_torch_saves_comes_back_exactly() {
     };
     let folder = tempfile::tempdir().unwrap();
     let inside = |name: &str| folder.path().join(name);
-    let saved = Found::choose(Some(Path::new("shipped"))).unwrap().saved;
+    let saved = SavedModel::shipped().unwrap();
     saved.save(&inside("model.safetensors")).unwrap();
     let classifier = Classifier::new(&saved, String::new(), &backend::cpu());
     let (pixels, logits) = python::pixels_and_logits(&classifier, &python::test_images(1_000));
@@ -42,6 +42,6 @@ fn load_state_dict_takes_it_and_what_torch_saves_comes_back_exactly() {
             assert!((theirs - ours).abs() <= TOLERANCE * largest, "{theirs} and {ours}");
         }
     }
-    let imported = import(&inside("out.pt"), &Assumed::default()).unwrap().model;
+    let imported = import(&inside("out.pt"), &ImportOptions::default()).unwrap().model;
     assert!(imported.tensors().eq(saved.tensors()));
 }

@@ -1,4 +1,6 @@
-//! The tensors of a file: which there are, and their values as `f32`.
+//! Reads the tensors of a file: names, shapes and values as `f32`.
+//!
+//! The kind of file is detected from its content, because names and extensions of checkpoints vary.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,18 +15,18 @@ use thiserror::Error;
 
 use crate::saved;
 
-/// The kinds of file that weights are read from.
+/// A file format that weights are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A model file of this program.
+pub enum WeightsFormat {
+    /// A burn-digits model file.
     OwnModel,
-    /// Safetensors of another program.
+    /// A safetensors file of another program.
     Safetensors,
-    /// PyTorch's `torch.save`, of any version.
+    /// A file written by any version of PyTorch's `torch.save`.
     PyTorch,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for WeightsFormat {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::OwnModel => "a burn-digits model",
@@ -34,44 +36,43 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why no tensors can be read.
+/// Why the tensors of a file cannot be read.
 #[derive(Debug, Error)]
-pub enum ContentsError {
-    /// Keras' usual kind.
+pub enum TensorFileError {
+    /// An HDF5 file, Keras' usual format.
     #[error(
-        "it is an HDF5 file, as Keras writes them. Save its weights as safetensors: \
+        "HDF5 files, as written by Keras, are not supported. Save the weights as safetensors: \
          `save_file({{w.path: w.numpy() for w in model.weights}}, FILE)`"
     )]
     Hdf5,
-    /// Cut short.
-    #[error("it is no whole safetensors file ({0})")]
+    /// A truncated safetensors file.
+    #[error("not a complete safetensors file ({0})")]
     Safetensors(#[from] SafeTensorError),
-    /// Another kind of file, or a damaged one.
-    #[error("it is neither safetensors nor a PyTorch state dict that can be read ({0})")]
+    /// Another kind of file, or a damaged PyTorch file.
+    #[error("neither a safetensors file nor a readable PyTorch state dict ({0})")]
     PyTorch(#[from] PytorchError),
-    /// A tensor's bytes are not where its name says.
-    #[error("it is damaged: {0}")]
+    /// A tensor's values cannot be read.
+    #[error("the file is damaged: {0}")]
     Storage(io::Error),
-    /// Integers.
-    #[error("its {0} holds {1} numbers, where floating-point numbers are expected")]
+    /// A tensor's elements are not floating-point numbers.
+    #[error("the tensor {0} has element type {1}, but a floating-point type is required")]
     Dtype(String, String),
-    /// NaN or infinity.
-    #[error("its {0} holds a number that is not finite")]
+    /// A value is NaN or infinite.
+    #[error("the tensor {0} contains NaN or infinity")]
     NotFinite(String),
 }
 
-/// An open file.
-pub enum Contents {
+/// A file of tensors.
+pub enum TensorFile {
     Safetensors(Vec<u8>),
     PyTorch(PytorchReader),
 }
 
-impl Contents {
-    /// Tells the kind by the content. PyTorch's files are read again from `path`, as their reader
-    /// wants it.
-    pub fn open(bytes: Vec<u8>, path: &Path) -> Result<Self, ContentsError> {
+impl TensorFile {
+    /// Detects the format of `bytes`. PyTorch files are read again from `path`, as their reader requires.
+    pub fn open(bytes: Vec<u8>, path: &Path) -> Result<Self, TensorFileError> {
         if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
-            Err(ContentsError::Hdf5)
+            Err(TensorFileError::Hdf5)
         } else if is_safetensors(&bytes) {
             SafeTensors::deserialize(&bytes)?;
             Ok(Self::Safetensors(bytes))
@@ -81,18 +82,19 @@ impl Contents {
         }
     }
 
-    /// The file's bytes, if this program wrote it.
+    /// The file's bytes if it is a burn-digits model.
     pub fn own_model(&self) -> Option<&[u8]> {
         match self {
-            Self::Safetensors(bytes) if saved::is_own(bytes) => Some(bytes),
+            Self::Safetensors(bytes) if saved::has_own_metadata(bytes) => Some(bytes),
             _ => None,
         }
     }
 
-    pub fn kind(&self) -> Kind {
+    /// The file's format.
+    pub fn format(&self) -> WeightsFormat {
         match self {
-            Self::Safetensors(_) => Kind::Safetensors,
-            Self::PyTorch(_) => Kind::PyTorch,
+            Self::Safetensors(_) => WeightsFormat::Safetensors,
+            Self::PyTorch(_) => WeightsFormat::PyTorch,
         }
     }
 
@@ -112,11 +114,11 @@ impl Contents {
         }
     }
 
-    /// The values of one of them, row-major, all finite.
-    pub fn values(&self, name: &str) -> Result<Vec<f32>, ContentsError> {
-        let refuse = |dtype: &dyn fmt::Debug| {
+    /// The values of a tensor, row-major, all finite.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>, TensorFileError> {
+        let unsupported = |dtype: &dyn fmt::Debug| {
             let dtype = format!("{dtype:?}").to_lowercase();
-            ContentsError::Dtype(name.to_owned(), dtype)
+            TensorFileError::Dtype(name.to_owned(), dtype)
         };
         let (bytes, dtype) = match self {
             Self::Safetensors(bytes) => {
@@ -127,7 +129,7 @@ impl Contents {
                     Dtype::F32 => DType::F32,
                     Dtype::F16 => DType::F16,
                     Dtype::BF16 => DType::BF16,
-                    other => return Err(refuse(&other)),
+                    other => return Err(unsupported(&other)),
                 };
                 (tensor.data().to_vec(), dtype)
             }
@@ -139,24 +141,24 @@ impl Contents {
                     pytorch_reader::DType::F32 => DType::F32,
                     pytorch_reader::DType::F16 => DType::F16,
                     pytorch_reader::DType::BF16 => DType::BF16,
-                    other => return Err(refuse(&other)),
+                    other => return Err(unsupported(&other)),
                 };
-                (tensor.read().map_err(ContentsError::Storage)?, dtype)
+                (tensor.read().map_err(TensorFileError::Storage)?, dtype)
             }
         };
         let count = bytes.len() / dtype.size();
         let values = TensorData::from_bytes_vec(bytes, [count], dtype)
             .try_into_vec_as::<f32>()
-            .map_err(|error| ContentsError::Storage(io::Error::other(error.to_string())))?;
+            .map_err(|error| TensorFileError::Storage(io::Error::other(error.to_string())))?;
         if values.iter().all(|value| value.is_finite()) {
             Ok(values)
         } else {
-            Err(ContentsError::NotFinite(name.to_owned()))
+            Err(TensorFileError::NotFinite(name.to_owned()))
         }
     }
 }
 
-/// A length of eight bytes, then JSON.
+/// Whether `bytes` begin with a header length below 2⁴⁸ and a JSON object.
 fn is_safetensors(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && bytes.get(6..8) == Some(&[0, 0])
 }
