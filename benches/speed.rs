@@ -159,7 +159,7 @@ fn step(bencher: Bencher, backend: Backend) {
     let batch = loader(training_images().digits.slice(0, BATCH), &device);
     let batch = batch.iter().next().and_then(Result::ok).expect("there is one");
     let mut model = Learnable::new(ModelConfig::default().init(1, &device), 0.0);
-    let mut adam = optimizer::optimizer(&TrainConfig::default());
+    let mut adam = optimizer::adam_w(TrainConfig::default().weight_decay);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let output = model.step(batch.clone());
         model = adam.step(1e-3, model.clone(), output.grads);

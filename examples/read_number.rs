@@ -1,4 +1,4 @@
-//! Reads the number on a picture: `cargo run --release --example read_number -- docs/number.png`.
+//! Reads a number of several digits in a picture: `cargo run --release --example read_number -- docs/number.png`.
 
 use std::error::Error;
 use std::path::Path;
@@ -16,8 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for digit in number.digits() {
         let many::Area { left, top, width, height } = digit.found.area;
         let prediction = &digit.prediction;
-        let doubt = if prediction.unsure { ", unsure" } else { "" };
-        println!("{} in {width}×{height} at {left}, {top}{doubt}", prediction.digit);
+        let note = if prediction.unsure { ", unsure" } else { "" };
+        println!("{} in {width}×{height} at {left}, {top}{note}", prediction.digit);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Trains a small network from code, on the first 6,000 images of MNIST, and measures it on the test
-//! set: seconds on a CPU.
+//! Trains a small network with the library, on the first 6,000 images of MNIST, and evaluates it on the test
+//! set. It takes seconds on a CPU.
 //!
 //!     cargo run --release --example train -- RUN_FOLDER
 
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("epoch {}: loss {:.3}", epoch.epoch, epoch.train_loss);
     });
     let Outcome::Finished(finished) = run.train(&device, audience)? else {
-        return Err("nobody interrupts this run".into());
+        return Err("the run was interrupted".into());
     };
 
     let classifier = Classifier::load(&finished.model, &device)?;

@@ -23,7 +23,7 @@ pub enum ClassifierError {
     #[error(transparent)]
     Saved(#[from] SavedError),
     /// The device failed.
-    #[error("the logits can't be read from the device: {0}")]
+    #[error("the logits cannot be read from the device: {0}")]
     Device(#[from] TensorReadError),
 }
 

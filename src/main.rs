@@ -1,10 +1,15 @@
-//! Parse the arguments, run the command, return its exit code.
+//! The program: parses the command line, runs the command, and returns its exit code: 0 success, 1 failure,
+//! 2 usage error.
 
+// wgpu's types nest deeper than the compiler's default limit of 128.
+#![recursion_limit = "256"]
 #![deny(unsafe_code)]
+
+mod app;
 
 use std::process::ExitCode;
 
-use burn_digits::{cli::Cli, commands};
+use app::arguments::Cli;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -12,10 +17,7 @@ fn main() -> ExitCode {
     if let Some(threads) = cli.threads {
         limit_threads(threads);
     }
-    match commands::run(cli.command) {
-        Ok(code) => code,
-        Err(error) => commands::report(&error),
-    }
+    app::commands::run(cli.command).unwrap_or_else(|error| app::exit::report(&error))
 }
 
 /// Limits the number of CPU threads for all of the program: Burn, training data and picture reading.

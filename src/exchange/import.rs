@@ -66,7 +66,7 @@ pub struct Imported {
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("{path} can't be read: {error}")]
+    #[error("{path} cannot be read: {error}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum ImportError {
         error: io::Error,
     },
     /// The file does not contain a network of this architecture.
-    #[error("{path} can't be imported: {problem}")]
+    #[error("{path} cannot be imported: {problem}")]
     Content {
         /// The file.
         path: PathBuf,

@@ -19,7 +19,8 @@ use super::Number;
 use crate::data::Digits;
 
 /// How the weights move in a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemoOptimizer {
     /// Plain gradient descent: a step is as small as its gradient.

@@ -46,11 +46,11 @@ pub enum LayersError {
     #[error("found {}, but this network has 4, 784 → a → b → c → 10{}", count(.0), list(.0))]
     LayerCount(Vec<String>),
     /// The layers do not fit together.
-    #[error("the layers don't form a network 784 → a → b → c → 10: {}", .0.join("; "))]
+    #[error("the layers do not form a network 784 → a → b → c → 10: {}", .0.join("; "))]
     Shapes(Vec<String>),
     /// The layers fit together in more than one order.
     #[error(
-        "the layers {} fit together in more than one order, and their names don't tell which. Name them in \
+        "the layers {} fit together in more than one order, and their names do not tell which. Name them in \
          order, for example fc1 to fc4", .0.join(", ")
     )]
     AmbiguousOrder(Vec<String>),

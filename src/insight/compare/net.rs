@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::model::{CLASSES, HiddenActivation, LEAKY_SLOPE, PIXELS};
 
 /// What stands between two layers of the demonstration net.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemoActivation {
     /// 1 / (1 + e⁻ˣ): its slope is 1/4 at most.
@@ -116,7 +117,8 @@ fn glorot(inputs: usize, outputs: usize) -> f64 {
 }
 
 /// The initial weights of a comparison. Both are the same normal numbers, scaled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// The same for all activations: Glorot's deviation √(2 / (inputs + outputs)).

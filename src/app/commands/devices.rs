@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{say, say_json};
-use crate::backend;
-use crate::cli::DevicesArgs;
+use crate::app::arguments::DevicesArgs;
+use crate::app::output::{print_json, print_line};
+use burn_digits::backend;
 
 pub fn run(args: DevicesArgs) -> Result<ExitCode> {
     let report = backend::report();
     let chosen = backend::select(None).ok().map(|selected| selected.backend);
-    if args.json {
-        say_json(&json!({ "backends": report, "chosen": chosen }))?;
+    if args.output.json {
+        print_json(&json!({ "backends": report, "chosen": chosen }))?;
         return Ok(ExitCode::SUCCESS);
     }
     for device in &report {
@@ -23,8 +23,11 @@ pub fn run(args: DevicesArgs) -> Result<ExitCode> {
             (true, false) => "not usable",
             (true, true) => "usable",
         };
-        say(format_args!("{mark} {:<8} {state:<13} {}", device.backend, device.description))?;
+        print_line(format_args!(
+            "{mark} {:<8} {state:<13} {}",
+            device.backend, device.description
+        ))?;
     }
-    say("\n→ is used unless `--backend NAME` says otherwise")?;
+    print_line("\n→ is used unless `--backend NAME` says otherwise")?;
     Ok(ExitCode::SUCCESS)
 }

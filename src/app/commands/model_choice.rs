@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use crate::classifier::Classifier;
-use crate::paths;
-use crate::saved::{FILE_NAME, SHIPPED_NAME, SavedError, SavedModel};
 use burn::tensor::Device;
+use burn_digits::classifier::Classifier;
+use burn_digits::paths;
+use burn_digits::saved::{FILE_NAME, SHIPPED_NAME, SavedError, SavedModel};
 
 /// A model and its name in messages: `shipped`, or the path it was loaded from.
 pub struct ChosenModel {

@@ -8,36 +8,36 @@ use clap::error::ErrorKind;
 use serde_json::json;
 
 use super::model_choice::ChosenModel;
-use super::{say, say_json, thousands};
-use crate::cli::{Cli, ExportArgs, Format};
-use crate::files;
-use crate::saved::SavedModel;
+use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
+use crate::app::output::{print_json, print_line, thousands};
+use burn_digits::files;
+use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {
-    if args.softmax && args.format != Format::Onnx {
+    if args.softmax && args.format != ExportFormat::Onnx {
         let message = "--softmax is for --format onnx: safetensors hold weights, and no outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
     let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref())?;
     let bytes = match args.format {
-        Format::Safetensors => saved.to_bytes().context("the model can't be written")?,
-        Format::Onnx => onnx(&saved, args.softmax)?,
+        ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
+        ExportFormat::Onnx => onnx(&saved, args.softmax)?,
     };
     files::write_atomically(&args.out, &bytes)
         .with_context(|| format!("{} can't be written", args.out.display()))?;
 
     let out = args.out.display();
-    if args.json {
-        say_json(&json!({ "out": out.to_string(), "model": name, "bytes": bytes.len() }))?;
+    if args.output.json {
+        print_json(&json!({ "out": out.to_string(), "model": name, "bytes": bytes.len() }))?;
     } else {
-        say(format_args!("{out}: {} bytes (model {name})", thousands(bytes.len())))?;
+        print_line(format_args!("{out}: {} bytes (model {name})", thousands(bytes.len())))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(feature = "onnx")]
 fn onnx(saved: &SavedModel, with_probabilities: bool) -> Result<Vec<u8>> {
-    Ok(crate::exchange::onnx::encode(saved, with_probabilities))
+    Ok(burn_digits::exchange::onnx::encode(saved, with_probabilities))
 }
 
 #[cfg(not(feature = "onnx"))]

@@ -4,18 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, ensure};
 
-use super::{bar, folder_for, percent, say, say_json, select, thousands, write};
-use crate::cli::CompareArgs;
-use crate::data::source::{Half, Source};
-use crate::insight::compare::{Comparison, Setup, Summary};
-use crate::plot::number;
+use super::{output_folder, select, write};
+use crate::app::arguments::CompareArgs;
+use crate::app::output::{percent, print_json, print_line, progress_bar, thousands};
+use burn_digits::data::source::{Half, Source};
+use burn_digits::insight::compare::{Comparison, Setup, Summary};
+use burn_digits::plot::number;
 
 /// Images per step, as in `train`.
 const BATCH_SIZE: usize = 128;
 
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
-    let source = Source::find(args.data.as_deref())?;
+    let source = Source::find(args.data.data.as_deref())?;
     let (train, valid) = source.load(Half::Train)?.digits.split();
     ensure!(
         !valid.labels().is_empty(),
@@ -25,7 +26,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let limit = args.limit.unwrap_or(images);
     ensure!(limit <= images, "--limit is {limit}, and there are {images} images to train on");
     let train = train.slice(0, limit);
-    let folder = folder_for(args.out.as_deref())?;
+    let folder = output_folder(args.out.as_deref())?;
 
     let setup = Setup {
         depth: args.depth.into(),
@@ -36,7 +37,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
         seeds: (1..=args.seeds.into()).collect(),
     };
     let activations = Comparison::activations(&args.activations);
-    let progress = bar(Comparison::steps(&setup, &activations, limit));
+    let progress = progress_bar(Comparison::steps(&setup, &activations, limit));
     let comparison = Comparison::run(setup, &activations, &train, &valid, &device, &progress)?;
     progress.finish_and_clear();
 
@@ -48,41 +49,41 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     for (path, svg) in &plots {
         write(path, svg.as_ref().map_err(|error| anyhow!("{error}"))?.as_bytes())?;
     }
-    if args.json {
-        say_json(&comparison)?;
+    if args.output.json {
+        print_json(&comparison)?;
         return Ok(ExitCode::SUCCESS);
     }
     table(&comparison)?;
     for (path, _) in &plots {
-        say(format_args!("plot: {}", path.display()))?;
+        print_line(format_args!("plot: {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn table(comparison: &Comparison) -> Result<()> {
     let widths: Vec<String> = comparison.widths.iter().map(usize::to_string).collect();
-    say(format_args!(
+    print_line(format_args!(
         "{}, {} epochs of {} images, measured on {}\n",
         widths.join(" → "),
         comparison.setup.epochs,
         thousands(comparison.train_images),
         thousands(comparison.valid_images)
     ))?;
-    say(
+    print_line(
         "                                      gradient, last ÷ first layer   first layer    dead  saturated",
     )?;
-    say(
+    print_line(
         "activation   accuracy              loss  at the start  at the end          moved   units    outputs",
     )?;
     let summaries = comparison.summaries();
     for summary in &summaries {
-        say(line(summary))?;
+        print_line(line(summary))?;
     }
-    say(
+    print_line(
         "\ndead: slope 0 on every validation image; saturated: within 5 % of the range from an end",
     )?;
     if summaries.iter().any(|summary| summary.activation.is_flat()) {
-        say(
+        print_line(
             "step and sign have no slope: no gradient gets past the last layer, and what accuracy there \
              is\nthe last layer makes of features that stay as they were drawn",
         )?;

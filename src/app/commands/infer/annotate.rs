@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use image::{DynamicImage, Rgb, RgbImage};
 
-use crate::files;
-use crate::number::RecognisedNumber;
-use crate::picture::many::Area;
-use crate::png;
+use burn_digits::files;
+use burn_digits::number::RecognisedNumber;
+use burn_digits::picture::many::Area;
+use burn_digits::png;
 
 /// Surely read.
 const SURE: Rgb<u8> = Rgb([0, 114, 178]);

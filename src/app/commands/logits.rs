@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 
-use super::{folder_for, say, say_json, select, write};
-use crate::cli::LogitsArgs;
-use crate::insight::logits::{Figures, LossForms, Row};
+use super::{output_folder, select, write};
+use crate::app::arguments::LogitsArgs;
+use crate::app::output::{print_json, print_line};
+use burn_digits::insight::logits::{Figures, LossForms, Row};
 
 /// The heights of the growing logit that the table shows.
 const SHOWN: [f32; 13] =
@@ -14,26 +15,30 @@ const SHOWN: [f32; 13] =
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
-    let plot = folder_for(args.out.as_deref())?.join("logits.svg");
+    let plot = output_folder(args.out.as_deref())?.join("logits.svg");
     let forms = LossForms::measure(&device)?;
     write(&plot, forms.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
-    if args.json {
-        say_json(&forms)?;
+    if args.output.json {
+        print_json(&forms)?;
         return Ok(ExitCode::SUCCESS);
     }
-    say("A wrong digit's logit grows, the other nine are 0: the loss is about that logit.\n")?;
+    print_line(
+        "A wrong digit's logit grows, the other nine are 0: the loss is about that logit.\n",
+    )?;
     table(&forms.wrong)?;
-    say("\nThe right digit's logit grows: f32 rounds 1 + ε to 1; sums in f64 do so later.\n")?;
+    print_line(
+        "\nThe right digit's logit grows: f32 rounds 1 + ε to 1; sums in f64 do so later.\n",
+    )?;
     table(&forms.right)?;
-    say(format_args!("\nplot: {}", plot.display()))?;
+    print_line(format_args!("\nplot: {}", plot.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn table(rows: &[Row]) -> Result<()> {
-    say(
+    print_line(
         "            loss in f64 | loss in f32                             | its gradient at the right digit",
     )?;
-    say(
+    print_line(
         " logit            exact |  from logits softmax, log  exp, ÷, log |     exact    logits   softmax       exp",
     )?;
     for row in rows.iter().filter(|row| SHOWN.contains(&row.logit)) {
@@ -43,7 +48,11 @@ fn table(rows: &[Row]) -> Result<()> {
             .chain(forms)
             .map(|form| format!(" {:>9}", gradient(form)))
             .collect();
-        say(format_args!("{:>6} {:>16} |{losses} |{gradients}", row.logit, loss(&row.exact)))?;
+        print_line(format_args!(
+            "{:>6} {:>16} |{losses} |{gradients}",
+            row.logit,
+            loss(&row.exact)
+        ))?;
     }
     Ok(())
 }

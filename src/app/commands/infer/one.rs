@@ -6,10 +6,11 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Answer, confidence, drawing};
-use crate::classifier::{Classifier, Prediction};
-use crate::cli::InferArgs;
-use crate::picture::{self, Picture, PictureError};
+use super::{Answer, drawing};
+use crate::app::arguments::InferArgs;
+use crate::app::output::confidence;
+use burn_digits::classifier::{Classifier, Prediction};
+use burn_digits::picture::{self, Picture, PictureError};
 
 pub struct Digits<'a> {
     pub args: &'a InferArgs,
@@ -47,11 +48,11 @@ impl Answer for Digits<'_> {
                 write!(out, "{}", drawing(picture))?;
             }
             let doubt = if prediction.unsure { ", unsure" } else { "" };
-            let confidence = confidence(prediction.confidence);
-            writeln!(out, "{path}: {} ({confidence}{doubt}, model {model})", prediction.digit)?;
+            let (digit, confidence_shown) = (prediction.digit, confidence(prediction.confidence));
+            writeln!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
             if self.args.top > 1 {
                 for (digit, probability) in likeliest(prediction, self.args.top) {
-                    writeln!(out, "    {digit}  {:>9}", super::confidence(probability))?;
+                    writeln!(out, "    {digit}  {:>9}", confidence(probability))?;
                 }
             }
         }

@@ -11,13 +11,17 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::{FAILED, labelled, note, percent, program, say, say_json, select, thousands};
-use crate::cli::TrainArgs;
-use crate::data::source::{Half, Loaded, Source};
-use crate::paths;
-use crate::saved::{SavedError, SavedModel};
-use crate::train::progress::Progress;
-use crate::train::{Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError};
+use super::{labelled, select};
+use crate::app::arguments::{BackendArgs, TrainArgs};
+use crate::app::exit::FAILURE;
+use crate::app::output::{note, percent, print_json, print_line, program, thousands};
+use burn_digits::data::source::{Half, Loaded, Source};
+use burn_digits::paths;
+use burn_digits::saved::{SavedError, SavedModel};
+use burn_digits::train::progress::Progress;
+use burn_digits::train::{
+    Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError,
+};
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (run, device) = match &args.resume {
@@ -31,8 +35,9 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 Err(_) => (),
             }
             let config = folder.config()?;
-            let device = select(args.backend.or(config.backend))?.device;
-            let data = match (&args.data, &args.pictures) {
+            let device =
+                select(BackendArgs { backend: args.backend.backend.or(config.backend) })?.device;
+            let data = match (&args.data.data, &args.pictures) {
                 (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
                 (given, pictures) => data(given.as_deref(), pictures.as_deref())?,
             };
@@ -47,10 +52,10 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         }
         None => {
             let mut config = configuration(&args)?;
-            let selected = select(config.backend)?;
+            let selected = select(BackendArgs { backend: config.backend })?;
             config.backend = Some(selected.backend);
             let data = data(config.data.as_deref(), config.pictures.as_deref())?;
-            let folder = args.out.clone().unwrap_or_else(folder_for_now);
+            let folder = args.new_run.out.clone().unwrap_or_else(folder_for_now);
             (Run::create(&folder, config, &data)?, selected.device)
         }
     };
@@ -83,7 +88,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 None => "no epoch was finished".to_owned(),
             };
             note(format_args!("interrupted: {saved}. To go on:\n  {}", resume_line(&folder)));
-            Ok(ExitCode::from(FAILED))
+            Ok(ExitCode::from(FAILURE))
         }
     }
 }
@@ -96,9 +101,10 @@ fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
     }
 }
 
-/// The file's values, or the defaults, with the flags on top.
+/// The configuration of a new run: the file's values or the defaults, overridden by the flags.
 fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
-    let mut config = match &args.config {
+    let flags = &args.new_run;
+    let mut config = match &flags.config {
         Some(path) => TrainConfig::from_file(path)?,
         None => TrainConfig::default(),
     };
@@ -107,45 +113,42 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
             value.clone_from(flag);
         }
     }
-    set(&mut config.epochs, &args.epochs);
-    set(&mut config.batch_size, &args.batch_size);
-    set(&mut config.learning_rate, &args.learning_rate);
-    set(&mut config.schedule, &args.schedule);
-    set(&mut config.optimizer, &args.optimizer);
-    set(&mut config.weight_decay, &args.weight_decay);
-    set(&mut config.label_smoothing, &args.label_smoothing);
-    set(&mut config.drawn_digits, &args.drawn_digits);
-    set(&mut config.non_digits, &args.non_digits);
-    set(&mut config.seed, &args.seed);
-    set(&mut config.train_on, &args.train_on);
-    set(&mut config.model.activation, &args.activation);
-    set(&mut config.model.hidden, &args.hidden);
-    if args.distort {
-        config.distortions.get_or_insert_default();
-    }
-    config.limit = args.limit.or(config.limit);
-    config.early_stopping = args.early_stopping.or(config.early_stopping);
-    if args.data.is_some() || args.pictures.is_some() {
-        config.data.clone_from(&args.data);
-        config.pictures.clone_from(&args.pictures);
-    }
-    if !args.teacher.is_empty() {
-        config.teacher.get_or_insert_default().models.clone_from(&args.teacher);
-    }
-    if let Some(from) = &args.from {
-        // Its layers are what it starts with, unless others were asked for.
+    set(&mut config.epochs, &flags.epochs);
+    set(&mut config.batch_size, &flags.batch_size);
+    set(&mut config.learning_rate, &flags.learning_rate);
+    set(&mut config.schedule, &flags.schedule);
+    set(&mut config.optimizer, &flags.optimizer);
+    set(&mut config.weight_decay, &flags.weight_decay);
+    set(&mut config.label_smoothing, &flags.label_smoothing);
+    set(&mut config.drawn_digits, &flags.drawn_digits);
+    set(&mut config.non_digits, &flags.non_digits);
+    set(&mut config.seed, &flags.seed);
+    set(&mut config.train_on, &flags.train_on);
+    if let Some(from) = &flags.from {
+        // The network has that model's layers, unless others are asked for.
         let saved = SavedModel::load(from)?;
-        set(&mut config.model.activation, &saved.metadata.model.activation.into());
-        set(&mut config.model.hidden, &saved.metadata.model.hidden.into());
-        set(&mut config.model.activation, &args.activation);
-        set(&mut config.model.hidden, &args.hidden);
+        config.model = saved.metadata.model;
         config.from = Some(from.clone());
     }
-    config.backend = args.backend.or(config.backend);
-    match args.warm_up_epochs {
+    set(&mut config.model.activation, &flags.activation);
+    set(&mut config.model.hidden, &flags.hidden);
+    if flags.distort {
+        config.distortions.get_or_insert_default();
+    }
+    config.limit = flags.limit.or(config.limit);
+    config.early_stopping = flags.early_stopping.or(config.early_stopping);
+    if args.data.data.is_some() || args.pictures.is_some() {
+        config.data.clone_from(&args.data.data);
+        config.pictures.clone_from(&args.pictures);
+    }
+    if !flags.teacher.is_empty() {
+        config.teacher.get_or_insert_default().models.clone_from(&flags.teacher);
+    }
+    config.backend = args.backend.backend.or(config.backend);
+    match flags.warm_up_epochs {
         Some(epochs) => config.warm_up_epochs = epochs,
-        // A default climb must not make a short run impossible.
-        None if args.config.is_none() => {
+        // The default warm-up must not make a short run impossible.
+        None if flags.config.is_none() => {
             config.warm_up_epochs = config.warm_up_epochs.min(config.epochs as f64 / 4.0);
         }
         None => {}
@@ -173,7 +176,7 @@ fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
         interrupter.stop(Some("Ctrl-C"));
     });
     if let Err(error) = handler {
-        note(format_args!("Ctrl-C will end the run without ceremony: {error}"));
+        note(format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"));
     }
 }
 
@@ -196,11 +199,11 @@ fn renderer(
 fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
     if args.json {
         // Whoever reads may have gone; the run goes on, and its history has the line.
-        Box::new(|epoch| drop(say_json(epoch)))
+        Box::new(|epoch| drop(print_json(epoch)))
     } else if args.quiet || shows_dashboard(args) {
         Box::new(|_| ())
     } else {
-        Box::new(move |epoch| bar.suspend(|| drop(say(describe(epoch, epochs)))))
+        Box::new(move |epoch| bar.suspend(|| drop(print_line(describe(epoch, epochs)))))
     }
 }
 

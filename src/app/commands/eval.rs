@@ -7,14 +7,15 @@ use anyhow::Result;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::classifier;
 use super::labelled::{self, Labelled};
-use super::{classifier, percent, say, say_json, thousands};
-use crate::classifier::Classifier;
-use crate::cli::EvalArgs;
-use crate::data::source::{Half, Source};
-use crate::evaluate::{Evaluation, Misclassification, misclassifications};
-use crate::model::CLASSES;
-use crate::picture::{self, Picture};
+use crate::app::arguments::EvalArgs;
+use crate::app::output::{percent, print_json, print_line, thousands};
+use burn_digits::classifier::Classifier;
+use burn_digits::data::source::{Half, Source};
+use burn_digits::evaluate::{Evaluation, Misclassification, misclassifications};
+use burn_digits::model::CLASSES;
+use burn_digits::picture::{self, Picture};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
@@ -26,13 +27,13 @@ pub fn run(args: EvalArgs) -> Result<ExitCode> {
 }
 
 fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
-    let digits = Source::find(args.data.as_deref())?.load(Half::Test)?.digits;
+    let digits = Source::find(args.data.data.as_deref())?.load(Half::Test)?.digits;
     let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
     let figures = evaluation(&logits, digits.labels(), classifier);
-    if args.json {
+    if args.output.json {
         let temperature = classifier.metadata().temperature;
         let mistakes = misclassifications(&logits, digits.labels(), temperature);
-        return say_json(&TestFigures { figures: &figures, mistakes: &mistakes });
+        return print_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
     headline(&figures, classifier, "test images")?;
     details(&figures)
@@ -119,14 +120,18 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, labelled: Vec<Labelled>
     let logits: Vec<_> = predictions.iter().map(|prediction| prediction.logits).collect();
     let figures =
         evaluation(&logits, &labels, classifier).with_unanswered(labelled.len() - labels.len());
-    if args.json {
-        return say_json(&PictureFigures { figures: &figures, kinds: &kinds, mistakes: &mistakes });
+    if args.output.json {
+        return print_json(&PictureFigures {
+            figures: &figures,
+            kinds: &kinds,
+            mistakes: &mistakes,
+        });
     }
 
     headline(&figures, classifier, "pictures")?;
     for kind in &kinds {
         let right = kind.total - kind.errors;
-        say(format_args!(
+        print_line(format_args!(
             "  {:<10} {:>8}  ({right} of {})",
             kind.kind,
             percent(kind.accuracy),
@@ -141,13 +146,13 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, labelled: Vec<Labelled>
             (_, _, Some(error)) => error.clone(),
             _ => "no answer".to_owned(),
         };
-        say(format_args!("  {} is {}: {said}", mistake.path, mistake.digit))?;
+        print_line(format_args!("  {} is {}: {said}", mistake.path, mistake.digit))?;
     }
     details(&figures)
 }
 
 fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result<()> {
-    say(format_args!(
+    print_line(format_args!(
         "{} right: {} errors of {} {what}, loss {:.4}, calibration error {} (model {})",
         percent(figures.accuracy),
         figures.errors,
@@ -157,7 +162,7 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
         classifier.name()
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
-    say(format_args!(
+    print_line(format_args!(
         "{} answered surely (confidence {} or more), {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),
         classifier.metadata().unsure_below,
@@ -166,12 +171,12 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
 }
 
 fn details(figures: &Evaluation) -> Result<()> {
-    say(
+    print_line(
         "\ndigit  precision   recall       F1   pictures   read as 0    1    2    3    4    5    6    7    8    9",
     )?;
     for (class, row) in figures.classes.iter().zip(&figures.confusion) {
         let counts: String = row.iter().map(|count| format!("{count:>5}")).collect();
-        say(format_args!(
+        print_line(format_args!(
             "{:>5}  {:>9} {:>8} {:>8} {:>10}       {counts}",
             class.digit,
             percent(class.precision),

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::infer::{STANDARD_INPUT, confidence, standard_input};
-use super::{classifier, folder_for, say, say_json, write};
-use crate::cli::ExplainArgs;
-use crate::insight::explain::Explanation;
-use crate::picture;
+use super::infer::{STANDARD_INPUT, standard_input};
+use super::{classifier, output_folder, write};
+use crate::app::arguments::ExplainArgs;
+use crate::app::output::{confidence, print_json, print_line};
+use burn_digits::insight::explain::Explanation;
+use burn_digits::picture;
 
 /// `explain`'s JSON.
 #[derive(Serialize)]
@@ -35,32 +36,32 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
 
     let png: PathBuf = match &args.out {
         Some(file) => file.clone(),
-        None => folder_for(None)?.join("explain.png"),
+        None => output_folder(None)?.join("explain.png"),
     };
     write(&png, &explanation.png())?;
-    if args.json {
+    if args.output.json {
         let model = classifier.name();
-        say_json(&Explained { path: &path, model, explanation: &explanation })?;
+        print_json(&Explained { path: &path, model, explanation: &explanation })?;
         return Ok(ExitCode::SUCCESS);
     }
     let Explanation { digit, runner_up, lead, lead_on_black, .. } = explanation;
-    say(format_args!(
+    print_line(format_args!(
         "{path}: {digit} ({}), runner-up {runner_up} ({}), model {}",
         confidence(explanation.confidence),
         confidence(explanation.runner_up_confidence),
         classifier.name()
     ))?;
-    say(format_args!(
+    print_line(format_args!(
         "the {digit}'s logit leads by {lead:.2}; on black by {lead_on_black:.2}; the ink brought the rest:\n"
     ))?;
     let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if has_colours {
-        say(explanation.in_colours())?;
-        say(format_args!("orange spoke for the {digit}, blue for the {runner_up}"))?;
+        print_line(explanation.in_colours())?;
+        print_line(format_args!("orange spoke for the {digit}, blue for the {runner_up}"))?;
     } else {
-        say(explanation.in_signs())?;
-        say(format_args!("+ spoke for the {digit}, - for the {runner_up}, · for neither"))?;
+        print_line(explanation.in_signs())?;
+        print_line(format_args!("+ spoke for the {digit}, - for the {runner_up}, · for neither"))?;
     }
-    say(format_args!("picture: {}", png.display()))?;
+    print_line(format_args!("picture: {}", png.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,12 +7,13 @@ use image::DynamicImage;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Answer, annotate, confidence, drawing};
-use crate::classifier::Classifier;
-use crate::cli::InferArgs;
-use crate::number::{RecognisedDigit, RecognisedNumber};
-use crate::picture::many::{self, Area, Place};
-use crate::picture::{self, PictureError};
+use super::{Answer, annotate, drawing};
+use crate::app::arguments::InferArgs;
+use crate::app::output::{confidence, print_json};
+use burn_digits::classifier::Classifier;
+use burn_digits::number::{RecognisedDigit, RecognisedNumber};
+use burn_digits::picture::many::{self, Area, Place};
+use burn_digits::picture::{self, PictureError};
 
 pub struct Numbers<'a> {
     pub args: &'a InferArgs,
@@ -86,7 +87,7 @@ impl Numbers<'_> {
         let model = self.classifier.name();
         if self.args.json {
             let digits = number.digits().map(DigitObject::from).collect();
-            return super::super::say_json(&Object { path, number: number.text(), digits, model });
+            return print_json(&Object { path, number: number.text(), digits, model });
         }
         let mut out = io::stdout().lock();
         for row in number.text().lines() {

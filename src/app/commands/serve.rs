@@ -6,13 +6,13 @@ use anyhow::Result;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::model_choice::ChosenModel;
-use crate::backend;
-use crate::cli::ServeArgs;
-use crate::serve::{self, Connections, Options};
+use crate::app::arguments::ServeArgs;
+use burn_digits::backend;
+use burn_digits::serve::{self, Connections, Options};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     log(&args);
-    let selected = backend::select(args.model.backend)?;
+    let selected = backend::select(args.model.backend.backend)?;
     if let Some(notice) = &selected.notice {
         tracing::info!("{notice}");
     }

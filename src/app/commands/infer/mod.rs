@@ -16,9 +16,11 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::{FAILED, TypedWrongly, classifier};
-use crate::cli::InferArgs;
-use crate::picture::{self, Picture, PictureError};
+use super::classifier;
+use crate::app::arguments::InferArgs;
+use crate::app::exit::{FAILURE, UsageError};
+use crate::app::output::{note, print_json, progress_bar};
+use burn_digits::picture::{self, Picture, PictureError};
 
 /// Pictures read at once, in parallel: bounds memory, whatever the number of pictures.
 const CHUNK: usize = 256;
@@ -30,7 +32,7 @@ const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 pub fn run(args: InferArgs) -> Result<ExitCode> {
     if args.annotate.is_some() && (args.pictures.len() != 1 || args.pictures[0].is_dir()) {
         let rule = "--annotate draws on one picture: name one, and no folder";
-        return Err(TypedWrongly(rule).into());
+        return Err(UsageError(rule).into());
     }
     let classifier = classifier(&args.model)?;
     let all_answered = if args.many {
@@ -38,7 +40,7 @@ pub fn run(args: InferArgs) -> Result<ExitCode> {
     } else {
         answer_all(&args, &one::Digits { args: &args, classifier: &classifier })?
     };
-    Ok(ExitCode::from(if all_answered { 0 } else { FAILED }))
+    Ok(ExitCode::from(if all_answered { 0 } else { FAILURE }))
 }
 
 /// What is read from pictures, and how it is told.
@@ -103,7 +105,7 @@ impl<A: Answer> Pictures<'_, A> {
         // On a terminal the answers themselves show how far it is.
         let bar = match io::stdout().is_terminal() {
             true => ProgressBar::hidden(),
-            false => super::bar(paths.len() as u64),
+            false => progress_bar(paths.len() as u64),
         };
         bar.set_message("pictures");
         for chunk in paths.chunks(CHUNK) {
@@ -162,7 +164,7 @@ impl<A: Answer> Pictures<'_, A> {
     fn refuse(&mut self, path: &str, error: &str, is_blank: bool) -> Result<()> {
         self.all_answered = false;
         if !self.json {
-            super::note(format_args!("{path}: {error}"));
+            note(format_args!("{path}: {error}"));
             return Ok(());
         }
         let mut object = json!({ "path": path });
@@ -170,7 +172,7 @@ impl<A: Answer> Pictures<'_, A> {
             merge(&mut object, self.answer.blank());
         }
         merge(&mut object, json!({ "error": error }));
-        super::say_json(&object)
+        print_json(&object)
     }
 }
 
@@ -185,12 +187,6 @@ pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
     // One byte past the limit is enough for the size to be refused.
     io::stdin().lock().take(picture::MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// As a percentage, with what is not quite certain never shown as 100 %.
-pub(super) fn confidence(probability: f32) -> String {
-    let percent = (f64::from(probability) * 1e4).floor() / 1e2;
-    format!("{percent:.2} %")
 }
 
 /// 28 lines of two characters per pixel, about square in a terminal.

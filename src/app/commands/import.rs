@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{note, program, say, say_json};
-use crate::cli::ImportArgs;
-use crate::exchange::import::{ImportOptions, Imported, WeightsFormat, import};
-use crate::model::{ModelConfig, PIXELS};
+use crate::app::arguments::ImportArgs;
+use crate::app::output::{note, print_json, print_line, program};
+use burn_digits::exchange::import::{ImportOptions, Imported, WeightsFormat, import};
+use burn_digits::model::{ModelConfig, PIXELS};
 
 pub fn run(args: ImportArgs) -> Result<ExitCode> {
     let options = ImportOptions {
@@ -19,8 +19,8 @@ pub fn run(args: ImportArgs) -> Result<ExitCode> {
     };
     let imported = import(&args.file, &options)?;
     imported.model.save(&args.out)?;
-    if args.json {
-        say_json(&report(&args, &imported))?;
+    if args.output.json {
+        print_json(&report(&args, &imported))?;
     } else {
         tell(&args, &imported)?;
     }
@@ -47,7 +47,7 @@ fn report(args: &ImportArgs, imported: &Imported) -> serde_json::Value {
 
 fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
     let config = &imported.model.metadata.model;
-    say(format_args!(
+    print_line(format_args!(
         "{}: {}, {}, {}",
         args.file.display(),
         imported.format,
@@ -55,10 +55,10 @@ fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
         config.activation
     ))?;
     for (ours, theirs) in &imported.names {
-        say(format_args!("  {ours:<10}  from {theirs}"))?;
+        print_line(format_args!("  {ours:<10}  from {theirs}"))?;
     }
     let (program, out) = (program(), args.out.display());
-    say(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
+    print_line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
 }
 
 fn widths(config: &ModelConfig) -> String {

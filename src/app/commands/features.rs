@@ -4,18 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 
-use super::{bar, classifier, folder_for, percent, say, say_json, thousands, write};
-use crate::cli::FeaturesArgs;
-use crate::data::source::{Half, Source};
-use crate::insight::features::Features;
+use super::{classifier, output_folder, write};
+use crate::app::arguments::FeaturesArgs;
+use crate::app::output::{percent, print_json, print_line, progress_bar, thousands};
+use burn_digits::data::source::{Half, Source};
+use burn_digits::insight::features::Features;
 
 pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
-    let source = Source::find(args.data.as_deref())?;
+    let source = Source::find(args.data.data.as_deref())?;
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
-    let folder = folder_for(args.out.as_deref())?;
-    let progress = bar(Features::STEPS);
+    let folder = output_folder(args.out.as_deref())?;
+    let progress = progress_bar(Features::STEPS);
     let features = Features::measure(&classifier, &train, &test, &progress)?;
     progress.finish_and_clear();
 
@@ -26,19 +27,21 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     for (path, svg) in &plots {
         write(path, svg.as_ref().map_err(|error| anyhow!("{error}"))?.as_bytes())?;
     }
-    if args.json {
-        say_json(&features)?;
+    if args.output.json {
+        print_json(&features)?;
         return Ok(ExitCode::SUCCESS);
     }
-    say(format_args!(
+    print_line(format_args!(
         "model {}: probes fitted to {} images, everything measured on {} test images\n",
         features.model,
         thousands(features.train_images),
         thousands(features.test_images)
     ))?;
-    say("features  width   linear probe   scatter ratio   effective dimension   in the picture")?;
+    print_line(
+        "features  width   linear probe   scatter ratio   effective dimension   in the picture",
+    )?;
     for layer in &features.layers {
-        say(format_args!(
+        print_line(format_args!(
             "{:<8} {:>6} {:>14} {:>15.3} {:>21.1} {:>16}",
             layer.name,
             layer.width,
@@ -49,7 +52,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
         ))?;
     }
     for (path, _) in &plots {
-        say(format_args!("plot: {}", path.display()))?;
+        print_line(format_args!("plot: {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, CompletionsArgs};
+use crate::app::arguments::{Cli, CompletionsArgs};
 
 pub fn run(args: CompletionsArgs) -> Result<ExitCode> {
     let mut command = Cli::command();

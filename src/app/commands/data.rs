@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{say, say_json, thousands};
-use crate::cli::DataArgs;
-use crate::data::source::{Half, Source};
+use crate::app::arguments::DataSetArgs;
+use crate::app::output::{print_json, print_line, thousands};
+use burn_digits::data::source::{Half, Source};
 
-pub fn run(args: DataArgs) -> Result<ExitCode> {
+pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     let mut rows = Vec::new();
-    for source in Source::candidates(args.data.as_deref()) {
+    for source in Source::candidates(args.data.data.as_deref()) {
         for half in Half::BOTH {
             let folder = source.folder(half).display().to_string();
             rows.push(match source.load(half) {
@@ -31,17 +31,17 @@ pub fn run(args: DataArgs) -> Result<ExitCode> {
                     "error": error.to_string(),
                 }),
             });
-            if !args.json {
-                say(describe(source.origin.describe(), &folder, half, rows.last()))?;
+            if !args.output.json {
+                print_line(describe(source.origin.describe(), &folder, half, rows.last()))?;
             }
         }
     }
     // One whole source is all that training needs.
     let is_found = rows.chunks(2).any(|halves| halves.iter().all(|row| row["error"].is_null()));
-    if args.json {
-        say_json(&json!({ "sources": rows }))?;
+    if args.output.json {
+        print_json(&json!({ "sources": rows }))?;
     } else if !is_found {
-        say("\nnone is whole; training would download MNIST through Burn")?;
+        print_line("\nnone is whole; training would download MNIST through Burn")?;
     }
     Ok(ExitCode::from(u8::from(!is_found)))
 }

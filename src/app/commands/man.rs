@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
-use super::say;
-use crate::cli::{Cli, ManArgs};
-use crate::files;
+use crate::app::arguments::{Cli, ManArgs};
+use crate::app::output::print_line;
+use burn_digits::files;
 
 pub fn run(args: ManArgs) -> Result<ExitCode> {
     let mut program = Cli::command().disable_help_subcommand(true);
@@ -34,7 +34,7 @@ fn write(command: &Command, folder: &Path) -> Result<()> {
     let path = folder.join(name);
     files::write_atomically(&path, &roff)
         .with_context(|| format!("{} can't be written", path.display()))?;
-    say(path.display())
+    print_line(path.display())
 }
 
 /// A command's page: its file's name, and the page in roff.

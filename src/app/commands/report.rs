@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{bar, classifier, note, say, say_json, write};
-use crate::cli::{ModelArgs, ReportArgs};
-use crate::data::source::{Half, Source};
-use crate::insight::features::Features;
-use crate::insight::report::{Material, Report};
-use crate::train::History;
+use super::{classifier, write};
+use crate::app::arguments::{ModelArgs, ReportArgs};
+use crate::app::output::{note, print_json, print_line, progress_bar};
+use burn_digits::data::source::{Half, Source};
+use burn_digits::insight::features::Features;
+use burn_digits::insight::report::{Material, Report};
+use burn_digits::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let out = &args.out;
@@ -19,21 +20,21 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     ensure!(is_folder, "{} can't be written: its folder is not there", out.display());
     let classifier = classifier(&ModelArgs { model: args.model, backend: args.backend })?;
     let history = history(Path::new(classifier.name()))?;
-    let source = Source::find(args.data.as_deref())?;
+    let source = Source::find(args.data.data.as_deref())?;
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
 
-    let progress = bar(Features::STEPS);
+    let progress = progress_bar(Features::STEPS);
     let report = Report::gather(&classifier, history, &train, &test, &progress)?;
     progress.finish_and_clear();
     let material = Material::of(&classifier, &test)?;
     let page = report.html(&material).map_err(|error| anyhow!(error))?;
     write(out, page.as_bytes())?;
     if args.json {
-        say_json(&report)?;
+        print_json(&report)?;
         note(format_args!("{}", out.display()));
     } else {
-        say(format_args!(
+        print_line(format_args!(
             "{}: model {}, {} errors of {} test images",
             out.display(),
             report.model,

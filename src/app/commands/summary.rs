@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{say, say_json, thousands};
-use crate::cli::SummaryArgs;
-use crate::model::ModelConfig;
+use crate::app::arguments::SummaryArgs;
+use crate::app::output::{print_json, print_line, thousands};
+use burn_digits::model::ModelConfig;
 
 /// Bytes of an f32.
 const BYTES: usize = 4;
@@ -15,7 +15,7 @@ const BYTES: usize = 4;
 pub fn run(args: SummaryArgs) -> Result<ExitCode> {
     let config = ModelConfig { hidden: args.hidden, activation: args.activation };
     let (layers, total) = (config.layers(), config.parameters());
-    if args.json {
+    if args.output.json {
         let rows: Vec<_> = layers
             .iter()
             .map(|layer| {
@@ -27,7 +27,7 @@ pub fn run(args: SummaryArgs) -> Result<ExitCode> {
                 })
             })
             .collect();
-        say_json(&json!({
+        print_json(&json!({
             "layers": rows,
             "activation": config.activation,
             "parameters": total,
@@ -35,16 +35,16 @@ pub fn run(args: SummaryArgs) -> Result<ExitCode> {
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    say("layer  input → output                    in · out + out   parameters")?;
+    print_line("layer  input → output                    in · out + out   parameters")?;
     for layer in layers {
         let shape = format!("[n, {}] → [n, {}]", layer.inputs, layer.outputs);
         let formula = format!("{} · {} + {}", layer.inputs, layer.outputs, layer.outputs);
         let count = thousands(layer.parameters());
-        say(format_args!("{:<5}  {shape:<22} {formula:>25} {count:>12}", layer.name))?;
+        print_line(format_args!("{:<5}  {shape:<22} {formula:>25} {count:>12}", layer.name))?;
     }
     let size = (total * BYTES) as f64 / (1 << 20) as f64;
-    say(format_args!("total  {:>61}", thousands(total)))?;
-    say(format_args!(
+    print_line(format_args!("total  {:>61}", thousands(total)))?;
+    print_line(format_args!(
         "\n{} between the layers, raw logits at the end; {size:.2} MiB as f32",
         config.activation
     ))?;

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::note;
-use crate::checksum::sha256_hex;
-use crate::data::Digits;
-use crate::data::source::Loaded;
-use crate::picture;
+use crate::app::output::note;
+use burn_digits::checksum::sha256_hex;
+use burn_digits::data::Digits;
+use burn_digits::data::source::Loaded;
+use burn_digits::picture;
 
 /// A picture and what it shows.
 pub struct Labelled {
