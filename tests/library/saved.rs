@@ -79,6 +79,7 @@ fn any_flipped_bit_is_detected_or_changes_nothing() {
                 Err(
                     ModelFormatError::NotSafetensors(_)
                     | ModelFormatError::NoMetadata
+                    | ModelFormatError::Metadata(_)
                     | ModelFormatError::MetadataChecksum
                     | ModelFormatError::MissingTensor(_)
                     | ModelFormatError::Dtype(..)
