@@ -3,8 +3,8 @@
     cargo build --release && python3 docs/lesson.py         (about five minutes on two cores)
 
 A block that begins with `$ burn-digits …` in docs/lesson.md or docs/lesson.zh-TW.md consists of a
-command and its output. Each command runs once; both pages get its output. The commands' own flags say
-where plots are written: docs/lesson/. Figures within the text are not updated; check them by hand.
+command and its output. Each command runs once; both pages get its output. Plots are written where
+the commands' flags say: docs/lesson/. Figures within the text are not updated; check them by hand.
 """
 
 import pathlib

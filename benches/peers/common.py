@@ -24,7 +24,7 @@ def output(*command, env=None):
 
 
 def train(program, epochs, *flags, env=None):
-    """Seconds of each epoch of the `train` command, the first one listed apart, and the last loss."""
+    """Seconds per epoch of the `train` command, the first listed apart, and the last loss."""
     with tempfile.TemporaryDirectory() as folder:
         lines = output(
             *program, "train", "--json", "--out", f"{folder}/run", "--epochs", epochs,

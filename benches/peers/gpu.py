@@ -4,8 +4,8 @@
     python3 benches/peers/gpu.py --table-only     only rewrite the table from gpu.json
 
 Rounds are interleaved; each measurement is a separate process. The result is the median time of an
-epoch of 60,000 images, without each process's first epoch. Needs a Python with PyTorch and JAX for the
-GPU, and a program with both backends: `cargo build --release --features wgpu,flex`. Writes
+epoch of 60,000 images, without each process's first epoch. Needs a Python with PyTorch and JAX for
+the GPU, and a program with both backends: `cargo build --release --features wgpu,flex`. Writes
 benches/peers/gpu.json and the table between the markers in docs/performance.md.
 """
 

@@ -3,8 +3,8 @@
     onnx_peer.py MODEL.onnx            a batch of 10,000 images, and one image at a time
     onnx_peer.py MODEL.onnx PICTURE    classifies one picture file, to time the whole process
 
-The first form prints one JSON line: images per second, and the median microseconds of one image, both
-of the network only.
+The first form prints one JSON line: images per second, and the median microseconds of one image,
+both of the network only.
 """
 
 import json

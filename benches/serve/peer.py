@@ -3,8 +3,8 @@
     python peer.py MODEL.safetensors OUT.onnx                 writes the ONNX file
     MODEL=OUT.onnx uvicorn --app-dir benches/serve peer:app --workers 2
 
-The network has the layers and weights of the pretrained model, but ReLU, which is cheaper, instead of
-hard-swish: it serves to compare speed, not predictions.
+The network has the layers and weights of the pretrained model, but ReLU, which is cheaper, instead
+of hard-swish: it serves to compare speed, not predictions.
 """
 
 import json
