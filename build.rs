@@ -1,5 +1,5 @@
-//! Stops a build that has no backend. `compile_error!` in the library would report it only after all of Burn
-//! had been compiled.
+//! Stops a build that has no backend. `compile_error!` in the library would report it only after
+//! all of Burn had been compiled.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

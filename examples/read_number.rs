@@ -1,4 +1,5 @@
-//! Reads a number of several digits in a picture: `cargo run --release --example read_number -- docs/number.png`.
+//! Reads a number of several digits in a picture: `cargo run --release --example read_number --
+//! docs/number.png`.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Trains a small network with the library, on the first 6,000 images of MNIST, and evaluates it on the test
-//! set. It takes seconds on a CPU.
+//! Trains a small network with the library, on the first 6,000 images of MNIST, and evaluates it on
+//! the test set. It takes seconds on a CPU.
 //!
 //!     cargo run --release --example train -- RUN_FOLDER
 

@@ -1,5 +1,5 @@
-//! Properties that hold for arbitrary input. The fuzz targets check them with libFuzzer's input, and
-//! `tests/library/corpora.rs` with the files in `corpus/`.
+//! Properties that hold for arbitrary input. The fuzz targets check them with libFuzzer's input,
+//! and `tests/library/corpora.rs` with the files in `corpus/`.
 #![allow(dead_code)] // each fuzz target uses one of them
 
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use safetensors::tensor::{Dtype, TensorView};
 static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::shipped(&backend::cpu()).expect("the shipped model is valid"));
 
-/// Bytes are refused as a picture, or become 784 values in [0, 1] with a valid prediction; the same holds for
-/// each of several digits found in it.
+/// Bytes are refused as a picture, or become 784 values in [0, 1] with a valid prediction; the same
+/// holds for each of several digits found in it.
 pub fn picture(bytes: &[u8]) {
     let Ok(image) = picture::decode(bytes) else { return };
     if let Ok(picture) = picture::normalise(&image) {
@@ -61,10 +61,11 @@ pub fn idx(bytes: &[u8]) {
     }
 }
 
-/// Bytes are refused as a model, or are a model that survives a round trip and makes valid predictions.
+/// Bytes are refused as a model, or are a model that survives a round trip and makes valid
+/// predictions.
 ///
-/// The checksums would stop nearly all input of the fuzzer, so text is also used as the metadata of an
-/// otherwise valid model file.
+/// The checksums would stop nearly all input of the fuzzer, so text is also used as the metadata of
+/// an otherwise valid model file.
 pub fn model(bytes: &[u8]) {
     check_model(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {

@@ -1,8 +1,9 @@
 //! The Burn backends of this build, and selecting one.
 //!
-//! Cargo features determine which backends are built in. By default [`select`] chooses wgpu if the machine
-//! has a hardware GPU, then flex, then ndarray. All other code receives its [`Device`] as an argument and
-//! never asks Burn for the default device, because Burn's default is the GPU even on machines without one.
+//! Cargo features determine which backends are built in. By default [`select`] chooses wgpu if the
+//! machine has a hardware GPU, then flex, then ndarray. All other code receives its [`Device`] as
+//! an argument and never asks Burn for the default device, because Burn's default is the GPU even
+//! on machines without one.
 
 use std::fmt;
 
@@ -105,8 +106,8 @@ pub struct SelectedDevice {
 /// Opens `requested`, or without a request the best backend that this build and this machine have.
 ///
 /// # Errors
-/// If the requested backend is not available; or without a request, if wgpu is the only one built in and
-/// there is no GPU.
+/// If the requested backend is not available; or without a request, if wgpu is the only one built
+/// in and there is no GPU.
 pub fn select(requested: Option<Backend>) -> Result<SelectedDevice, BackendError> {
     if let Some(backend) = requested {
         return Ok(SelectedDevice { backend, device: backend.open()?, notice: None });
@@ -133,7 +134,8 @@ pub fn select(requested: Option<Backend>) -> Result<SelectedDevice, BackendError
     Err(last_error)
 }
 
-/// Why `backend` is only used on request: wgpu on a software adapter is slower than the CPU backends.
+/// Why `backend` is only used on request: wgpu on a software adapter is slower than the CPU
+/// backends.
 fn reason_to_skip(backend: Backend) -> Option<BackendError> {
     match backend {
         #[cfg(feature = "wgpu")]
@@ -151,8 +153,8 @@ fn reason_to_skip(backend: Backend) -> Option<BackendError> {
 
 /// The CPU, available in every build: for loading files, small computations and tests.
 ///
-/// It is flex if that is built in, then ndarray. A build with wgpu alone uses flex too, which it contains
-/// because Burn's trainer depends on it.
+/// It is flex if that is built in, then ndarray. A build with wgpu alone uses flex too, which it
+/// contains because Burn's trainer depends on it.
 pub fn cpu() -> Device {
     #[cfg(any(feature = "flex", not(feature = "ndarray")))]
     return Device::flex();
@@ -239,7 +241,8 @@ mod gpu {
         }
     }
 
-    /// The adapter, or why there is none. Burn registers a runtime once per process, hence the cell.
+    /// The adapter, or why there is none. Burn registers a runtime once per process, hence the
+    /// cell.
     pub fn adapter() -> Result<&'static Adapter, BackendError> {
         static ADAPTER: OnceLock<Result<Adapter, BackendError>> = OnceLock::new();
         ADAPTER

@@ -1,7 +1,7 @@
 //! A trained model ready for use: pictures in, digits with their probabilities out.
 //!
-//! All predictions come from [`Classifier`], so that a probability is computed the same way everywhere:
-//! softmax(logits / T), with the temperature T of the model.
+//! All predictions come from [`Classifier`], so that a probability is computed the same way
+//! everywhere: softmax(logits / T), with the temperature T of the model.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub enum ClassifierError {
     #[error(transparent)]
     Saved(#[from] SavedError),
     /// The device failed.
-    #[error("the logits cannot be read from the device: {0}")]
+    #[error("the logits can't be read from the device: {0}")]
     Device(#[from] TensorReadError),
 }
 
@@ -80,7 +80,8 @@ impl Classifier {
         }
     }
 
-    /// The model's name: `shipped`, the path it was loaded from, or the name given to [`Self::new`].
+    /// The model's name: `shipped`, the path it was loaded from, or the name given to
+    /// [`Self::new`].
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -103,7 +104,8 @@ impl Classifier {
     /// One prediction per picture, in order.
     ///
     /// # Panics
-    /// If the device fails, which can happen on a GPU; [`Self::try_predict`] returns an error instead.
+    /// If the device fails, which can happen on a GPU; [`Self::try_predict`] returns an error
+    /// instead.
     pub fn predict(&self, pictures: &[Picture]) -> Vec<Prediction> {
         self.try_predict(pictures).expect("the device gives the logits back")
     }
@@ -118,7 +120,8 @@ impl Classifier {
         Ok(logits.into_iter().map(|logits| self.prediction(logits)).collect())
     }
 
-    /// Logits of `count` pictures. `pixels(index)` gives the 784 values in [0, 1] of one of them, row-major.
+    /// Logits of `count` pictures. `pixels(index)` gives the 784 values in [0, 1] of one of them,
+    /// row-major.
     ///
     /// # Errors
     /// If the device fails.
@@ -140,8 +143,8 @@ impl Classifier {
         Ok(all)
     }
 
-    /// The outputs of the four layers for one picture: the hidden layers' features after the activation
-    /// function, then the logits.
+    /// The outputs of the four layers for one picture: the hidden layers' features after the
+    /// activation function, then the logits.
     ///
     /// # Errors
     /// If the device fails.

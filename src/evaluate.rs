@@ -1,7 +1,7 @@
 //! Classification metrics: accuracy, loss, precision and recall, confusion matrix, calibration.
 //!
-//! They are computed from logits and true labels alone, so that they are the same for any data set, backend
-//! or source of pictures.
+//! They are computed from logits and true labels alone, so that they are the same for any data set,
+//! backend or source of pictures.
 
 use serde::Serialize;
 
@@ -36,8 +36,8 @@ pub struct Evaluation {
     pub confusion: [[usize; CLASSES]; CLASSES],
 }
 
-/// The metrics of one digit. A metric whose denominator is 0 (the digit was never predicted, or does not
-/// occur) is 0, as in scikit-learn.
+/// The metrics of one digit. A metric whose denominator is 0 (the digit was never predicted, or
+/// does not occur) is 0, as in scikit-learn.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassFigures {
     /// The digit.
@@ -62,7 +62,7 @@ impl Evaluation {
     /// ```
     /// use burn_digits::evaluate::Evaluation;
     ///
-    /// // Logits that give `digit` the probability 0.9 and 1/90 to each other digit: e^ln 81 / (e^ln 81 + 9).
+    /// // The probabilities 81 / (81 + 9) = 0.9 of `digit` and 1/90 of each other digit.
     /// let predict = |digit: usize| { let mut row = [0.0; 10]; row[digit] = 81_f32.ln(); row };
     /// // Two sevens and a one; the second seven is taken for a one.
     /// let metrics = Evaluation::new(&[predict(7), predict(1), predict(1)], &[7, 7, 1], 1.0, 0.5);
@@ -113,8 +113,9 @@ impl Evaluation {
         }
     }
 
-    /// Adds `count` pictures without a prediction, such as unreadable files. Each counts as an error; the
-    /// loss, calibration, confusion matrix and metrics per digit stay those of the predictions.
+    /// Adds `count` pictures without a prediction, such as unreadable files. Each counts as an
+    /// error; the loss, calibration, confusion matrix and metrics per digit stay those of the
+    /// predictions.
     pub fn with_unanswered(mut self, count: usize) -> Self {
         self.errors += count;
         self.total += count;
@@ -166,9 +167,10 @@ fn negative_log_likelihood(logits: &[f32; CLASSES], label: u8, temperature: f32)
 
 /// Expected calibration error, a fraction in [0, 1].
 ///
-/// The predictions, each a confidence and whether it is correct, are divided into [`CALIBRATION_BINS`] bins
-/// (lower, upper] of equal width. The error is Σ |bin| / n · |accuracy(bin) − mean confidence(bin)|. Naeini
-/// et al. 2015; Guo et al., *On Calibration of Modern Neural Networks*, 2017, equation 3.
+/// The predictions, each a confidence and whether it is correct, are divided into
+/// [`CALIBRATION_BINS`] bins (lower, upper] of equal width. The error is Σ |bin| / n ·
+/// |accuracy(bin) − mean confidence(bin)|. Naeini et al. 2015; Guo et al., *On Calibration of
+/// Modern Neural Networks*, 2017, equation 3.
 ///
 /// ```
 /// use burn_digits::evaluate::calibration_error;
@@ -200,7 +202,8 @@ pub struct ReliabilityBin {
     pub accuracy: f64,
 }
 
-/// Divides predictions, each a confidence and whether it is correct, into [`CALIBRATION_BINS`] bins.
+/// Divides predictions, each a confidence and whether it is correct, into [`CALIBRATION_BINS`]
+/// bins.
 fn reliability(predictions: &[(f32, bool)]) -> Vec<ReliabilityBin> {
     let mut bins = [(0usize, 0.0f64, 0usize); CALIBRATION_BINS];
     for &(confidence, is_correct) in predictions {

@@ -1,8 +1,9 @@
 //! Atomic writes and bounded reads of files.
 //!
-//! A file written here is either complete or absent, even after a crash: it is written under a temporary
-//! name in the same folder, synced to disk and renamed. A file read here is a regular file of limited size,
-//! because a path from a user can name a pipe that never delivers anything, or a device that never ends.
+//! A file written here is either complete or absent, even after a crash: it is written under a
+//! temporary name in the same folder, synced to disk and renamed. A file read here is a regular
+//! file of limited size, because a path from a user can name a pipe that never delivers anything,
+//! or a device that never ends.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,7 +12,8 @@ use std::path::Path;
 /// Prefix of the temporary names of files being written. A killed process leaves such files behind.
 pub const TEMPORARY_PREFIX: &str = ".writing-";
 
-/// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part of it.
+/// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part of
+/// it.
 ///
 /// # Errors
 /// If the file cannot be created, written or renamed; an existing file at `path` is unchanged then.
@@ -28,7 +30,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// If the file cannot be read, is not a regular file (a folder, pipe or device), or is larger than `limit`.
+/// If the file cannot be read, is not a regular file (a folder, pipe or device), or is larger than
+/// `limit`.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Checked before opening: opening a pipe blocks until another process opens it for writing.
     let metadata = std::fs::metadata(path)?;
@@ -45,8 +48,8 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Temporary files are created for their owner alone; the finished file is readable by everyone, like
-/// other files that a user creates.
+/// Temporary files are created for their owner alone; the finished file is readable by everyone,
+/// like other files that a user creates.
 #[cfg(unix)]
 fn make_file_readable(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

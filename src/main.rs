@@ -1,9 +1,8 @@
-//! The program: parses the command line, runs the command, and returns its exit code: 0 success, 1 failure,
-//! 2 usage error.
+//! The program: parses the command line, runs the command, and returns its exit code: 0 success, 1
+//! failure, 2 usage error.
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
-#![deny(unsafe_code)]
 
 mod app;
 
@@ -20,11 +19,13 @@ fn main() -> ExitCode {
     app::commands::run(cli.command).unwrap_or_else(|error| app::exit::report(&error))
 }
 
-/// Limits the number of CPU threads for all of the program: Burn, training data and picture reading.
+/// Limits the number of CPU threads for all of the program: Burn, training data and picture
+/// reading.
 fn limit_threads(threads: usize) {
     // `matrixmultiply`, which ndarray uses, reads its number of threads from the environment alone.
     #[allow(unsafe_code)]
-    // SAFETY: `main` calls this before anything starts a thread, so no other thread reads the environment.
+    // SAFETY: `main` calls this before anything starts a thread, so no other thread reads the
+    // environment.
     unsafe {
         std::env::set_var("MATMUL_NUM_THREADS", threads.to_string());
     }

@@ -1,12 +1,12 @@
 //! The network: four [`Linear`] layers and one activation, declared once for every Burn backend.
 //!
-//! Each layer is narrower than its input: 784 pixels → 256 → 128 → 64 features → 10 logits. The last
-//! hidden layer therefore keeps what distinguishes digits and little else. The output is raw **logits**.
-//! Softmax is applied only where probabilities are shown; the loss is computed from the logits directly,
-//! which is more accurate and cannot overflow.
+//! Each layer is narrower than its input: 784 pixels → 256 → 128 → 64 features → 10 logits. The
+//! last hidden layer therefore keeps what distinguishes digits and little else. The output is raw
+//! **logits**. Softmax is applied only where probabilities are shown; the loss is computed from the
+//! logits directly, which is more accurate and cannot overflow.
 //!
-//! In Burn 0.22 tensors and modules carry no backend parameter: the same [`Model`] runs on whichever
-//! [`Device`] it is created on.
+//! In Burn 0.22 tensors and modules carry no backend parameter: the same [`Model`] runs on
+//! whichever [`Device`] it is created on.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -113,10 +113,10 @@ impl HiddenActivation {
 
     /// The weight initialiser that keeps the variance of the signal constant from layer to layer.
     ///
-    /// - The ReLU family: He et al. 2015, normal with standard deviation √(2 / fan_in), for leaky ReLU with
-    ///   slope a multiplied by 1 / √(1 + a²).
-    /// - Sigmoid, tanh and softsign, which saturate: Glorot & Bengio 2010, normal with standard deviation
-    ///   √(2 / (fan_in + fan_out)).
+    /// - The ReLU family: He et al. 2015, normal with standard deviation √(2 / fan_in), for leaky
+    ///   ReLU with slope a multiplied by 1 / √(1 + a²).
+    /// - Sigmoid, tanh and softsign, which saturate: Glorot & Bengio 2010, normal with standard
+    ///   deviation √(2 / (fan_in + fan_out)).
     pub fn initializer(self) -> Initializer {
         use HiddenActivation::*;
         let he = |slope: f64| Initializer::KaimingNormal {
@@ -189,13 +189,13 @@ impl ModelConfig {
         self.layers().iter().map(LayerShape::parameters).sum()
     }
 
-    /// Creates a network on `device` with random weights ([`HiddenActivation::initializer`]) and zero
-    /// biases.
+    /// Creates a network on `device` with random weights ([`HiddenActivation::initializer`]) and
+    /// zero biases.
     ///
     /// The weights are determined by `seed` and the backend's random number generator.
     pub fn init(&self, seed: u64, device: &Device) -> Model {
-        // Burn has one generator per process: seeding it and sampling from it must not be interleaved with
-        // another thread's.
+        // Burn has one generator per process: seeding it and sampling from it must not be
+        // interleaved with another thread's.
         static GENERATOR: Mutex<()> = Mutex::new(());
         let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         device.seed(seed);
@@ -240,8 +240,8 @@ impl Model {
         logits
     }
 
-    /// The output of each layer: the hidden layers' features after the activation function, `[n, width]`,
-    /// and the logits `[n, 10]` of [`Self::forward`].
+    /// The output of each layer: the hidden layers' features after the activation function, `[n,
+    /// width]`, and the logits `[n, 10]` of [`Self::forward`].
     ///
     /// # Panics
     /// If the second dimension is not 784.

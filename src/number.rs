@@ -1,20 +1,22 @@
 //! Numbers of several digits in one picture.
 //!
-//! Where digits touch, [`picture::many`](crate::picture::many) proposes several ways to separate them. The
-//! classifier reads them all, and the most confident reading is used: segmentation by recognition (Matan,
-//! Burges, LeCun and Denker, "Multi-Digit Recognition Using a Space Displacement Neural Network", NIPS 1991;
-//! LeCun et al. 1998, section VI).
+//! Where digits touch, [`picture::many`](crate::picture::many) proposes several ways to separate
+//! them. The classifier reads them all, and the most confident reading is used: segmentation by
+//! recognition (Matan, Burges, LeCun and Denker, "Multi-Digit Recognition Using a Space
+//! Displacement Neural Network", NIPS 1991; LeCun et al. 1998, section VI).
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
 use crate::picture::many::{Found, Place};
 
 /// Penalty for cutting through ink, per pen width of ink that is cut, in units of ln(confidence).
 const CUT_PENALTY: f32 = 0.03;
-/// Width of a digit, as a multiple of the height of the digits around it, above which it is penalised.
+/// Width of a digit, as a multiple of the height of the digits around it, above which it is
+/// penalised.
 const MAX_ASPECT_RATIO: f32 = 1.25;
 /// Penalty per multiple of the height that a digit is wider than that.
 const WIDTH_PENALTY: f32 = 1.0;
-/// Height of a part, as a fraction of the height of the digits around it, below which it is a fragment.
+/// Height of a part, as a fraction of the height of the digits around it, below which it is a
+/// fragment.
 const MIN_HEIGHT_FRACTION: f32 = 0.5;
 /// Penalty for a fragment.
 const FRAGMENT_PENALTY: f32 = 2.0;

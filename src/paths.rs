@@ -1,12 +1,13 @@
 //! The project's folders: bundled data, training runs and generated plots.
 //!
-//! Inside a checkout they are found from any working directory, so that the commands in the README work
-//! wherever they are typed. Outside of one, runs and plots go into `artifacts/` of the working directory.
+//! Inside a checkout they are found from any working directory, so that the commands in the README
+//! work wherever they are typed. Outside of one, runs and plots go into `artifacts/` of the working
+//! directory.
 
 use std::path::PathBuf;
 
-/// The nearest `artifacts/` folder of a checkout: in the working directory or a folder above it, then in a
-/// folder above this executable. `None` outside a checkout.
+/// The nearest `artifacts/` folder of a checkout: in the working directory or a folder above it,
+/// then in a folder above this executable. `None` outside a checkout.
 pub fn artifacts_folder() -> Option<PathBuf> {
     let working_directory = std::env::current_dir().ok();
     let executable = std::env::current_exe().ok();

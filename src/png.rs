@@ -5,8 +5,8 @@ use image::{ImageBuffer, ImageEncoder, ImageResult, PixelWithColorType};
 
 /// Encodes an image with 8 bits per channel as a PNG file.
 ///
-/// It names PNG's encoder: `ImageBuffer::write_to` would link the encoders of every format that Burn enables
-/// in `image`, AV1 among them, which add 3 MB to the program.
+/// It names PNG's encoder: `ImageBuffer::write_to` would link the encoders of every format that
+/// Burn enables in `image`, AV1 among them, which add 3 MB to the program.
 ///
 /// # Errors
 /// If the image has no pixels.

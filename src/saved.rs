@@ -1,14 +1,15 @@
 //! The model file: weights, configuration and provenance in one safetensors file.
 //!
-//! One file means that weights are never used with another model's configuration or temperature. The file
-//! contains no time, path or run name, and its fields have a fixed order: the same training writes the same
-//! bytes. Reading verifies format, names, shapes, finite values and checksums, because a flipped bit would
-//! otherwise become a wrong digit.
+//! One file means that weights are never used with another model's configuration or temperature.
+//! The file contains no time, path or run name, and its fields have a fixed order: the same
+//! training writes the same bytes. Reading verifies format, names, shapes, finite values and
+//! checksums, because a flipped bit would otherwise become a wrong digit.
 //!
 //! # Tensors
 //!
-//! Eight tensors of type `F32`, with PyTorch's names and orientation. `safetensors.torch.load_file` returns
-//! a state dict that `load_state_dict` accepts unchanged. For hidden layers of a, b and c units:
+//! Eight tensors of type `F32`, with PyTorch's names and orientation. `safetensors.torch.load_file`
+//! returns a state dict that `load_state_dict` accepts unchanged. For hidden layers of a, b and c
+//! units:
 //!
 //! | name | shape | name | shape |
 //! |---|---|---|---|
@@ -17,33 +18,38 @@
 //! | `fc3.weight` | `[c, b]` | `fc3.bias` | `[c]` |
 //! | `fc4.weight` | `[10, c]` | `fc4.bias` | `[10]` |
 //!
-//! Each layer computes y = W x + b; the activation function follows the first three. The input is 28 × 28
-//! pixels, row by row, from 0 (background) to 1 (ink). The output is ten logits, and the probabilities are
-//! softmax(logits / `temperature`).
+//! Each layer computes y = W x + b; the activation function follows the first three. The input is
+//! 28 × 28 pixels, row by row, from 0 (background) to 1 (ink). The output is ten logits, and the
+//! probabilities are softmax(logits / `temperature`).
 //!
 //! # Metadata
 //!
-//! The safetensors header has one metadata key, `burn-digits`. Its value is the text of a JSON object:
+//! The safetensors header has one metadata key, `burn-digits`. Its value is the text of a JSON
+//! object:
 //!
 //! | field | type | is |
 //! |---|---|---|
 //! | `format` | integer | [`FORMAT_VERSION`]; a reader refuses a version it does not know |
 //! | `model.hidden` | three integers | a, b and c, each 1 or more |
-//! | `model.activation` | string | `relu`, `leaky-relu` (slope 0.01), `sigmoid`, `tanh`, `gelu` (exact), `elu`, `selu`, `hard-swish`, `softplus` or `softsign` |
+//! | `model.activation` | string | activation function of the hidden layers |
 //! | `temperature` | number | above 0 |
-//! | `unsure_below` | number | a prediction with a lower confidence is marked unsure; 0 marks none |
+//! | `unsure_below` | number | a lower confidence is marked unsure; 0 marks none |
 //! | `data.is_mnist` | boolean | whether the training images are MNIST's |
-//! | `data.sha256` | string | SHA-256 of the uncompressed file of training images; empty if unknown |
-//! | `data.images` | integer | number of images that the weights were fitted to |
-//! | `recipe` | any | training configuration, or origin of imported weights; informative |
+//! | `data.sha256` | string | SHA-256 of the uncompressed training images, or empty |
+//! | `data.images` | integer | number of training images |
+//! | `recipe` | any | training configuration or origin; informative |
 //! | `figures` | any | what was measured at the end of training; informative |
 //! | `made_with` | string | versions of burn-digits and Burn; informative |
 //! | `weights_sha256` | string | checksum of the tensors |
-//! | `metadata_sha256` | string | checksum of the fields before it; absent in files of early versions |
+//! | `metadata_sha256` | string | checksum of the fields before it; early files lack it |
+//!
+//! The activation functions are `relu`, `leaky-relu` (slope 0.01), `sigmoid`, `tanh`, `gelu`
+//! (exact, with erf), `elu`, `selu`, `hard-swish`, `softplus` and `softsign`; see
+//! [`HiddenActivation`](crate::model::HiddenActivation).
 //!
 //! `weights_sha256` is the SHA-256 of all values as little-endian `f32`, in the order `fc1.weight`,
-//! `fc1.bias`, `fc2.weight`, …, `fc4.bias`. `metadata_sha256` is the last field and the SHA-256 of the JSON
-//! text before `,"metadata_sha256":"`, so it must be computed from the text as stored.
+//! `fc1.bias`, `fc2.weight`, …, `fc4.bias`. `metadata_sha256` is the last field and the SHA-256 of
+//! the JSON text before `,"metadata_sha256":"`, so it must be computed from the text as stored.
 //!
 //! # A reader in Python
 //!
@@ -53,7 +59,8 @@
 //! import hashlib, json, struct, sys
 //!
 //! data = open(sys.argv[1], "rb").read()
-//! (length,) = struct.unpack("<Q", data[:8])  # safetensors: the header's length, then the header in JSON
+//! # safetensors: the length of the header, the header in JSON, the values
+//! (length,) = struct.unpack("<Q", data[:8])
 //! header = json.loads(data[8 : 8 + length])
 //! text = header.pop("__metadata__")["burn-digits"]
 //! metadata = json.loads(text)
@@ -161,8 +168,8 @@ impl SavedModel {
         })
     }
 
-    /// Loads and verifies a model: `path` is a model file, the folder of a finished run, or the word
-    /// `shipped` for [`Self::shipped`].
+    /// Loads and verifies a model: `path` is a model file, the folder of a finished run, or the
+    /// word `shipped` for [`Self::shipped`].
     ///
     /// ```
     /// use burn_digits::saved::SavedModel;
@@ -174,8 +181,8 @@ impl SavedModel {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, is not a complete and undamaged model of a known format, or the run has
-    /// not finished.
+    /// If the file cannot be read, is not a complete and undamaged model of a known format, or the
+    /// run has not finished.
     pub fn load(path: &Path) -> Result<Self, SavedError> {
         if path == Path::new(SHIPPED_NAME) {
             return Self::shipped();
@@ -253,7 +260,8 @@ impl SavedModel {
         Model::new(linears, self.metadata.model.activation, device)
     }
 
-    /// Name, shape and values of each tensor: `fc1.weight`, `fc1.bias`, `fc2.weight`, …, `fc4.bias`.
+    /// Name, shape and values of each tensor: `fc1.weight`, `fc1.bias`, `fc2.weight`, …,
+    /// `fc4.bias`.
     pub fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
         self.metadata.model.layers().into_iter().zip(&self.layers).flat_map(|(shape, layer)| {
             [
@@ -267,7 +275,8 @@ impl SavedModel {
         })
     }
 
-    /// SHA-256, in hexadecimal, of all values in the order of [`Self::tensors`], as little-endian `f32`.
+    /// SHA-256, in hexadecimal, of all values in the order of [`Self::tensors`], as little-endian
+    /// `f32`.
     pub fn weights_sha256(&self) -> String {
         sha256_hex(self.tensors().map(|(_, _, values)| layers::to_little_endian(values)))
     }

@@ -10,7 +10,6 @@ mod export;
 mod features;
 mod import;
 mod infer;
-mod labelled;
 mod logits;
 mod man;
 mod model_choice;
@@ -77,11 +76,12 @@ fn classifier(args: &ModelArgs) -> Result<Classifier> {
 fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
     let folder = out.map_or_else(paths::insight_folder, Path::to_owned);
     std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        .with_context(|| format!("the folder {} can't be created", folder.display()))?;
     Ok(folder)
 }
 
 /// Writes a file completely or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    files::write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    files::write_atomically(path, bytes)
+        .with_context(|| format!("{} can't be written", path.display()))
 }

@@ -1,9 +1,10 @@
 //! Imports the weights of this architecture from files of other programs.
 //!
-//! Such files contain named tensors. The names differ, and so does the orientation of weights: `[out, in]` in
-//! PyTorch, `[in, out]` in Keras. The shapes resolve both, because four layers from 784 pixels to 10 digits
-//! fit together in one way. What tensors do not tell, activation function and temperature, comes from
-//! [`ImportOptions`]. Nothing in a file is executed: pickles are parsed as data.
+//! Such files contain named tensors. The names differ, and so does the orientation of weights:
+//! `[out, in]` in PyTorch, `[in, out]` in Keras. The shapes resolve both, because four layers from
+//! 784 pixels to 10 digits fit together in one way. What tensors do not tell, activation function
+//! and temperature, comes from [`ImportOptions`]. Nothing in a file is executed: pickles are parsed
+//! as data.
 
 mod layers;
 mod tensor_file;
@@ -26,8 +27,8 @@ pub use layers::LayersError;
 use tensor_file::TensorFile;
 pub use tensor_file::{TensorFileError, WeightsFormat};
 
-/// What a file of weights does not contain. The defaults are ReLU, temperature 1, and no predictions marked
-/// unsure.
+/// What a file of weights does not contain. The defaults are ReLU, temperature 1, and no
+/// predictions marked unsure.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ImportOptions {
     /// Activation function of the hidden layers.
@@ -58,7 +59,8 @@ pub struct Imported {
     pub model: SavedModel,
     /// The format of the file.
     pub format: WeightsFormat,
-    /// For each tensor, its name in the model and its name in the file, such as `fc1.weight` and `0.weight`.
+    /// For each tensor, its name in the model and its name in the file, such as `fc1.weight` and
+    /// `0.weight`.
     pub names: Vec<(String, String)>,
 }
 
@@ -66,7 +68,7 @@ pub struct Imported {
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("{path} cannot be read: {error}")]
+    #[error("{path} can't be read: {error}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -74,7 +76,7 @@ pub enum ImportError {
         error: io::Error,
     },
     /// The file does not contain a network of this architecture.
-    #[error("{path} cannot be imported: {problem}")]
+    #[error("{path} can't be imported: {problem}")]
     Content {
         /// The file.
         path: PathBuf,

@@ -1,12 +1,14 @@
 //! Exports a model as an ONNX graph, for ONNX Runtime and other inference engines.
 //!
 //! Input `image` `[batch, 784]` (values in [0, 1], row-major, bright ink on black); output `logits`
-//! `[batch, 10]` and optionally `probabilities` `[batch, 10]`, softmax(logits / temperature). The batch size
-//! is free. Each layer is one `Gemm` with the tensor names and orientation of the model file.
+//! `[batch, 10]` and optionally `probabilities` `[batch, 10]`, softmax(logits / temperature). The
+//! batch size is free. Each layer is one `Gemm` with the tensor names and orientation of the model
+//! file.
 //!
-//! It uses opset 14, of ONNX 1.9 (2021), the first with hard-swish, so that every runtime since then reads
-//! it. GELU became an operator only in opset 20 and is written as its formula. Temperature, unsure threshold,
-//! pixel convention and provenance are in the model's `metadata_props`.
+//! It uses opset 14, of ONNX 1.9 (2021), the first with hard-swish, so that every runtime since
+//! then reads it. GELU became an operator only in opset 20 and is written as its formula.
+//! Temperature, unsure threshold, pixel convention and provenance are in the model's
+//! `metadata_props`.
 
 mod messages;
 
@@ -33,8 +35,8 @@ const IR_VERSION: i64 = 7;
 const PIXEL_CONVENTION: &str = "28×28 row-major as 784 values, 0 is background and 1 full ink, digit fitted into 20×20 with its \
      centre of mass in the middle";
 
-/// Encodes a model as an ONNX file, optionally with an output for probabilities. The same model gives the
-/// same bytes.
+/// Encodes a model as an ONNX file, optionally with an output for probabilities. The same model
+/// gives the same bytes.
 pub fn encode(saved: &SavedModel, with_probabilities: bool) -> Vec<u8> {
     let metadata = &saved.metadata;
     let mut graph = GraphProto {

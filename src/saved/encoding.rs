@@ -1,4 +1,5 @@
-//! A model as the bytes of its file, and back. The format is described in the [parent module](super).
+//! A model as the bytes of its file, and back. The format is described in the [parent
+//! module](super).
 
 use std::collections::HashMap;
 
@@ -26,8 +27,8 @@ impl SavedModel {
     /// Encodes the model file.
     ///
     /// # Errors
-    /// If the metadata cannot be written as JSON, which does not happen for metadata that was read from a
-    /// file or made by this crate.
+    /// If the metadata cannot be written as JSON, which does not happen for metadata that was read
+    /// from a file or made by this crate.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SafeTensorError> {
         let tensors: Vec<_> = self
             .tensors()

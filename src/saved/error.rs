@@ -14,7 +14,7 @@ use super::FORMAT_VERSION;
 #[derive(Debug, Error)]
 pub enum SavedError {
     /// The file cannot be read.
-    #[error("{path} cannot be read: {error}")]
+    #[error("{path} can't be read: {error}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum SavedError {
         error: io::Error,
     },
     /// The file cannot be written.
-    #[error("{path} cannot be written: {error}")]
+    #[error("{path} can't be written: {error}")]
     Write {
         /// The file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum SavedError {
         error: io::Error,
     },
     /// The file is not a valid model.
-    #[error("{path} cannot be used as a model: {problem}")]
+    #[error("{path} can't be used as a model: {problem}")]
     Content {
         /// The file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum SavedError {
     )]
     Unfinished(PathBuf),
     /// The weights cannot be copied from the device.
-    #[error("the weights cannot be read from the device: {0}")]
+    #[error("the weights can't be read from the device: {0}")]
     Device(#[from] TensorReadError),
 }
 

@@ -9,8 +9,8 @@ use burn::tensor::Device;
 use burn_digits::backend::Backend;
 use burn_digits::data::source::{Half, Source};
 
-/// A device of each backend of this build. Without an adapter, even a software one, wgpu is skipped with a
-/// message; with `BURN_DIGITS_NEEDS_WGPU=1` the test fails instead.
+/// A device of each backend of this build. Without an adapter, even a software one, wgpu is skipped
+/// with a message; with `BURN_DIGITS_NEEDS_WGPU=1` the test fails instead.
 pub fn devices() -> Vec<(Backend, Device)> {
     let open = |backend: Backend| match backend.open() {
         Ok(device) => Some((backend, device)),
@@ -42,7 +42,8 @@ pub fn json_lines(bytes: &[u8]) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// Writes the first `count` training images of MNIST as a small data set, with each label mapped by `label`.
+/// Writes the first `count` training images of MNIST as a small data set, with each label mapped by
+/// `label`.
 pub fn write_training_images(folder: &Path, count: u32, label: impl Fn(u8) -> u8) {
     let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
     std::fs::create_dir_all(folder).unwrap();

@@ -1,5 +1,5 @@
-//! Picture files: a digit is recognised in every supported format, and incomplete or too large files are
-//! refused with their reason.
+//! Picture files: a digit is recognised in every supported format, and incomplete or too large
+//! files are refused with their reason.
 //!
 //! `tests/fixtures/pictures.py` writes the files.
 
@@ -170,8 +170,8 @@ fn dimensions_beyond_what_a_decoder_allows_are_refused_by_the_header() {
 
 #[test]
 fn a_jpeg_with_fewer_bits_than_blocks_of_pixels_is_refused() {
-    // 12,000 × 12,000 pixels are 144 MB, which is allowed, and 2,250,000 blocks of 8 × 8, whose bits
-    // would take 281,250 bytes.
+    // 12,000 × 12,000 pixels are 144 MB, which is allowed, and 2,250,000 blocks of 8 × 8, whose
+    // bits would take 281,250 bytes.
     let mut jpeg = fixture("grey.jpg");
     let frame = jpeg_frame(&jpeg);
     let size = &mut jpeg[frame + 5..frame + 9];

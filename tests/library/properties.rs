@@ -1,4 +1,5 @@
-//! Properties that hold for any input, tested on random ones: pictures, logits, batches and layer widths.
+//! Properties that hold for any input, tested on random ones: pictures, logits, batches and layer
+//! widths.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -26,11 +27,13 @@ static CLASSIFIER: LazyLock<Classifier> =
 
 /// Largest difference of a pixel after a change that causes rounding errors alone.
 const ROUNDING: f32 = 1e-3;
-/// Largest mean difference of the pixels after a change that affects background estimation or resampling.
-/// The two pictures may be shifted by a pixel: digits are centred by whole pixels, where rounding decides.
+/// Largest mean difference of the pixels after a change that affects background estimation or
+/// resampling. The two pictures may be shifted by a pixel: digits are centred by whole pixels,
+/// where rounding decides.
 const RESAMPLING: f32 = 0.05;
 
-/// A digit of MNIST, dark on white and four times as large, at `left` and `top` of a sheet of `side` pixels.
+/// A digit of MNIST, dark on white and four times as large, at `left` and `top` of a sheet of
+/// `side` pixels.
 fn sheet(index: usize, side: u32, left: u32, top: u32) -> GrayImage {
     let pixels = VALIDATION_DIGITS.pixels(index);
     GrayImage::from_fn(side, side, |x, y| {

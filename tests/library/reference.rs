@@ -1,5 +1,5 @@
-//! Logits, loss, gradients and optimizer steps equal PyTorch's on every backend, and the gradients equal
-//! finite differences.
+//! Logits, loss, gradients and optimizer steps equal PyTorch's on every backend, and the gradients
+//! equal finite differences.
 //!
 //! `tests/fixtures/reference.py` writes PyTorch's values.
 

@@ -1,5 +1,5 @@
-//! The model file: every damaged or invalid file is refused with its reason, and the documented reader reads
-//! what this program writes.
+//! The model file: every damaged or invalid file is refused with its reason, and the documented
+//! reader reads what this program writes.
 
 use std::collections::HashMap;
 use std::fs;
@@ -86,7 +86,8 @@ fn any_flipped_bit_is_detected_or_changes_nothing() {
                     | ModelFormatError::Shape { .. },
                 ) => assert!(at < start, "{place}"),
                 Err(error) => panic!("{place}: {error}"),
-                // In the name of the metadata's checksum, which makes it a file of an early version.
+                // In the name of the metadata's checksum, which makes it a file of an early
+                // version.
                 Ok(read) => {
                     assert!(at < start, "{place}");
                     assert_eq!(read.weights_sha256(), saved.weights_sha256());

@@ -1,5 +1,5 @@
-//! The shipped model marks pictures without a digit as unsure. `tests/fixtures/letters.py` measures the same
-//! for letters and clothes, and needs fonts and Fashion-MNIST.
+//! The shipped model marks pictures without a digit as unsure. `tests/fixtures/letters.py` measures
+//! the same for letters and clothes, and needs fonts and Fashion-MNIST.
 
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;

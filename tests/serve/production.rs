@@ -189,7 +189,7 @@ fn on_sighup_the_model_is_reloaded_without_losing_a_request_and_a_bad_file_chang
     reloads("kept", 1);
     assert_eq!(confidence(), after);
     let error = server.log().into_iter().find(|line| line["level"] == "ERROR").unwrap();
-    assert!(error["error"].as_str().unwrap().contains("cannot be used as a model"), "{error}");
+    assert!(error["error"].as_str().unwrap().contains("can't be used as a model"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `burn-digits export`: a model for other programs.
+//! `burn-digits export`: a model as safetensors or ONNX.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,8 @@ use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {
     if args.softmax && args.format != ExportFormat::Onnx {
-        let message = "--softmax is for --format onnx: safetensors hold weights, and no outputs";
+        let message =
+            "--softmax applies to --format onnx only: safetensors hold weights, not outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
     let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref())?;
@@ -42,5 +43,5 @@ fn onnx(saved: &SavedModel, with_probabilities: bool) -> Result<Vec<u8>> {
 
 #[cfg(not(feature = "onnx"))]
 fn onnx(_: &SavedModel, _: bool) -> Result<Vec<u8>> {
-    anyhow::bail!("this build can't write ONNX: build it with `--features onnx`")
+    anyhow::bail!("this build can't write ONNX: build with `--features onnx`")
 }

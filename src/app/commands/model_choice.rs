@@ -1,7 +1,7 @@
 //! Chooses the model of a command: the one named, or the newest run's.
 //!
-//! All commands with `--model` follow this rule, so that after training no argument is needed to use the
-//! result. The library has no such default; it loads the model that it is given.
+//! All commands with `--model` follow this rule, so that after training no argument is needed to
+//! use the result. The library has no such default; it loads the model that it is given.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ pub struct ChosenModel {
 }
 
 impl ChosenModel {
-    /// The model `named` (a model file, a run's folder or `shipped`). Without a name, the newest finished run
-    /// on MNIST in `artifacts/runs`; without such a run, the shipped model.
+    /// The model `named` (a model file, a run's folder or `shipped`). Without a name, the newest
+    /// finished run on MNIST in `artifacts/runs`; without such a run, the shipped model.
     ///
     /// # Errors
     /// If the named model cannot be loaded. Without a name, damaged runs are skipped.

@@ -11,14 +11,14 @@ use burn_digits::backend;
 use burn_digits::serve::{self, Connections, Options};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
-    log(&args);
+    start_logging(&args);
     let selected = backend::select(args.model.backend.backend)?;
     if let Some(notice) = &selected.notice {
         tracing::info!("{notice}");
     }
     let device = selected.device;
-    let named = args.model.model;
-    let choose = move || Ok(ChosenModel::choose(named.as_deref())?.classifier(&device));
+    let requested = args.model.model;
+    let choose = move || Ok(ChosenModel::choose(requested.as_deref())?.classifier(&device));
     let options = Options {
         http: args.http,
         grpc: args.grpc,
@@ -37,13 +37,13 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lines on standard error: for people, or one JSON object each.
-fn log(args: &ServeArgs) {
+/// Logs to standard error, as text or as JSON.
+fn start_logging(args: &ServeArgs) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(args.log))
         .with_writer(std::io::stderr)
         .with_target(false);
-    // Both fail only where the program logs already, which it doesn't.
+    // Fails only if a logger is already installed, and none is.
     let _ = if args.json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
     } else {

@@ -11,10 +11,11 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::{labelled, select};
+use super::select;
 use crate::app::arguments::{BackendArgs, TrainArgs};
 use crate::app::exit::FAILURE;
 use crate::app::output::{note, percent, print_json, print_line, program, thousands};
+use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{Half, Loaded, Source};
 use burn_digits::paths;
 use burn_digits::saved::{SavedError, SavedModel};
@@ -96,7 +97,13 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
 /// What there is to train on: labelled pictures, or a data set of MNIST's shape.
 fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
     match pictures {
-        Some(folder) => labelled::digits(folder),
+        Some(folder) => {
+            let (loaded, skipped) = labelled_pictures::load(folder)?;
+            for (path, error) in skipped {
+                note(format_args!("{} is left out: {error}", path.display()));
+            }
+            Ok(loaded)
+        }
         None => Ok(Source::find(given)?.load(Half::Train)?),
     }
 }

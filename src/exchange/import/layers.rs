@@ -1,8 +1,9 @@
 //! Recognises the four layers of the network in the names and shapes of tensors.
 //!
 //! Names tell weights from biases and which of them belong together, split at the last separator:
-//! `layers.0.weight`, `fc1/kernel:0`, `dense_1_bias` and `W1` are common. The shapes determine the order of
-//! the layers and the orientation of the weights; names only decide between layers of equal shape.
+//! `layers.0.weight`, `fc1/kernel:0`, `dense_1_bias` and `W1` are common. The shapes determine the
+//! order of the layers and the orientation of the weights; names only decide between layers of
+//! equal shape.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ use thiserror::Error;
 use crate::model::{CLASSES, MAX_HIDDEN_WIDTH, PIXELS};
 use crate::saved::transpose;
 
-/// Prefixes of the weights in checkpoints that contain other tensors too, such as the optimizer's state.
+/// Prefixes of the weights in checkpoints that contain other tensors too, such as the optimizer's
+/// state.
 const STATE_DICT_PREFIXES: [&str; 4] = ["model_state_dict.", "state_dict.", "model.", "module."];
 
 /// Why tensors are not a network of this architecture.
@@ -46,11 +48,11 @@ pub enum LayersError {
     #[error("found {}, but this network has 4, 784 → a → b → c → 10{}", count(.0), list(.0))]
     LayerCount(Vec<String>),
     /// The layers do not fit together.
-    #[error("the layers do not form a network 784 → a → b → c → 10: {}", .0.join("; "))]
+    #[error("the layers don't form a network 784 → a → b → c → 10: {}", .0.join("; "))]
     Shapes(Vec<String>),
     /// The layers fit together in more than one order.
     #[error(
-        "the layers {} fit together in more than one order, and their names do not tell which. Name them in \
+        "the layers {} fit together in more than one order, and their names don't tell which. Name them in \
          order, for example fc1 to fc4", .0.join(", ")
     )]
     AmbiguousOrder(Vec<String>),
@@ -180,7 +182,7 @@ impl LayerCandidate {
 fn state_dict(shapes: BTreeMap<String, Vec<usize>>) -> BTreeMap<String, Vec<usize>> {
     let prefix = STATE_DICT_PREFIXES.into_iter().find(|prefix| {
         let is_weight = |name: &&String| {
-            name.starts_with(prefix) && matches!(split(name), Some((_, Parameter::Weight)))
+            name.starts_with(prefix) && matches!(split(name), Some((_, ParameterKind::Weight)))
         };
         shapes.keys().filter(is_weight).count() >= 4
     });
@@ -196,10 +198,10 @@ fn layers(shapes: BTreeMap<String, Vec<usize>>) -> Result<Vec<LayerCandidate>, L
     let mut biases = BTreeMap::<String, (String, usize)>::new();
     for (name, shape) in shapes {
         let duplicate = match (split(&name), shape.as_slice()) {
-            (Some((stem, Parameter::Weight)), &[first, second]) => {
+            (Some((stem, ParameterKind::Weight)), &[first, second]) => {
                 weights.insert(stem, (name.clone(), [first, second])).map(|(name, _)| name)
             }
-            (Some((stem, Parameter::Bias)), &[length]) => {
+            (Some((stem, ParameterKind::Bias)), &[length]) => {
                 biases.insert(stem, (name.clone(), length)).map(|(name, _)| name)
             }
             _ => return Err(LayersError::UnexpectedTensor { name, shape }),
@@ -224,21 +226,21 @@ fn layers(shapes: BTreeMap<String, Vec<usize>>) -> Result<Vec<LayerCandidate>, L
     Ok(layers)
 }
 
-enum Parameter {
+enum ParameterKind {
     Weight,
     Bias,
 }
 
-/// Splits a tensor's name into the layer's name and the parameter.
-fn split(name: &str) -> Option<(String, Parameter)> {
+/// Splits a tensor's name into the layer's name and the kind of parameter.
+fn split(name: &str) -> Option<(String, ParameterKind)> {
     // TensorFlow appends the number of the variable's output: `dense/kernel:0`.
     let name = name.strip_suffix(":0").unwrap_or(name);
     let (stem, leaf) = name.rsplit_once(['.', '/', '_']).unwrap_or(("", name));
     // In `W1` and `b1` the layer's number follows the parameter.
     let word = leaf.trim_end_matches(|digit: char| digit.is_ascii_digit());
     let parameter = match word.to_ascii_lowercase().as_str() {
-        "weight" | "weights" | "kernel" | "w" => Parameter::Weight,
-        "bias" | "biases" | "b" => Parameter::Bias,
+        "weight" | "weights" | "kernel" | "w" => ParameterKind::Weight,
+        "bias" | "biases" | "b" => ParameterKind::Bias,
         _ => return None,
     };
     Some((format!("{stem}{}", &leaf[word.len()..]), parameter))

@@ -69,7 +69,8 @@ pub enum TensorFile {
 }
 
 impl TensorFile {
-    /// Detects the format of `bytes`. PyTorch files are read again from `path`, as their reader requires.
+    /// Detects the format of `bytes`. PyTorch files are read again from `path`, as their reader
+    /// requires.
     pub fn open(bytes: Vec<u8>, path: &Path) -> Result<Self, TensorFileError> {
         if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
             Err(TensorFileError::Hdf5)

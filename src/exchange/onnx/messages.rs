@@ -1,7 +1,8 @@
 //! The subset of ONNX's protobuf messages that a network of this architecture needs.
 //!
-//! Names and field numbers are those of `onnx/onnx.proto` in ONNX's repository (IR version 7); fields that are
-//! not written are omitted. Fields with the value 0 are written too, as required by the proto2 syntax.
+//! Names and field numbers are those of `onnx/onnx.proto` in ONNX's repository (IR version 7);
+//! fields that are not written are omitted. Fields with the value 0 are written too, as required by
+//! the proto2 syntax.
 
 use prost::{Message, Oneof};
 

@@ -206,18 +206,19 @@ fn files_without_such_a_network_are_refused_with_the_reason() {
     file(b"\x89HDF\r\n\x1a\n and what follows");
     refused(&path, &["HDF5", "safetensors"]);
     let absent = folder.path().join("absent.pt");
-    refused(&absent, &["cannot be read", "No such file"]);
-    refused(folder.path(), &["cannot be read: not a regular file"]);
+    refused(&absent, &["can't be read", "No such file"]);
+    refused(folder.path(), &["can't be read: not a regular file"]);
 }
 
-/// Opening a pipe blocks until something writes into it, so an import that opened it would never end.
+/// Opening a pipe blocks until something writes into it, so an import that opened it would never
+/// end.
 #[test]
 #[cfg(unix)]
 fn a_pipe_is_refused_without_waiting_for_a_writer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    refused(&path, &["cannot be read: not a regular file"]);
+    refused(&path, &["can't be read: not a regular file"]);
 }
 
 #[test]

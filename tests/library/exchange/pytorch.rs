@@ -9,8 +9,8 @@ use burn_digits::saved::SavedModel;
 
 use super::python::{self, Need};
 
-/// Largest difference allowed, as a fraction of a picture's largest logit: both sides compute in f32,
-/// each within 1e-5 of what double precision gives.
+/// Largest difference allowed, as a fraction of a picture's largest logit: both sides compute in
+/// f32, each within 1e-5 of what double precision gives.
 const PYTORCH_TOLERANCE: f32 = 2e-5;
 
 #[test]
