@@ -37,11 +37,12 @@ impl Distorter {
         })
     }
 
-    /// Writes a distorted copy of `source`, bytes 0 to 255 row-major, to `out`, as values in [0, 1].
+    /// Writes a distorted copy of `source`, bytes 0 to 255 row-major, to `out`, as values in [0,
+    /// 1].
     ///
-    /// `index` is the image's place in the data set. The result is a function of this distorter and the
-    /// arguments: it doesn't depend on the order or the thread in which images are distorted, and is
-    /// equal to the last bit.
+    /// `index` is the image's place in the data set. The result is a function of this distorter and
+    /// the arguments: it doesn't depend on the order or the thread in which images are distorted,
+    /// and is equal to the last bit.
     pub fn apply(
         &self,
         source: &[u8; PIXELS],
@@ -69,12 +70,13 @@ impl Distorter {
         sample(&padded, &points, out);
     }
 
-    /// Draws the map from a pixel of the distorted image to the point of the source that it shows, with
-    /// this share of the strengths.
+    /// Draws the map from a pixel of the distorted image to the point of the source that it shows,
+    /// with this share of the strengths.
     ///
-    /// The rotation is drawn as t, the tangent of half the angle, because cos = (1 - t²)/(1 + t²) and
-    /// sin = 2t/(1 + t²) are then plain arithmetic and equal on every machine, which a library's sine
-    /// need not be. Up to 15° the angle is almost uniform: its density varies by less than 2 %.
+    /// The rotation is drawn as t, the tangent of half the angle, because cos = (1 - t²)/(1 + t²)
+    /// and sin = 2t/(1 + t²) are then plain arithmetic and equal on every machine, which a
+    /// library's sine need not be. Up to 15° the angle is almost uniform: its density varies by
+    /// less than 2 %.
     fn draw_affine(&self, rng: &mut PictureRng, share: f32) -> Affine {
         let Distortions { scale, shear, shift, .. } = self.strengths;
         let [scale, shear, shift] = [scale, shear, shift].map(|strength| strength * share);
@@ -93,8 +95,8 @@ impl Distorter {
     }
 }
 
-/// The steps that read and write in order, compiled for each set of vector instructions. None of these
-/// versions fuses a product with a sum, so their results are equal to the last bit.
+/// The steps that read and write in order, compiled for each set of vector instructions. None of
+/// these versions fuses a product with a sum, so their results are equal to the last bit.
 ///
 /// A type of its own, because a closure of this size would not be inlined into those versions.
 struct Preparation<'a> {
@@ -183,8 +185,8 @@ mod tests {
 
     #[test]
     fn the_largest_rotation_moves_a_dot_by_its_angle() {
-        // A dot 10 pixels from the centre moves along an arc of at most 10 · 0.2618 = 2.6 pixels in a
-        // rotation of up to 15°, and often most of it.
+        // A dot 10 pixels from the centre moves along an arc of at most 10 · 0.2618 = 2.6 pixels in
+        // a rotation of up to 15°, and often most of it.
         let strengths = Distortions { rotation: 15.0, ..Distortions::none() };
         let up_or_down = |image: &[f32]| (centre_of_mass(image)[1] + 0.5).abs();
         let farthest = largest(&strengths, &dot(23, 13), up_or_down);
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_largest_shift_moves_a_dot_by_its_pixels_along_each_axis() {
-        // Of 500 values uniform in [-3, 3], the largest is within 0.1 of 3 but for one case in 4,000.
+        // Of 500 values uniform in [-3, 3], the largest is within 0.1 of 3 but for one case in
+        // 4,000.
         let strengths = Distortions { shift: 3.0, ..Distortions::none() };
         for axis in 0..2 {
             // The dot at (14, 14) is 0.5 to the right of the centre and below it.
@@ -205,8 +208,8 @@ mod tests {
 
     #[test]
     fn the_largest_scale_makes_a_bar_wider_and_narrower_by_its_share() {
-        // A bar 8 pixels wide and as high as the image, at its middle row: at a scale of 0.25 it is 6 to 10
-        // pixels wide.
+        // A bar 8 pixels wide and as high as the image, at its middle row: at a scale of 0.25 it is
+        // 6 to 10 pixels wide.
         let bar: [u8; PIXELS] =
             std::array::from_fn(|i| if (10..18).contains(&(i % SIDE)) { 255 } else { 0 });
         let strengths = Distortions { scale: 0.25, ..Distortions::none() };
@@ -219,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_largest_shear_slants_a_stroke_by_its_pixels_per_row() {
-        // Two dots 16 rows apart move 16 · 0.5 = 8 pixels sideways against each other at a shear of 0.5.
+        // Two dots 16 rows apart move 16 · 0.5 = 8 pixels sideways against each other at a shear of
+        // 0.5.
         let mut dots = dot(14, 6);
         dots[22 * SIDE + 14] = 255;
         let strengths = Distortions { shear: 0.5, ..Distortions::none() };
@@ -283,8 +287,8 @@ mod tests {
 
     #[test]
     fn distortions_shrink_towards_the_end_of_a_run() {
-        // A dot 10 pixels from the centre moves by at most 10 · 0.2618 = 2.6 pixels in a rotation of up to
-        // 15°, and by 0.4 of that in the last epoch.
+        // A dot 10 pixels from the centre moves by at most 10 · 0.2618 = 2.6 pixels in a rotation
+        // of up to 15°, and by 0.4 of that in the last epoch.
         let strengths = Distortions { rotation: 15.0, anneal_to: 0.4, ..Distortions::none() };
         let distorter = Distorter::new(&strengths, 10).expect("strengths in range");
         let farthest = (0..500).map(|index| {

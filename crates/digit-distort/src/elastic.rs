@@ -1,10 +1,11 @@
 //! The smooth random displacement field of elastic distortions.
 //!
-//! Simard et al. (2003) draw a random displacement per pixel and smooth it with a Gaussian of standard
-//! deviation σ. Here the random values lie on a coarse grid, and a uniform cubic B-spline is drawn
-//! through them. The cubic B-spline of knot spacing h is the density of a sum of four uniforms of width
-//! h, so very nearly a Gaussian, and its variance is 4 · h²/12 = h²/3: knots h = σ√3 apart give a field
-//! as smooth as Simard's at a twentieth of the work (σ = 4 takes 7 × 7 knots for 28 × 28 pixels).
+//! Simard et al. (2003) draw a random displacement per pixel and smooth it with a Gaussian of
+//! standard deviation σ. Here the random values lie on a coarse grid, and a uniform cubic B-spline
+//! is drawn through them. The cubic B-spline of knot spacing h is the density of a sum of four
+//! uniforms of width h, so very nearly a Gaussian, and its variance is 4 · h²/12 = h²/3: knots h =
+//! σ√3 apart give a field as smooth as Simard's at a twentieth of the work (σ = 4 takes 7 × 7 knots
+//! for 28 × 28 pixels).
 
 use crate::rng::PictureRng;
 use crate::size::{ROW_LANES, SIDE};
@@ -23,7 +24,8 @@ pub(crate) type Field = [[f32; ROW_LANES]; SIDE];
 pub(crate) struct Elastic {
     /// Knots along one side.
     knots: usize,
-    /// The weight of each knot in each column: dense, so that whole rows of pixels are computed at once.
+    /// The weight of each knot in each column: dense, so that whole rows of pixels are computed at
+    /// once.
     columns: [[f32; ROW_LANES]; MAX_KNOTS],
     /// For each row of pixels, the first of the four knots that it depends on, and their weights.
     rows: [(usize, [f32; 4]); SIDE],
@@ -51,13 +53,14 @@ impl Elastic {
                 squares += weight * weight / SIDE as f32;
             }
         }
-        // A uniform value in [-1, 1) has the variance 1/3. A pixel's variance is that times its squared
-        // weights along x times those along y.
+        // A uniform value in [-1, 1) has the variance 1/3. A pixel's variance is that times its
+        // squared weights along x times those along y.
         let amplitude = rms * 3f32.sqrt() / squares;
         Self { knots: cells + 3, columns, rows, amplitude }
     }
 
-    /// Draws a displacement along x and one along y for every pixel, with this share of the strength.
+    /// Draws a displacement along x and one along y for every pixel, with this share of the
+    /// strength.
     #[inline(always)]
     pub(crate) fn draw(&self, rng: &mut PictureRng, share: f32, fields: [&mut Field; 2]) {
         let amplitude = self.amplitude * share;
@@ -87,8 +90,8 @@ impl Elastic {
     }
 }
 
-/// Weights of the four knots around a point that lies `t` in [0, 1] of the way from the second knot to
-/// the third (de Boor, "A Practical Guide to Splines", 1978).
+/// Weights of the four knots around a point that lies `t` in [0, 1] of the way from the second knot
+/// to the third (de Boor, "A Practical Guide to Splines", 1978).
 fn cubic_b_spline(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [

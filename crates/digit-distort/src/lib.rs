@@ -1,16 +1,16 @@
-//! Random distortions of 28 × 28 images of handwritten digits, for training: in every epoch the network
-//! sees another image of the same digit.
+//! Random distortions of 28 × 28 images of handwritten digits, for training: in every epoch the
+//! network sees another image of the same digit.
 //!
-//! A fully connected network has no notion of which pixels are neighbours. It has to be shown that a
-//! digit that is rotated, slanted, stretched, moved or drawn with an unsteady hand is still that digit.
-//! Affine and elastic distortions made during training reduced the error of such networks on MNIST
-//! from about 1.5 % to 0.7 % (Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural
-//! Networks Applied to Visual Document Analysis", ICDAR 2003) and then to 0.35 % (Cireşan, Meier,
-//! Gambardella and Schmidhuber, "Deep, Big, Simple Neural Nets for Handwritten Digit Recognition",
-//! Neural Computation 22, 2010).
+//! A fully connected network has no notion of which pixels are neighbours. It has to be shown that
+//! a digit that is rotated, slanted, stretched, moved or drawn with an unsteady hand is still that
+//! digit. Affine and elastic distortions made during training reduced the error of such networks on
+//! MNIST from about 1.5 % to 0.7 % (Simard, Steinkraus and Platt, "Best Practices for Convolutional
+//! Neural Networks Applied to Visual Document Analysis", ICDAR 2003) and then to 0.35 % (Cireşan,
+//! Meier, Gambardella and Schmidhuber, "Deep, Big, Simple Neural Nets for Handwritten Digit
+//! Recognition", Neural Computation 22, 2010).
 //!
-//! [`Distortions`] says how strong they are; [`Distorter`] applies them. The result is a function of
-//! (seed, epoch, index), the strengths and the length of the run, and of nothing else.
+//! [`Distortions`] says how strong they are; [`Distorter`] applies them. The result is a function
+//! of (seed, epoch, index), the strengths and the length of the run, and of nothing else.
 //!
 //! ```
 //! use digit_distort::{Distorter, Distortions, PIXELS, SIDE};

@@ -11,10 +11,11 @@ pub(crate) const ORIGIN: usize = STRIDE + 1;
 /// Length of the padded image: an index below 1024, plus a row and a pixel.
 pub(crate) const PADDED: usize = 1024 + STRIDE + 32;
 
-/// Scales an image to [0, 1], with a black border around it and its strokes changed by `thicker`, -1 to 1.
+/// Scales an image to [0, 1], with a black border around it and its strokes changed by `thicker`,
+/// -1 to 1.
 ///
-/// Thicker strokes are a blend with the grey dilation, thinner ones with the grey erosion, over a pixel
-/// and its four neighbours.
+/// Thicker strokes are a blend with the grey dilation, thinner ones with the grey erosion, over a
+/// pixel and its four neighbours.
 #[inline(always)]
 pub(crate) fn pad(source: &[u8; PIXELS], thicker: f32, padded: &mut [f32; PADDED]) {
     let mut bytes = [0u8; PADDED];
@@ -43,8 +44,8 @@ pub(crate) fn pad(source: &[u8; PIXELS], thicker: f32, padded: &mut [f32; PADDED
     }
 }
 
-/// Adds to each pixel `strength` times its difference from each of its four neighbours, and clamps it to
-/// [0, 1].
+/// Adds to each pixel `strength` times its difference from each of its four neighbours, and clamps
+/// it to [0, 1].
 #[inline(always)]
 pub(crate) fn sharpen(padded: &mut [f32; PADDED], strength: f32) {
     if strength == 0.0 {
@@ -85,8 +86,8 @@ mod tests {
 
     #[test]
     fn thicker_strokes_have_more_ink_and_thinner_ones_less() {
-        // A bar 4 pixels wide and 20 high gains its outline of 2 · (4 + 20) = 48 pixels, or loses the
-        // outermost 2 · 4 + 2 · 18 = 44 of its 80.
+        // A bar 4 pixels wide and 20 high gains its outline of 2 · (4 + 20) = 48 pixels, or loses
+        // the outermost 2 · 4 + 2 · 18 = 44 of its 80.
         let bar: [u8; PIXELS] = std::array::from_fn(|i| {
             let (x, y) = (i % SIDE, i / SIDE);
             if (12..16).contains(&x) && (4..24).contains(&y) { 255 } else { 0 }
@@ -108,8 +109,8 @@ mod tests {
 
     #[test]
     fn sharpening_adds_to_a_pixel_its_difference_from_its_neighbours() {
-        // A dot of 100 on a ground of 50, sharpened by 0.1: 100 + 0.1 · 4 · 50 = 120, its neighbours
-        // 50 - 0.1 · 50 = 45, and nothing farther away.
+        // A dot of 100 on a ground of 50, sharpened by 0.1: 100 + 0.1 · 4 · 50 = 120, its
+        // neighbours 50 - 0.1 · 50 = 45, and nothing farther away.
         let mut image = [50; PIXELS];
         image[10 * SIDE + 10] = 100;
         let mut sharp = padded(&image, 0.0);

@@ -4,9 +4,10 @@
 //! (seed, epoch, index), so that images can be distorted in any order, on any number of threads, or
 //! from the middle of a resumed run, with the same result to the last bit.
 
-/// 2⁶⁴ divided by the golden ratio, made odd: SplitMix64's step (Steele, Lea and Flood, "Fast Splittable
-/// Pseudorandom Number Generators", OOPSLA 2014). Its multiples are spread over all 64 bits: added to or
-/// combined with them, neighbouring seeds, epochs and indices give unrelated states.
+/// 2⁶⁴ divided by the golden ratio, made odd: SplitMix64's step (Steele, Lea and Flood, "Fast
+/// Splittable Pseudorandom Number Generators", OOPSLA 2014). Its multiples are spread over all 64
+/// bits: added to or combined with them, neighbouring seeds, epochs and indices give unrelated
+/// states.
 pub const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64, started at a hash of (seed, epoch, index).

@@ -1,11 +1,12 @@
-//! Where each pixel of the distorted image comes from, and reading it there by bilinear interpolation.
+//! Where each pixel of the distorted image comes from, and reading it there by bilinear
+//! interpolation.
 
 use crate::elastic::Field;
 use crate::padded::{PADDED, STRIDE};
 use crate::size::{PIXELS, ROW_LANES, SIDE};
 
-/// The point of the source that an output pixel shows, both relative to the image's centre:
-/// `(x[0] u + x[1] v, y[0] u + y[1] v)` for the pixel (u, v), after the shift is subtracted from it.
+/// The point of the source that an output pixel shows, both relative to the image's centre: `(x[0]
+/// u + x[1] v, y[0] u + y[1] v)` for the pixel (u, v), after the shift is subtracted from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Affine {
     pub x: [f32; 2],
@@ -18,11 +19,11 @@ pub(crate) struct Affine {
 pub(crate) struct SamplePoints {
     /// Index of the pixel above and left of the point.
     at: [[u16; ROW_LANES]; SIDE],
-    /// Distance of the point to the right of that pixel, 0 to 1. Before [`Self::locate`], the elastic
-    /// displacement along x.
+    /// Distance of the point to the right of that pixel, 0 to 1. Before [`Self::locate`], the
+    /// elastic displacement along x.
     pub right: Field,
-    /// Distance of the point below that pixel, 0 to 1. Before [`Self::locate`], the elastic displacement
-    /// along y.
+    /// Distance of the point below that pixel, 0 to 1. Before [`Self::locate`], the elastic
+    /// displacement along y.
     pub below: Field,
 }
 
@@ -64,11 +65,11 @@ pub(crate) fn sample(padded: &[f32; PADDED], points: &SamplePoints, out: &mut [f
     }
 }
 
-/// A coordinate of the image as one of the padded image, in 256ths of a pixel. Coordinates outside the
-/// black border become the border.
+/// A coordinate of the image as one of the padded image, in 256ths of a pixel. Coordinates outside
+/// the black border become the border.
 ///
-/// Adding 2¹⁵ leaves 8 bits of an f32's mantissa for the fraction, so that the number can be taken from
-/// the bits: three vector instructions, fewer than a checked conversion to an integer.
+/// Adding 2¹⁵ leaves 8 bits of an f32's mantissa for the fraction, so that the number can be taken
+/// from the bits: three vector instructions, fewer than a checked conversion to an integer.
 #[inline(always)]
 fn fixed_point(coordinate: f32) -> u32 {
     (coordinate.clamp(-1.0, SIDE as f32) + 32_769.0).to_bits() & 0x1fff

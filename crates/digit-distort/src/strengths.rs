@@ -6,12 +6,12 @@ use crate::elastic::MIN_SIGMA;
 
 /// The strengths of the distortions; 0 turns one off.
 ///
-/// For every image, each value is drawn uniformly between minus and plus the strength. The defaults were
-/// chosen by accuracy on 5,000 validation images of MNIST.
+/// For every image, each value is drawn uniformly between minus and plus the strength. The defaults
+/// were chosen by accuracy on 5,000 validation images of MNIST.
 ///
-/// Towards the end of a run the strengths can shrink ("annealing"): strong distortions teach the network
-/// what a digit can look like, but a small network can't learn all of them, and at the end its capacity
-/// should go to images as people write them.
+/// Towards the end of a run the strengths can shrink ("annealing"): strong distortions teach the
+/// network what a digit can look like, but a small network can't learn all of them, and at the end
+/// its capacity should go to images as people write them.
 ///
 /// In a file, strengths that are left out have their defaults, and unknown names are an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,28 +19,30 @@ use crate::elastic::MIN_SIGMA;
 pub struct Distortions {
     /// Largest rotation in either direction, in degrees, 0 to 45.
     pub rotation: f32,
-    /// Largest relative change of the width and, drawn separately, of the height, 0 to 0.5: at 0.15 a
-    /// digit becomes up to 15 % wider or narrower.
+    /// Largest relative change of the width and, drawn separately, of the height, 0 to 0.5: at 0.15
+    /// a digit becomes up to 15 % wider or narrower.
     pub scale: f32,
     /// Largest slant, in pixels sideways per pixel of height, 0 to 1.
     pub shear: f32,
     /// Largest shift along each axis, in pixels, 0 to 8.
     pub shift: f32,
-    /// Root mean square of the elastic displacement along each axis, over pixels and images, in pixels,
-    /// 0 to 4.
+    /// Root mean square of the elastic displacement along each axis, over pixels and images, in
+    /// pixels, 0 to 4.
     pub elastic: f32,
-    /// Smoothness of the elastic displacement: the standard deviation, in pixels, of the Gaussian filter
-    /// that makes noise as smooth, 1.25 to 28.
+    /// Smoothness of the elastic displacement: the standard deviation, in pixels, of the Gaussian
+    /// filter that makes noise as smooth, 1.25 to 28.
     pub elastic_sigma: f32,
-    /// Largest change of the strokes' thickness, 0 to 1: at 1 strokes gain or lose up to one pixel on
-    /// each side.
+    /// Largest change of the strokes' thickness, 0 to 1: at 1 strokes gain or lose up to one pixel
+    /// on each side.
     pub thickness: f32,
-    /// Sharpening before the image is sampled, 0 to 0.25: this share of its difference from each of its
-    /// four neighbours is added to each pixel. It compensates for the blur of bilinear interpolation:
-    /// sampling at a distance t from a pixel spreads a dot by a variance of t (1 - t), on average 1/6,
-    /// and sharpening narrows it by twice its value, so that 1/12 compensates for all of it.
+    /// Sharpening before the image is sampled, 0 to 0.25: this share of its difference from each of
+    /// its four neighbours is added to each pixel. It compensates for the blur of bilinear
+    /// interpolation: sampling at a distance t from a pixel spreads a dot by a variance of t (1 -
+    /// t), on average 1/6, and sharpening narrows it by twice its value, so that 1/12 compensates
+    /// for all of it.
     pub sharpen: f32,
-    /// The share of a run's epochs after which the strengths shrink linearly, 0 to 1; at 1 they never do.
+    /// The share of a run's epochs after which the strengths shrink linearly, 0 to 1; at 1 they
+    /// never do.
     pub anneal_from: f32,
     /// The share of the strengths in the last epoch, 0 to 1.
     pub anneal_to: f32,
@@ -122,7 +124,8 @@ mod tests {
 
     #[test]
     fn strengths_shrink_linearly_in_the_last_part_of_a_run() {
-        // 10 epochs, from 0.6 of them down to 0.4: the first six at full strength, then 0.15 less each.
+        // 10 epochs, from 0.6 of them down to 0.4: the first six at full strength, then 0.15 less
+        // each.
         let strengths = Distortions { anneal_from: 0.6, anneal_to: 0.4, ..Distortions::default() };
         let shares = [1, 6, 7, 8, 9, 10, 11].map(|epoch| strengths.share(epoch, 10));
         let expected: [f32; 7] = [1.0, 1.0, 0.85, 0.7, 0.55, 0.4, 0.4];

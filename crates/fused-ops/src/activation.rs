@@ -41,8 +41,8 @@ pub(crate) const INVERSE_ROOT_2_PI: f32 = 0.398_942_3;
 /// Above this, Burn's softplus returns z; ln(1 + e²⁰) is larger by 2e-9.
 const SOFTPLUS_THRESHOLD: f64 = 20.0;
 
-/// A parameter above 0, stored as the bits of an `f32`: a GPU kernel is compiled for each value, and
-/// kernels are looked up by hash.
+/// A parameter above 0, stored as the bits of an `f32`: a GPU kernel is compiled for each value,
+/// and kernels are looked up by hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ActivationParameter(u32);
 
@@ -57,7 +57,8 @@ impl ActivationParameter {
 }
 
 impl FusedActivation {
-    /// The fused form of Burn's activation, or `None` if there is none. No activation is the identity.
+    /// The fused form of Burn's activation, or `None` if there is none. No activation is the
+    /// identity.
     pub(crate) fn new(activation: Option<&Activation>) -> Option<Self> {
         let Some(activation) = activation else { return Some(Self::Identity) };
         Some(match activation {
@@ -82,8 +83,8 @@ impl FusedActivation {
         })
     }
 
-    /// Whether the derivative a'(z) can be computed from y = a(z), so that z need not be saved for the
-    /// backward pass.
+    /// Whether the derivative a'(z) can be computed from y = a(z), so that z need not be saved for
+    /// the backward pass.
     pub(crate) fn needs_output_only(self) -> bool {
         !matches!(self, Self::HardSwish | Self::Gelu)
     }

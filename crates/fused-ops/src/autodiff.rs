@@ -1,5 +1,5 @@
-//! The operations recorded in Burn's autodiff graph: their forward pass, and what runs in the backward
-//! pass. Generic over the backend, whose [`Kernels`] compute both.
+//! The operations recorded in Burn's autodiff graph: their forward pass, and what runs in the
+//! backward pass. Generic over the backend, whose [`Kernels`] compute both.
 //!
 //! # Linear layer
 //!
@@ -17,9 +17,9 @@
 //!
 //! # Cross-entropy
 //!
-//! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the loss
-//! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is (p − t) / n. Where the target index
-//! is `classes`, s is 1 and both are multiplied by the uniform weight.
+//! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the
+//! loss is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is (p − t) / n. Where the
+//! target index is `classes`, s is 1 and both are multiplied by the uniform weight.
 
 use burn::backend::Backend;
 use burn::backend::tensor::{FloatTensor, IntTensor};

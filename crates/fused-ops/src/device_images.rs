@@ -4,8 +4,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::extension::{self, is_gpu};
 
-/// Images and labels in a GPU's memory, one byte per pixel. To make a batch, only the images' indices
-/// are transferred to the GPU, instead of their pixels.
+/// Images and labels in a GPU's memory, one byte per pixel. To make a batch, only the images'
+/// indices are transferred to the GPU, instead of their pixels.
 #[derive(Clone, Debug)]
 pub struct DeviceImages {
     /// `[images, pixels / 4]`, four pixels in each word.
@@ -50,8 +50,8 @@ impl DeviceImages {
         })
     }
 
-    /// The pixels of the images with these indices, `[n, PIXELS]` in [0, 1] (each byte divided by 255),
-    /// and their labels `[n]`.
+    /// The pixels of the images with these indices, `[n, PIXELS]` in [0, 1] (each byte divided by
+    /// 255), and their labels `[n]`.
     ///
     /// # Panics
     /// If an index is out of range.

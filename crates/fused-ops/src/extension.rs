@@ -1,7 +1,8 @@
-//! The operations on Burn's tensors: which devices have kernels, and the call of the tensor's backend.
+//! The operations on Burn's tensors: which devices have kernels, and the call of the tensor's
+//! backend.
 //!
-//! Burn's macro `backend_extension` implements each of the traits below for `Dispatch`, the backend that
-//! is chosen at run time.
+//! Burn's macro `backend_extension` implements each of the traits below for `Dispatch`, the backend
+//! that is chosen at run time.
 
 // Burn 0.22 deprecates ndarray and is the last version that has it.
 #![allow(deprecated)]

@@ -1,7 +1,7 @@
 //! What a backend has to implement: [`Kernels`].
 //!
-//! `cpu` and `gpu` implement the trait; `autodiff` and `extension` call it. None of it is recorded for
-//! the backward pass.
+//! `cpu` and `gpu` implement the trait; `autodiff` and `extension` call it. None of it is recorded
+//! for the backward pass.
 
 use std::fmt::Debug;
 

@@ -4,14 +4,18 @@
 //!
 //! | operation | Burn's own | here |
 //! |---|---|---|
-//! | [`linear`]: a layer and its activation | matrix product, reshape, addition, activation | one product; bias and activation are applied while its rows are in the cache |
-//! | [`cross_entropy`]: the loss from logits | six passes, and as many backward | one, which computes the gradient too |
+//! | [`linear`]: a layer and its activation | product, reshape, addition, activation | one product |
+//! | [`cross_entropy`]: the loss from logits | six passes, and as many backward | one, for both |
 //! | [`adam_step`]: a step of AdamW | thirteen passes per tensor | one |
 //!
+//! A layer's bias and activation are applied while the product's rows are in the cache. The loss
+//! and its gradient are computed together.
+//!
 //! They run on Burn's ndarray, flex and wgpu backends (features `ndarray`, `flex`, `wgpu`), work on
-//! ordinary tensors and modules, and are recorded in Burn's autodiff graph. On any other device, for
-//! other activations and other element types, the same functions call Burn's own operations. That needs
-//! the feature `reference`; without it they panic there, and a program is 1.5 MB smaller.
+//! ordinary tensors and modules, and are recorded in Burn's autodiff graph. On any other device,
+//! for other activations and other element types, the same functions call Burn's own operations.
+//! That needs the feature `reference`; without it they panic there, and a program is 1.5 MB
+//! smaller.
 //!
 //! ```
 //! use burn::nn::{LinearConfig, activation::ActivationConfig};
@@ -43,8 +47,8 @@
 //! - `autodiff.rs`: the operations recorded for the backward pass, with their formulas
 //! - `extension.rs`: the operations on Burn's tensors, and which devices have kernels
 //! - `device_images.rs`: a data set of images in a GPU's memory
-//! - `reference.rs`: the same operations composed of Burn's own, used where there is no kernel, and in
-//!   the tests as the expected result
+//! - `reference.rs`: the same operations composed of Burn's own, used where there is no kernel, and
+//!   in the tests as the expected result
 //! - `lib.rs`: the public functions, which choose between the two
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
@@ -97,25 +101,29 @@ macro_rules! without_kernel {
 ///
 /// These activations are fused with the layer; others are computed by Burn's own operations:
 ///
-/// | activation | a(z) | source |
-/// |---|---|---|
-/// | ReLU | max(0, z) | Nair and Hinton, ICML 2010 |
-/// | leaky ReLU, slope above 0 | z above 0, slope · z below | Maas, Hannun and Ng, ICML 2013 |
-/// | sigmoid | 1 / (1 + e⁻ᶻ) | |
-/// | tanh | tanh z | |
-/// | GELU, not the tanh approximation | z · Φ(z), Φ the normal distribution's cumulative function | Hendrycks and Gimpel, arXiv 1606.08415 |
-/// | ELU, α above 0 | z above 0, α (eᶻ − 1) below | Clevert, Unterthiner and Hochreiter, ICLR 2016 |
-/// | SELU | z above 0, α (eᶻ − 1) below, times λ; α = 1.6733, λ = 1.0507 | Klambauer et al., NeurIPS 2017 |
-/// | hard-swish | z · clamp(z / 6 + 1 / 2, 0, 1) | Howard et al., "Searching for MobileNetV3", ICCV 2019 |
-/// | softplus, β = 1 | ln(1 + eᶻ) | Dugas et al., NeurIPS 2000 |
-/// | softsign | z / (1 + ∣z∣) | Glorot and Bengio, AISTATS 2010 |
+/// ```text
+/// ReLU         max(0, z)                                 Nair and Hinton, ICML 2010
+/// leaky ReLU   z above 0, slope · z below; slope > 0     Maas, Hannun and Ng, ICML 2013
+/// sigmoid      1 / (1 + e⁻ᶻ)
+/// tanh         tanh z
+/// GELU         z · Φ(z), not its tanh approximation      Hendrycks and Gimpel, arXiv 1606.08415
+/// ELU          z above 0, α (eᶻ − 1) below; α > 0        Clevert et al., ICLR 2016
+/// SELU         λ · ELU(z); λ = 1.0507, α = 1.6733        Klambauer et al., NeurIPS 2017
+/// hard-swish   z · clamp(z / 6 + 1 / 2, 0, 1)            Howard et al., ICCV 2019 (MobileNetV3)
+/// softplus     ln(1 + eᶻ), β = 1                         Dugas et al., NeurIPS 2000
+/// softsign     z / (1 + |z|)                             Glorot and Bengio, AISTATS 2010
+/// ```
 ///
-/// On the CPU, if most values of `x` are zero, only the others are multiplied. A weight that is infinite
-/// or not a number then has no effect where `x` is zero; in Burn's own product the result is NaN.
+/// Φ is the cumulative distribution function of the normal distribution. The gradient of GELU is
+/// exact; Burn's ndarray backend takes that of the tanh approximation.
+///
+/// On the CPU, if most values of `x` are zero, only the others are multiplied. A weight that is
+/// infinite or not a number then has no effect where `x` is zero; in Burn's own product the result
+/// is NaN.
 ///
 /// # Panics
-/// If `x` has other than `in` columns, or the layer's parameters are on another device or of another
-/// element type than `x`.
+/// If `x` has other than `in` columns, or the layer's parameters are on another device or of
+/// another element type than `x`.
 pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> Tensor<2> {
     if let Some(activation) = FusedActivation::new(activation)
         && extension::has_kernels(&x)
@@ -131,20 +139,21 @@ pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> 
     without_kernel!(reference::linear(x, layer, activation))
 }
 
-/// The cross-entropy loss from logits `[n, classes]` and class indices `[n]`: the mean over the rows of
-/// −Σ tⱼ ln softmax(logits)ⱼ, `[1]`. The targets t are one-hot, or smoothed by
+/// The cross-entropy loss from logits `[n, classes]` and class indices `[n]`: the mean over the
+/// rows of −Σ tⱼ ln softmax(logits)ⱼ, `[1]`. The targets t are one-hot, or smoothed by
 /// [`LossOptions::label_smoothing`].
 ///
-/// A target index of `classes`, one after the last class, stands for the uniform distribution over all
-/// classes, and its row is weighted by [`LossOptions::uniform_weight`]. The mean is still over n rows.
+/// A target index of `classes`, one after the last class, stands for the uniform distribution over
+/// all classes, and its row is weighted by [`LossOptions::uniform_weight`]. The mean is still over
+/// n rows.
 ///
 /// The largest logit is subtracted first, so that no exponential overflows.
 ///
 /// # Panics
 /// If there isn't one target per row, or there are no classes.
 ///
-/// On the CPU, if a target is negative or above `classes`. On a GPU such a target counts as `classes`,
-/// because checking it would mean waiting for the GPU.
+/// On the CPU, if a target is negative or above `classes`. On a GPU such a target counts as
+/// `classes`, because checking it would mean waiting for the GPU.
 pub fn cross_entropy(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
@@ -168,8 +177,8 @@ pub fn cross_entropy(
 /// ```
 ///
 /// with [`BETA_1`], [`BETA_2`] and [`EPSILON`]: Loshchilov and Hutter, "Decoupled Weight Decay
-/// Regularization", ICLR 2019, algorithm 2, where the decay is multiplied by the learning rate as in
-/// PyTorch and Burn. Without AMSGrad: its maximum, if the state has one, is dropped.
+/// Regularization", ICLR 2019, algorithm 2, where the decay is multiplied by the learning rate as
+/// in PyTorch and Burn. Without AMSGrad: its maximum, if the state has one, is dropped.
 ///
 /// # Panics
 /// If the gradient or the state has another shape than the weights.
@@ -186,9 +195,9 @@ pub fn adam_step<const D: usize>(
     without_kernel!(reference::adam_step(weights, gradient, state, rate, weight_decay))
 }
 
-/// A tensor of these values, row-major. The same as [`Tensor::from_data`], which looks at each value
-/// again: that takes time where Burn is compiled without optimisation, and a batch of images has a
-/// hundred thousand values.
+/// A tensor of these values, row-major. The same as [`Tensor::from_data`], which looks at each
+/// value again: that takes time where Burn is compiled without optimisation, and a batch of images
+/// has a hundred thousand values.
 ///
 /// # Panics
 /// If the shape doesn't hold that many values.
@@ -201,9 +210,9 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
     if device.is_autodiff() { tensor.autodiff() } else { tensor }
 }
 
-/// The same values without autodiff, ready to be read: on the CPU in memory that no other tensor shares,
-/// because Burn's ndarray backend reads shared values one by one. On a GPU, where reading copies them in
-/// any case, the tensor itself.
+/// The same values without autodiff, ready to be read: on the CPU in memory that no other tensor
+/// shares, because Burn's ndarray backend reads shared values one by one. On a GPU, where reading
+/// copies them in any case, the tensor itself.
 pub fn unshared<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let tensor = tensor.inner();
     if extension::has_kernels(&tensor) { extension::unshared(tensor) } else { tensor }

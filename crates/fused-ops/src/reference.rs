@@ -1,5 +1,5 @@
-//! The operations of this crate composed of Burn's own: used on devices without a kernel, and in the
-//! tests as the expected result of the kernels.
+//! The operations of this crate composed of Burn's own: used on devices without a kernel, and in
+//! the tests as the expected result of the kernels.
 
 use burn::nn::Linear;
 use burn::nn::activation::Activation;

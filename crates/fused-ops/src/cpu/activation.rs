@@ -1,4 +1,5 @@
-//! Activation functions and their derivatives over bands of rows, together with the bias before them.
+//! Activation functions and their derivatives over bands of rows, together with the bias before
+//! them.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -104,8 +105,8 @@ fn add_bias_and(band: &mut [f32], bias: &[f32], activation: impl Fn(f32) -> f32)
     });
 }
 
-/// In bands of [`ROWS_PER_SUM`] rows, each on any thread. The bands' sums are added in order, so that
-/// the result doesn't depend on the number of threads.
+/// In bands of [`ROWS_PER_SUM`] rows, each on any thread. The bands' sums are added in order, so
+/// that the result doesn't depend on the number of threads.
 #[inline(always)]
 fn multiply_and_sum(
     dy: &mut [f32],

@@ -10,9 +10,9 @@ use crate::adam::{AdamStep, BETA_1, BETA_2, EPSILON};
 /// With fewer weights than this per thread, handing them over takes longer than updating them.
 const MIN_WEIGHTS_PER_THREAD: usize = 1 << 14;
 
-/// `[weights, moment 1, moment 2]` after the step. The moments are updated in place, and the new weights
-/// are written to the gradient's memory: the caller usually still holds the old weights, so that
-/// updating them in place would copy them first.
+/// `[weights, moment 1, moment 2]` after the step. The moments are updated in place, and the new
+/// weights are written to the gradient's memory: the caller usually still holds the old weights, so
+/// that updating them in place would copy them first.
 ///
 /// # Panics
 /// If the tensors have different numbers of values.
@@ -40,8 +40,8 @@ pub(super) fn update<B: CpuBackend>(
 /// `new` holds the gradient before, and the new weights afterwards.
 fn update_slice(old: &[f32], (m, v): (&mut [f32], &mut [f32]), new: &mut [f32], step: AdamStep) {
     let AdamStep { decay, rate, correction_1, correction_2 } = step;
-    // The corrections are computed outside the loop, which leaves one division and one root per weight of
-    // three and one: those would take longer than reading the values.
+    // The corrections are computed outside the loop, which leaves one division and one root per
+    // weight of three and one: those would take longer than reading the values.
     let (rate, scale) = (rate / correction_1, correction_2.sqrt().recip());
     let values = old.iter().zip(m.iter_mut().zip(v)).zip(new);
     Arch::new().dispatch(|| {

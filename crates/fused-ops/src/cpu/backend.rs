@@ -17,8 +17,8 @@ pub(crate) trait CpuBackend: Backend {
     /// If they are not `f32`.
     fn values(tensor: &FloatTensor<Self>) -> Cow<'_, [f32]>;
 
-    /// The values for writing, row-major. Copied first if another tensor shares them, so that it keeps
-    /// its own, or if they are stored in another order.
+    /// The values for writing, row-major. Copied first if another tensor shares them, so that it
+    /// keeps its own, or if they are stored in another order.
     ///
     /// # Panics
     /// If they are not `f32`.
@@ -101,8 +101,8 @@ mod ndarray {
     use super::*;
 
     impl CpuBackend for NdArray {
-        // `NdArrayTensor::from_data` checks each value's bits. Compiled unoptimised, that took a third of a
-        // training step.
+        // `NdArrayTensor::from_data` checks each value's bits. Compiled unoptimised, that took a
+        // third of a training step.
         fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<Self> {
             let array = ArrayD::from_shape_vec(shape.into().to_vec(), values);
             array.expect("as many values as the shape holds").into_shared().into()

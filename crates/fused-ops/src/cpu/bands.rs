@@ -6,8 +6,9 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-/// `length` values. `fill` is given the number of each band of `band` values (the last may be shorter)
-/// and its uninitialised memory, and returns that memory initialised. Bands are filled in parallel.
+/// `length` values. `fill` is given the number of each band of `band` values (the last may be
+/// shorter) and its uninitialised memory, and returns that memory initialised. Bands are filled in
+/// parallel.
 ///
 /// # Panics
 /// If `fill` returns other memory than it was given.
@@ -28,9 +29,9 @@ where
         space.par_chunks_mut(band).enumerate().for_each(fill);
     }
     #[allow(unsafe_code)]
-    // SAFETY: The capacity is at least `length`. The bands cover the first `length` values. For each,
-    // `fill` returned a `&mut [f32]` of the same address and length, as asserted, and safe code can only
-    // have such a slice of initialised values.
+    // SAFETY: The capacity is at least `length`. The bands cover the first `length` values. For
+    // each, `fill` returned a `&mut [f32]` of the same address and length, as asserted, and safe
+    // code can only have such a slice of initialised values.
     unsafe {
         values.set_len(length);
     }

@@ -1,11 +1,11 @@
 //! The matrix product on slices, by as many threads as pay.
 //!
-//! The kernels are those of the crate `gemm`, which Burn's flex backend uses too. What differs is how
-//! threads share the work: each computes a band of the result's rows alone, with a single-threaded
-//! kernel, so that no thread waits for another within a product. At these sizes (0.05 to 0.2 ms on one
-//! core) two threads are 1.8 to 1.9 times as fast as one; with the threads inside the kernels they are
-//! 1.2 to 1.5 times as fast. A value doesn't depend on the number of threads: its sum runs in the same
-//! order in whichever band it lies.
+//! The kernels are those of the crate `gemm`, which Burn's flex backend uses too. What differs is
+//! how threads share the work: each computes a band of the result's rows alone, with a
+//! single-threaded kernel, so that no thread waits for another within a product. At these sizes
+//! (0.05 to 0.2 ms on one core) two threads are 1.8 to 1.9 times as fast as one; with the threads
+//! inside the kernels they are 1.2 to 1.5 times as fast. A value doesn't depend on the number of
+//! threads: its sum runs in the same order in whichever band it lies.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -15,8 +15,8 @@ use pulp::Arch;
 use super::bands::fill_bands;
 use super::sparse::{SparseMatrix, is_mostly_zeros};
 
-/// With fewer multiplications than this per thread, about 10 µs, handing them over takes a large part
-/// of the time.
+/// With fewer multiplications than this per thread, about 10 µs, handing them over takes a large
+/// part of the time.
 const MIN_MULTIPLICATIONS_PER_THREAD: usize = 1 << 20;
 
 /// A matrix in a slice: the value at (row, column) is at
@@ -100,8 +100,8 @@ pub(super) fn product(
     })
 }
 
-/// As [`product`]; if both matrices are row-major and `a` is mostly zeros, only its nonzero values are
-/// multiplied and are returned too.
+/// As [`product`]; if both matrices are row-major and `a` is mostly zeros, only its nonzero values
+/// are multiplied and are returned too.
 ///
 /// # Panics
 /// As [`product`] does.
@@ -144,10 +144,10 @@ fn multiply<'a>(a: MatrixView, b: MatrixView, space: &'a mut [MaybeUninit<f32>])
     assert!(a.columns == b.rows && a.is_within_slice() && b.is_within_slice(), "{a:?} times {b:?}");
     #[allow(unsafe_code)]
     // SAFETY: With these strides the kernel reads both matrices within their slices and writes
-    // `a.rows · b.columns` values row after row into `space`, as asserted above; `space` is borrowed
-    // mutably, so it overlaps neither. It doesn't read the result before writing it (`read_dst` is
-    // false), and afterwards every value of it is initialised. It runs on this thread
-    // (`Parallelism::None`), within the borrows.
+    // `a.rows · b.columns` values row after row into `space`, as asserted above; `space` is
+    // borrowed mutably, so it overlaps neither. It doesn't read the result before writing it
+    // (`read_dst` is false), and afterwards every value of it is initialised. It runs on this
+    // thread (`Parallelism::None`), within the borrows.
     unsafe {
         gemm::gemm(
             a.rows,

@@ -1,10 +1,10 @@
-//! The product with a matrix that is mostly zeros, such as images of handwritten digits, of which four
-//! of five pixels are black.
+//! The product with a matrix that is mostly zeros, such as images of handwritten digits, of which
+//! four of five pixels are black.
 //!
-//! Only nonzero values are multiplied, each with a row of the other matrix. They are grouped in blocks
-//! of columns, so that the rows they are multiplied with stay in the first-level cache, and the sums of
-//! a row stay in registers for a block. A sum runs in the same order as in the dense product, without
-//! the zeros.
+//! Only nonzero values are multiplied, each with a row of the other matrix. They are grouped in
+//! blocks of columns, so that the rows they are multiplied with stay in the first-level cache, and
+//! the sums of a row stay in registers for a block. A sum runs in the same order as in the dense
+//! product, without the zeros.
 
 use std::ops::Range;
 
@@ -20,7 +20,8 @@ const BLOCK_COLUMNS: usize = 28;
 /// times what it costs to hand them to another thread.
 const MIN_BAND_ROWS: usize = 8;
 
-/// Most rows of a band: their sums are visited for every block and should stay in the second-level cache.
+/// Most rows of a band: their sums are visited for every block and should stay in the second-level
+/// cache.
 const MAX_BAND_ROWS: usize = 128;
 
 /// Values of a block that are skipped together if all of them are zero.
@@ -114,8 +115,8 @@ impl SparseBand {
         })
     }
 
-    /// The transposed matrix's rows that belong to a range of blocks with `width` columns in all. The bands
-    /// together are one matrix.
+    /// The transposed matrix's rows that belong to a range of blocks with `width` columns in all.
+    /// The bands together are one matrix.
     fn transposed(bands: &[Self], blocks: Range<usize>, width: usize) -> Self {
         let first = (blocks.start * BLOCK_COLUMNS) as u32;
         let rows = || bands.iter().flat_map(|band| band.rows(blocks.clone())).zip(0..);
@@ -173,8 +174,8 @@ impl SparseMatrix {
         Self { bands, rows, band_rows, width }
     }
 
-    /// The product with `b`, a row-major matrix with `columns` columns. `finish` is applied to each band
-    /// of rows.
+    /// The product with `b`, a row-major matrix with `columns` columns. `finish` is applied to each
+    /// band of rows.
     pub(super) fn product(
         &self,
         b: &[f32],

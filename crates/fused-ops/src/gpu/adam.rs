@@ -10,9 +10,9 @@ use cubecl::prelude::*;
 use super::tensors::{CUBE_UNITS, assert_is, buffer_arg, empty, kernel_length};
 use crate::adam::{AdamStep, BETA_1, BETA_2, EPSILON};
 
-/// `[weights, moment 1, moment 2]` after the step, each in new memory. They are not updated in place,
-/// even if nobody else holds them: a checkpoint may be reading them on another thread, and would get
-/// values of a later step.
+/// `[weights, moment 1, moment 2]` after the step, each in new memory. They are not updated in
+/// place, even if nobody else holds them: a checkpoint may be reading them on another thread, and
+/// would get values of a later step.
 ///
 /// # Panics
 /// If the tensors have different shapes, or aren't `f32`.
@@ -32,7 +32,8 @@ pub(super) fn update(
     let client = weights.client.clone();
     let cube_dim = CubeDim::new_1d(CUBE_UNITS);
     #[allow(unsafe_code)]
-    // SAFETY: All seven buffers have `length` values, as asserted above, and units beyond them do nothing.
+    // SAFETY: All seven buffers have `length` values, as asserted above, and units beyond them do
+    // nothing.
     unsafe {
         adam_kernel::launch_unchecked(
             &client,

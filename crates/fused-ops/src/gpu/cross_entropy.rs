@@ -13,11 +13,11 @@ use crate::cross_entropy::LossOptions;
 /// How often the units' losses are added in pairs until one is left.
 const FOLDS: u32 = CUBE_UNITS.ilog2();
 
-/// The mean loss `[1]`, and its gradient with respect to the logits, `[n, classes]`. One cube computes
-/// all rows, so that their losses can be added up.
+/// The mean loss `[1]`, and its gradient with respect to the logits, `[n, classes]`. One cube
+/// computes all rows, so that their losses can be added up.
 ///
-/// A target that is neither a class nor the one after the last counts as the latter: refusing it would
-/// mean waiting for the GPU.
+/// A target that is neither a class nor the one after the last counts as the latter: refusing it
+/// would mean waiting for the GPU.
 ///
 /// # Panics
 /// If there isn't one target per row, or the logits aren't `f32`.
@@ -33,9 +33,9 @@ pub(super) fn loss_and_gradient(
     kernel_length(rows * classes);
     let (loss, gradient) = (empty(&logits, [1]), empty(&logits, [rows, classes]));
     #[allow(unsafe_code)]
-    // SAFETY: The kernel reads `rows` rows of `classes` logits and `rows` targets, which the buffers have,
-    // as asserted above. It writes as many rows of the gradient, and one loss. A target is compared with
-    // `classes` before it is used as an index.
+    // SAFETY: The kernel reads `rows` rows of `classes` logits and `rows` targets, which the
+    // buffers have, as asserted above. It writes as many rows of the gradient, and one loss. A
+    // target is compared with `classes` before it is used as an index.
     unsafe {
         loss_kernel::launch_unchecked(
             &loss.client,
@@ -83,8 +83,8 @@ fn loss_kernel(
         }
         // ln p = z - largest - ln Σ exp(z - largest): no exponential overflows.
         let target_logit = logits[(first + target) as usize] - largest;
-        // The sum over all classes but the target. Where p is nearly 1, p - 1 and ln p are computed from
-        // it, because adding it to 1 would round it away.
+        // The sum over all classes but the target. Where p is nearly 1, p - 1 and ln p are computed
+        // from it, because adding it to 1 would round it away.
         let mut others = 0.0f32;
         let mut all = 0.0f32;
         for class in 0..classes {

@@ -9,10 +9,11 @@ use cubecl::prelude::*;
 
 use super::tensors::{CUBE_UNITS, assert_is, buffer_arg, dims, empty, kernel_length};
 
-/// Pixels `[n, 4 · words]` in [0, 1] and labels `[n]` of the images with these indices `[n]`, from the
-/// words `[images, words]`, four pixels in each, and the labels `[images]`.
+/// Pixels `[n, 4 · words]` in [0, 1] and labels `[n]` of the images with these indices `[n]`, from
+/// the words `[images, words]`, four pixels in each, and the labels `[images]`.
 ///
-/// The caller has to check that the indices are in range: here they are in the GPU's memory already.
+/// The caller has to check that the indices are in range: here they are in the GPU's memory
+/// already.
 ///
 /// # Panics
 /// If the tensors aren't of 32-bit integers and these shapes.
@@ -33,10 +34,10 @@ pub(crate) fn gather_images(
     let units = batch * words_per_image;
     let cube_dim = CubeDim::new_1d(CUBE_UNITS);
     #[allow(unsafe_code)]
-    // SAFETY: Each of `units` units reads one index and a word and a label of the image with that index,
-    // which exist: the buffers' sizes are asserted above, and the index is in range (checked by
-    // `DeviceImages::batch`, the only caller). It writes that word's four values, and one unit of each
-    // image its label. Units beyond `units` do nothing.
+    // SAFETY: Each of `units` units reads one index and a word and a label of the image with that
+    // index, which exist: the buffers' sizes are asserted above, and the index is in range (checked
+    // by `DeviceImages::batch`, the only caller). It writes that word's four values, and one unit
+    // of each image its label. Units beyond `units` do nothing.
     unsafe {
         gather_kernel::launch_unchecked(
             &images.client,

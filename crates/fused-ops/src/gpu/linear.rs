@@ -1,5 +1,5 @@
-//! A layer with its activation, and its three gradients: one product each. The bias, the activation and
-//! its derivative are computed as values are loaded or stored.
+//! A layer with its activation, and its three gradients: one product each. The bias, the activation
+//! and its derivative are computed as values are loaded or stored.
 
 use burn::cubecl;
 use burn::tensor::DType;
@@ -25,9 +25,9 @@ pub(super) fn forward(
     assert_is(&bias, DType::F32, [plan.columns as usize]);
     let y = empty(&x.values, plan.shape());
     #[allow(unsafe_code)]
-    // SAFETY: A `GpuMatrix` has as many values as its rows and columns say, and the plan's sizes are those
-    // of the matrices, so that the kernel reads both within their buffers. The bias has a value per
-    // column, as asserted above, and y as many as the result.
+    // SAFETY: A `GpuMatrix` has as many values as its rows and columns say, and the plan's sizes
+    // are those of the matrices, so that the kernel reads both within their buffers. The bias has a
+    // value per column, as asserted above, and y as many as the result.
     unsafe {
         forward_kernel::launch_unchecked(
             &y.client,
@@ -96,8 +96,9 @@ pub(super) fn weight_gradient(
     let weight = empty(&y_or_z, plan.shape());
     let bias = empty(&y_or_z, [plan.columns as usize]);
     #[allow(unsafe_code)]
-    // SAFETY: As in `forward`, both matrices are read within their buffers; `y_or_z` is read where dy is
-    // and has its shape, as asserted above. dW has as many values as the result, and db one per column.
+    // SAFETY: As in `forward`, both matrices are read within their buffers; `y_or_z` is read where
+    // dy is and has its shape, as asserted above. dW has as many values as the result, and db one
+    // per column.
     unsafe {
         weight_gradient_kernel::launch_unchecked(
             &weight.client,
@@ -132,8 +133,8 @@ pub(super) fn input_gradient(
     assert_is(&y_or_z, DType::F32, dy.dims);
     let x = empty(&y_or_z, plan.shape());
     #[allow(unsafe_code)]
-    // SAFETY: As in `forward`, both matrices are read within their buffers; `y_or_z` is read where dy is
-    // and has its shape, as asserted above. dx has as many values as the result.
+    // SAFETY: As in `forward`, both matrices are read within their buffers; `y_or_z` is read where
+    // dy is and has its shape, as asserted above. dx has as many values as the result.
     unsafe {
         input_gradient_kernel::launch_unchecked(
             &x.client,

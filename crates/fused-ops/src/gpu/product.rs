@@ -1,8 +1,8 @@
 //! The matrix product inside a kernel, and how it is shared among a GPU's processors.
 //!
-//! A cube of 16 × 16 units computes a square tile of the result, each unit 2 × 2 or 4 × 4 of its values.
-//! Together they load a strip of both matrices, 16 values deep, into shared memory, add up its
-//! products, and go on to the next strip.
+//! A cube of 16 × 16 units computes a square tile of the result, each unit 2 × 2 or 4 × 4 of its
+//! values. Together they load a strip of both matrices, 16 values deep, into shared memory, add up
+//! its products, and go on to the next strip.
 
 use burn::cubecl;
 use burn::tensor::DType;
@@ -120,10 +120,10 @@ pub(super) fn own_column(j: u32, #[comptime] unit_tile: u32) -> u32 {
 
 /// Adds this unit's values of a · b to `sums`, row by row.
 ///
-/// If one of the matrices is a layer's output gradient, its values are multiplied by the activation's
-/// derivative as they are loaded, from `y_or_z`, which has that matrix's shape; otherwise `y_or_z` is
-/// not read. If it is b, the first row of units in each of the top cubes adds the sums of b's columns
-/// to `column_sums`.
+/// If one of the matrices is a layer's output gradient, its values are multiplied by the
+/// activation's derivative as they are loaded, from `y_or_z`, which has that matrix's shape;
+/// otherwise `y_or_z` is not read. If it is b, the first row of units in each of the top cubes adds
+/// the sums of b's columns to `column_sums`.
 #[cube]
 pub(super) fn add_product(
     a: &[f32],
@@ -138,7 +138,8 @@ pub(super) fn add_product(
 ) {
     let tile = comptime!(config.unit_tile);
     let edge = comptime!(config.unit_tile * CUBE_SIDE);
-    // One more than the tile's side, so that units that write a column write to different memory banks.
+    // One more than the tile's side, so that units that write a column write to different memory
+    // banks.
     let stride = comptime!(config.unit_tile * CUBE_SIDE + 1);
     let mut strip_a = Shared::<[f32]>::new_slice((stride * CUBE_SIDE) as usize);
     let mut strip_b = Shared::<[f32]>::new_slice((stride * CUBE_SIDE) as usize);

@@ -18,7 +18,7 @@ const Z: [f32; 6] = [-4.0, -1.0, -0.5, 0.25, 1.0, 3.5];
 /// lambda z: 1 / (1 + exp(-z)),  lambda z: exp(-z) / (1 + exp(-z)) ** 2              # sigmoid
 /// tanh,  lambda z: 1 - tanh(z) ** 2                                                 # tanh
 /// lambda z: z * phi(z),  lambda z: phi(z) + z * exp(-z * z / 2) / sqrt(2 * pi)      # GELU
-/// lambda z: z if z > 0 else expm1(z),  lambda z: 1 if z > 0 else exp(z)             # ELU, and SELU scaled
+/// lambda z: z if z > 0 else expm1(z),  lambda z: 1 if z > 0 else exp(z)  # ELU, SELU
 /// lambda z: log1p(exp(z)),  lambda z: 1 / (1 + exp(-z))                             # softplus
 /// lambda z: z / (1 + abs(z)),  lambda z: 1 / (1 + abs(z)) ** 2                      # softsign
 /// ```

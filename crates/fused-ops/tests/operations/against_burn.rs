@@ -106,7 +106,8 @@ fn the_loss_and_its_gradient_equal_burns_with_and_without_smoothing() {
                 // The loss need not be the last operation of the graph.
                 (loss.clone().inner(), logits.grad(&(loss * 3.0).backward()).unwrap())
             };
-            // With 11 labels there are uniform targets, 10, which only this crate's two losses have.
+            // With 11 labels there are uniform targets, 10, which only this crate's two losses
+            // have.
             for (name, one, labels, other) in [
                 ("ours", fused_ops::cross_entropy as Loss, 10, burns_loss as Loss),
                 ("reference", reference::cross_entropy, 10, burns_loss),

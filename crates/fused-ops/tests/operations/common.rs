@@ -4,9 +4,9 @@ use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// A device of each backend of this build, with its name. If this machine has no adapter for wgpu, not
-/// even a software one, that backend is skipped with a message; `BURN_DIGITS_NEEDS_WGPU=1` makes it a
-/// failure, for machines that should have one.
+/// A device of each backend of this build, with its name. If this machine has no adapter for wgpu,
+/// not even a software one, that backend is skipped with a message; `BURN_DIGITS_NEEDS_WGPU=1`
+/// makes it a failure, for machines that should have one.
 pub fn devices() -> Vec<(&'static str, Device)> {
     let mut devices = Vec::new();
     #[cfg(feature = "flex")]

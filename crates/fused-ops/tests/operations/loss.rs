@@ -1,4 +1,5 @@
-//! Cross-entropy from logits equals PyTorch's, and stays finite where softmax followed by log does not.
+//! Cross-entropy from logits equals PyTorch's, and stays finite where softmax followed by log does
+//! not.
 
 use crate::common;
 use burn::tensor::loss::cross_entropy_with_logits;
@@ -124,7 +125,8 @@ fn class_indices_give_the_loss_of_one_hot_targets() {
     }
 }
 
-/// The loss of a target of 10, with a weight of 0.3, is three tenths of the mean of −ln softmax over all ten.
+/// The loss of a target of 10, with a weight of 0.3, is three tenths of the mean of −ln softmax
+/// over all ten.
 ///
 /// ```python
 /// import numpy as np    # l = LOGITS as float64
