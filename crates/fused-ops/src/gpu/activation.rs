@@ -30,8 +30,8 @@ pub(super) fn activate(z: f32, #[comptime] activation: FusedActivation) -> f32 {
     }
 }
 
-/// dy · a'(z), where `y_or_z` holds y if the derivative [needs only that
-/// ](FusedActivation::needs_output_only), otherwise z.
+/// dy · a'(z), where `y_or_z` holds y if the derivative
+/// [needs only that](FusedActivation::needs_output_only), otherwise z.
 #[cube]
 pub(super) fn backward(
     dy: f32,
