@@ -348,7 +348,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn batch_wait(text: &str) -> Result<humantime::Duration, String> {
     let wait: humantime::Duration =
         text.parse().map_err(|error| format!("it must be a time like 500us or 1ms ({error})"))?;
-    if *wait <= crate::serve::LONGEST_WAIT {
+    if *wait <= crate::serve::MAX_BATCH_WAIT {
         Ok(wait)
     } else {
         Err("it must be 2ms or less".to_owned())
