@@ -1,7 +1,7 @@
 //! Nested JSON arrays, flattened while they are parsed.
 //!
-//! Tensors come as nested arrays of numbers. Parsed into [`serde_json::Value`] first, they would take
-//! forty times the memory of the numbers.
+//! Tensors come as nested arrays of numbers. Parsed into [`serde_json::Value`] first, they would
+//! take forty times the memory of the numbers.
 
 use std::fmt;
 

@@ -47,7 +47,7 @@
 //! | `options`, `server` | configuration; binds the two addresses and connects the parts below |
 //! | `signals` | SIGTERM, Ctrl-C and SIGHUP of the process, for [`run`] |
 //! | `listen` | accepts connections within limits and closes them on shutdown |
-//! | `middleware` | surrounds every request of both protocols: reads the body, measures, counts, logs |
+//! | `middleware` | surrounds every request: reads the body, measures, counts, logs |
 //! | `body` | reads a body within limits of size, time and total memory |
 //! | `rest` | routes of HTTP: `predict`, `open_inference`, `tensorflow`, `page` |
 //! | `grpc` | the same inference over gRPC |
@@ -57,10 +57,10 @@
 //! | `decode` | image files to 28×28 pixels, a limited number at once |
 //! | `inference_queue` | waiting pictures, batched, through the network on one thread |
 //! | `output_tensors` | predictions as response tensors |
-//! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus counters |
+//! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
 //!
-//! Imports point down this list. Both protocols meet at `input_tensors`: from there on nothing knows
-//! which one a request came by.
+//! Imports point down this list. From `input_tensors` on nothing knows which protocol a request came
+//! by.
 
 mod api_error;
 mod body;

@@ -1,7 +1,7 @@
 //! The page in a headless browser: Debian's `chromium` and `chromium-driver`.
 //!
-//! Where they are not installed the tests print so and pass; with `BURN_DIGITS_NEEDS_CLIENTS=1` they
-//! fail instead. `BURN_DIGITS_SCREENSHOTS=DIR` writes screenshots to a folder.
+//! Where they are not installed the tests print so and pass; with `BURN_DIGITS_NEEDS_CLIENTS=1`
+//! they fail instead. `BURN_DIGITS_SCREENSHOTS=DIR` writes screenshots to a folder.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
