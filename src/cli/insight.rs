@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{ModelArgs, at_least_one};
 use crate::backend::Backend;
-use crate::insight::compare::{DemoActivation, DemoOptimizer, Start};
+use crate::insight::compare::{DemoActivation, DemoOptimizer, WeightInit};
 
 /// What `compare` is told.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct CompareArgs {
     /// The initial weights: the same for all (Glorot's), or drawn as wide as each activation wants
     /// them (He's for ReLU's family).
     #[arg(long, value_name = "HOW", default_value = "same")]
-    pub init: Start,
+    pub init: WeightInit,
     /// How the weights move: plain gradient descent shows a vanishing gradient as it is, Adam divides
     /// it by its own size.
     #[arg(long, value_name = "NAME", default_value = "sgd")]

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, ensure};
 
-use super::{bar, folder_for, percent, say, say_json, select, thousands, write};
+use super::{bar, folder_for, percent, say, say_json, select, show_progress, thousands, write};
 use crate::cli::CompareArgs;
 use crate::data::source::{Half, Source};
-use crate::insight::compare::{Comparison, Setup, Summary};
-use crate::plot::number;
+use crate::format::scientific;
+use crate::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
 
 /// Images per step, as in `train`.
 const BATCH_SIZE: usize = 128;
@@ -27,7 +27,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let train = train.slice(0, limit);
     let folder = folder_for(args.out.as_deref())?;
 
-    let setup = Setup {
+    let config = ComparisonConfig {
         depth: args.depth.into(),
         epochs: args.epochs,
         batch_size: BATCH_SIZE,
@@ -36,9 +36,10 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
         seeds: (1..=args.seeds.into()).collect(),
     };
     let activations = Comparison::activations(&args.activations);
-    let progress = bar(Comparison::steps(&setup, &activations, limit));
-    let comparison = Comparison::run(setup, &activations, &train, &valid, &device, &progress)?;
-    progress.finish_and_clear();
+    let bar = bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let comparison = Comparison::run(config, &activations, &train, &valid, &device, &mut progress)?;
+    bar.finish_and_clear();
 
     let plots = [
         (folder.join("compare-learning.svg"), comparison.learning_svg()),
@@ -64,7 +65,7 @@ fn table(comparison: &Comparison) -> Result<()> {
     say(format_args!(
         "{}, {} epochs of {} images, measured on {}\n",
         widths.join(" → "),
-        comparison.setup.epochs,
+        comparison.config.epochs,
         thousands(comparison.train_images),
         thousands(comparison.valid_images)
     ))?;
@@ -90,12 +91,12 @@ fn table(comparison: &Comparison) -> Result<()> {
     Ok(())
 }
 
-fn line(summary: &Summary) -> String {
+fn line(summary: &ActivationSummary) -> String {
     let deviation = match summary.accuracy_deviation {
         Some(deviation) => format!("± {}", percent(deviation)),
         None => String::new(),
     };
-    let [start, end] = summary.last_to_first.map(ratio);
+    let [start, end] = summary.gradient_ratios.map(ratio);
     let saturated = summary.saturated.map_or_else(|| "–".to_owned(), percent);
     format!(
         "{:<12} {:>8} {deviation:<9} {:>7.4} {start:>13} {end:>11} {:>14} {:>7} {saturated:>10}",
@@ -111,6 +112,6 @@ fn ratio(value: f64) -> String {
     match value {
         value if value == f64::INFINITY => "∞".to_owned(),
         value if value.is_finite() && value < 100.0 => format!("{value:.2}"),
-        value => number(value.round()),
+        value => scientific(value.round()),
     }
 }

@@ -37,7 +37,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         Some(file) => file.clone(),
         None => folder_for(None)?.join("explain.png"),
     };
-    write(&png, &explanation.png())?;
+    write(&png, &explanation.to_png())?;
     if args.json {
         let model = classifier.name();
         say_json(&Explained { path: &path, model, explanation: &explanation })?;
@@ -55,10 +55,10 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     ))?;
     let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if has_colours {
-        say(explanation.in_colours())?;
+        say(explanation.to_ansi())?;
         say(format_args!("orange spoke for the {digit}, blue for the {runner_up}"))?;
     } else {
-        say(explanation.in_signs())?;
+        say(explanation.to_text())?;
         say(format_args!("+ spoke for the {digit}, - for the {runner_up}, · for neither"))?;
     }
     say(format_args!("picture: {}", png.display()))?;

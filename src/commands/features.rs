@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 
-use super::{bar, classifier, folder_for, percent, say, say_json, thousands, write};
+use super::{bar, classifier, folder_for, percent, say, say_json, show_progress, thousands, write};
 use crate::cli::FeaturesArgs;
 use crate::data::source::{Half, Source};
 use crate::insight::features::Features;
@@ -15,9 +15,10 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
     let folder = folder_for(args.out.as_deref())?;
-    let progress = bar(Features::STEPS);
-    let features = Features::measure(&classifier, &train, &test, &progress)?;
-    progress.finish_and_clear();
+    let bar = bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let features = Features::measure(&classifier, &train, &test, &mut progress)?;
+    bar.finish_and_clear();
 
     let plots = [
         (folder.join("features.svg"), features.figures_svg()),

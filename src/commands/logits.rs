@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::{folder_for, say, say_json, select, write};
 use crate::cli::LogitsArgs;
-use crate::insight::logits::{Figures, LossForms, Row};
+use crate::insight::logits::{LossAndGradient, LossComparison, LossRow};
 
 /// The heights of the growing logit that the table shows.
 const SHOWN: [f32; 13] =
@@ -15,7 +15,7 @@ const SHOWN: [f32; 13] =
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
     let plot = folder_for(args.out.as_deref())?.join("logits.svg");
-    let forms = LossForms::measure(&device)?;
+    let forms = LossComparison::measure(&device)?;
     write(&plot, forms.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
     if args.json {
         say_json(&forms)?;
@@ -29,7 +29,7 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[Row]) -> Result<()> {
+fn table(rows: &[LossRow]) -> Result<()> {
     say(
         "            loss in f64 | loss in f32                             | its gradient at the right digit",
     )?;
@@ -48,11 +48,11 @@ fn table(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn loss(figures: &Figures) -> String {
+fn loss(figures: &LossAndGradient) -> String {
     written(figures.loss.0, 6)
 }
 
-fn gradient(figures: &Figures) -> String {
+fn gradient(figures: &LossAndGradient) -> String {
     written(figures.gradient.0, 4)
 }
 

@@ -32,6 +32,8 @@ use crate::backend::{self, Backend, Selected};
 use crate::classifier::Classifier;
 use crate::cli::{Command, ModelArgs};
 use crate::files;
+use crate::format::{percent, thousands};
+use crate::insight::StageProgress;
 use crate::train::{ConfigError, TrainError};
 
 /// The exit code of a command that failed.
@@ -128,6 +130,13 @@ fn bar(steps: u64) -> ProgressBar {
     bar
 }
 
+/// Shows on `bar` how far an analysis has come.
+fn show_progress(bar: &ProgressBar, progress: StageProgress) {
+    bar.set_length(progress.total);
+    bar.set_message(progress.stage);
+    bar.set_position(progress.done);
+}
+
 /// Makes the folder that files are going to be written into, before any work is done for them.
 fn folder_for(out: Option<&Path>) -> Result<PathBuf> {
     let folder = out.map_or_else(files::insight_folder, Path::to_owned);
@@ -154,21 +163,4 @@ fn say(line: impl Display) -> Result<()> {
 /// A value as one line of JSON on standard output.
 fn say_json(value: &impl Serialize) -> Result<()> {
     say(serde_json::to_string(value)?)
-}
-
-fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-/// 242762 as 242,762.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }

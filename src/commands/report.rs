@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{bar, classifier, note, say, say_json, write};
+use super::{bar, classifier, note, say, say_json, show_progress, write};
 use crate::cli::{ModelArgs, ReportArgs};
 use crate::data::source::{Half, Source};
-use crate::insight::features::Features;
-use crate::insight::report::{Material, Report};
+use crate::insight::report::{Report, ReportImages};
 use crate::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
@@ -23,11 +22,12 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
 
-    let progress = bar(Features::STEPS);
-    let report = Report::gather(&classifier, history, &train, &test, &progress)?;
-    progress.finish_and_clear();
-    let material = Material::of(&classifier, &test)?;
-    let page = report.html(&material).map_err(|error| anyhow!(error))?;
+    let bar = bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let report = Report::measure(&classifier, history, &train, &test, &mut progress)?;
+    bar.finish_and_clear();
+    let images = ReportImages::of(&classifier, &test)?;
+    let page = report.html(&images).map_err(|error| anyhow!(error))?;
     write(out, page.as_bytes())?;
     if args.json {
         say_json(&report)?;
