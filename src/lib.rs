@@ -7,7 +7,7 @@
 //!
 //! | room | is |
 //! |---|---|
-//! | `main.rs`, [`cli`], [`commands`] | what may be typed; one file per command: arguments in, library calls, words out |
+//! | `main.rs`, `app` | the program: the command-line interface, one file per command, what it prints; not part of the library |
 //! | [`insight`] | activations compared, features per layer, explanations, the loss from logits, the report and its plots |
 //! | `serve` | REST, gRPC and the drawing page over one [`Classifier`](classifier::Classifier) (feature `serve`) |
 //! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
@@ -58,8 +58,6 @@ pub use digit_picture as picture;
 
 pub mod backend;
 pub mod classifier;
-pub mod cli;
-pub mod commands;
 pub mod data;
 pub mod evaluate;
 pub mod exchange;
@@ -70,7 +68,7 @@ pub mod model;
 pub mod number;
 
 pub mod plot;
-mod png;
+pub mod png;
 pub mod saved;
 #[cfg(feature = "serve")]
 pub mod serve;

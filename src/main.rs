@@ -1,10 +1,15 @@
-//! Parse, run, exit code.
-//!
-//! Exit codes: 0 it is done, 1 it failed, 2 it was typed wrongly.
+//! The program: parses the command line, runs the command, and returns its exit code: 0 success, 1 failure,
+//! 2 usage error.
+
+// wgpu's types nest deeper than the compiler's default limit of 128.
+#![recursion_limit = "256"]
+
+mod app;
 
 use std::process::ExitCode;
 
-use burn_digits::{backend, cli::Cli, commands};
+use app::arguments::Cli;
+use burn_digits::backend;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -12,8 +17,5 @@ fn main() -> ExitCode {
     if let Some(threads) = cli.threads {
         backend::limit_threads(threads);
     }
-    match commands::run(cli.command) {
-        Ok(code) => code,
-        Err(error) => commands::report(&error),
-    }
+    app::commands::run(cli.command).unwrap_or_else(|error| app::exit::report(&error))
 }

@@ -28,7 +28,8 @@ pub const CLASSES: usize = 10;
 ///
 /// Named as in configuration files and on the command line (`leaky-relu`). ReLU's family is
 /// initialised after He et al. 2015, the saturating ones after Glorot & Bengio 2010.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HiddenActivation {
     /// max(0, x): the default.

@@ -3,6 +3,7 @@
 //! - [`source`] says where the four files are: a folder given, the bundled one, Burn's cache, or
 //!   Burn's own download.
 //! - [`idx`] reads the format, strictly.
+//! - [`labelled_pictures`] reads a folder of labelled pictures.
 //! - [`Digits`] holds labelled pictures, as a Burn [`Dataset`] of [`MnistItem`]s and as plain bytes.
 //! - [`distort`] makes other pictures of the same digits, for training.
 //! - [`drawn`] draws digits in rare styles, and what is none, for training.
@@ -11,6 +12,7 @@
 
 pub mod drawn;
 pub mod idx;
+pub mod labelled_pictures;
 pub mod loader;
 pub mod source;
 

@@ -23,8 +23,8 @@ use super::{StageProgress, StepCounter};
 use crate::data::Digits;
 
 /// The optimizer of all runs of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemoOptimizer {
     /// Stochastic gradient descent without momentum: a vanishing gradient means a vanishing step.

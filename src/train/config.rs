@@ -11,7 +11,8 @@ use crate::data::distort::Distortions;
 use crate::model::ModelConfig;
 
 /// How the weights move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Kingma & Ba 2015: β₁ 0.9, β₂ 0.999, ε 1e-8.
@@ -22,7 +23,8 @@ pub enum OptimizerKind {
 }
 
 /// How the learning rate goes after the warm-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Down a half cosine to zero at the last step, Loshchilov & Hutter 2017.
@@ -33,7 +35,8 @@ pub enum Schedule {
 }
 
 /// Which of the 60,000 training images the weights are fitted to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainOn {
     /// The first 55,000; the last 5,000 validate.

@@ -120,7 +120,7 @@ fn two_steps_of_adam_and_of_adamw_are_pytorchs() {
             [(OptimizerKind::Adam, "adam", 0.0), (OptimizerKind::AdamW, "adamw", 0.05)]
         {
             let config = TrainConfig { optimizer: kind, weight_decay, ..TrainConfig::default() };
-            let mut optimizer = optimizer::optimizer(&config);
+            let mut optimizer = optimizer::adam_w(config.weight_decay);
             let mut learnable = reference.learnable(&device);
             for number in 1..=2 {
                 let (gradients, _) = step(&learnable, reference.batch(&device));

@@ -33,7 +33,7 @@ const EPOCH: usize = 430;
 /// Trains on batches of 128, the rate falling along half a cosine to zero, to the losses and the last
 /// weights.
 fn train_fused(device: &Device, steps: usize) -> (Vec<f64>, Model) {
-    let mut adam = optimizer::optimizer(&TrainConfig::default());
+    let mut adam = optimizer::adam_w(TrainConfig::default().weight_decay);
     train(device, steps, |model, batch, rate| {
         let learnable = Learnable::new(model, 0.0);
         let output = learnable.step(batch);

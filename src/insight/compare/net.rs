@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::model::{CLASSES, HiddenActivation, LEAKY_SLOPE, PIXELS};
 
 /// Activation function of the hidden layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemoActivation {
     /// 1 / (1 + e⁻ˣ), with a derivative of at most 1/4.
@@ -118,8 +118,8 @@ fn glorot(inputs: usize, outputs: usize) -> f64 {
 }
 
 /// Initialisation of the weights. Both kinds scale the same normally distributed numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightInit {
     /// The same for all activations: Glorot's, with standard deviation √(2 / (inputs + outputs)).

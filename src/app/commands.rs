@@ -1,0 +1,84 @@
+//! One file per command: arguments in, library calls, output.
+
+mod compare;
+mod completions;
+mod data;
+mod devices;
+mod eval;
+mod explain;
+mod export;
+mod features;
+mod import;
+mod infer;
+mod logits;
+mod man;
+mod report;
+#[cfg(feature = "serve")]
+mod serve;
+mod summary;
+mod train;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use burn_digits::backend::{self, Selected};
+use burn_digits::classifier::Classifier;
+use burn_digits::files;
+
+use super::arguments::{BackendArgs, Command, ModelArgs};
+use super::output::note;
+
+/// Runs a command.
+///
+/// # Errors
+/// With a message for the user.
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Train(args) => train::run(*args),
+        Command::Eval(args) => eval::run(args),
+        Command::Infer(args) => infer::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Features(args) => features::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Logits(args) => logits::run(args),
+        Command::Report(args) => report::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(*args),
+        Command::Summary(args) => summary::run(args),
+        Command::Data(args) => data::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+/// The requested backend, or the best; a notice about it goes to standard error.
+fn select(args: BackendArgs) -> Result<Selected> {
+    let selected = backend::select(args.backend)?;
+    if let Some(notice) = &selected.notice {
+        note(format_args!("burn-digits: {notice}"));
+    }
+    Ok(selected)
+}
+
+/// The requested model on the requested backend.
+fn classifier(args: &ModelArgs) -> Result<Classifier> {
+    let selected = select(args.backend)?;
+    Ok(Classifier::choose(args.model.as_deref(), &selected.device)?)
+}
+
+/// Creates the folder for output files before any work is done.
+fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
+    let folder = out.map_or_else(files::insight_folder, Path::to_owned);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder {} can't be created", folder.display()))?;
+    Ok(folder)
+}
+
+/// Writes a file completely or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    files::write_whole(path, bytes).with_context(|| format!("{} can't be written", path.display()))
+}

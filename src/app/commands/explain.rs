@@ -1,0 +1,68 @@
+//! `burn-digits explain`: which pixels support the answer.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::infer::{STANDARD_INPUT, standard_input};
+use super::{classifier, output_folder, write};
+use crate::app::arguments::ExplainArgs;
+use crate::app::output::{confidence, print_json, print_line};
+use burn_digits::insight::explain::Explanation;
+use burn_digits::picture;
+
+/// JSON output of `explain`.
+#[derive(Serialize)]
+struct Explained<'a> {
+    path: &'a str,
+    model: &'a str,
+    #[serde(flatten)]
+    explanation: &'a Explanation,
+}
+
+pub fn run(args: ExplainArgs) -> Result<ExitCode> {
+    let classifier = classifier(&args.model)?;
+    let path = args.picture.to_string_lossy();
+    let picture = if path == STANDARD_INPUT {
+        standard_input().and_then(|bytes| picture::from_bytes(&bytes))
+    } else {
+        picture::read(&args.picture)
+    };
+    let picture = picture.with_context(|| path.clone().into_owned())?;
+    let explanation = Explanation::of(&classifier, &picture)?;
+
+    let png: PathBuf = match &args.out {
+        Some(file) => file.clone(),
+        None => output_folder(None)?.join("explain.png"),
+    };
+    write(&png, &explanation.to_png())?;
+    if args.output.json {
+        let model = classifier.name();
+        print_json(&Explained { path: &path, model, explanation: &explanation })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Explanation { digit, runner_up, lead, lead_on_black, .. } = explanation;
+    print_line(format_args!(
+        "{path}: {digit} ({}), runner-up {runner_up} ({}), model {}",
+        confidence(explanation.confidence),
+        confidence(explanation.runner_up_confidence),
+        classifier.name()
+    ))?;
+    print_line(format_args!(
+        "logit of {digit} minus logit of {runner_up}: {lead:.2}; on a black picture {lead_on_black:.2}; the \
+         difference comes from these pixels:\n"
+    ))?;
+    let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if has_colours {
+        print_line(explanation.to_ansi())?;
+        print_line(format_args!("orange supports {digit}, blue supports {runner_up}"))?;
+    } else {
+        print_line(explanation.to_text())?;
+        print_line(format_args!("+ supports {digit}, - supports {runner_up}, · neither"))?;
+    }
+    print_line(format_args!("picture: {}", png.display()))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,60 @@
+//! `burn-digits features`: what each layer's features hold.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+
+use super::{classifier, output_folder, write};
+use crate::app::arguments::FeaturesArgs;
+use crate::app::output::{print_json, print_line, progress_bar, show_progress};
+use burn_digits::data::source::{Half, Source};
+use burn_digits::format::{percent, thousands};
+use burn_digits::insight::features::Features;
+
+pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
+    let classifier = classifier(&args.model)?;
+    let source = Source::find(args.data.data.as_deref())?;
+    let (train, _) = source.load(Half::Train)?.digits.split();
+    let test = source.load(Half::Test)?.digits;
+    let folder = output_folder(args.out.as_deref())?;
+    let bar = progress_bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let features = Features::measure(&classifier, &train, &test, &mut progress)?;
+    bar.finish_and_clear();
+
+    let plots = [
+        (folder.join("features.svg"), features.figures_svg()),
+        (folder.join("components.svg"), features.components_svg()),
+    ];
+    for (path, svg) in &plots {
+        write(path, svg.as_ref().map_err(|error| anyhow!("{error}"))?.as_bytes())?;
+    }
+    if args.output.json {
+        print_json(&features)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line(format_args!(
+        "model {}: probes fitted to {} images, everything measured on {} test images\n",
+        features.model,
+        thousands(features.train_images),
+        thousands(features.test_images)
+    ))?;
+    print_line(
+        "features  width   linear probe   scatter ratio   effective dimension   in the picture",
+    )?;
+    for layer in &features.layers {
+        print_line(format_args!(
+            "{:<8} {:>6} {:>14} {:>15.3} {:>21.1} {:>16}",
+            layer.name,
+            layer.width,
+            percent(layer.probe_accuracy),
+            layer.scatter_ratio,
+            layer.effective_dimension,
+            percent(layer.explained.iter().sum())
+        ))?;
+    }
+    for (path, _) in &plots {
+        print_line(format_args!("plot: {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

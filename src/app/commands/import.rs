@@ -1,0 +1,67 @@
+//! `burn-digits import`: weights of another program's, made a model of this one's.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::app::arguments::ImportArgs;
+use crate::app::output::{note, print_json, print_line, program};
+use burn_digits::exchange::import::{Assumed, Imported, Kind, import};
+use burn_digits::model::{ModelConfig, PIXELS};
+
+pub fn run(args: ImportArgs) -> Result<ExitCode> {
+    let assumed = Assumed {
+        activation: args.activation,
+        temperature: args.temperature,
+        unsure_below: args.unsure_below,
+    };
+    let imported = import(&args.file, &assumed)?;
+    imported.model.save(&args.out)?;
+    if args.output.json {
+        print_json(&report(&args, &imported))?;
+    } else {
+        tell(&args, &imported)?;
+    }
+    if args.activation.is_none() && imported.kind != Kind::OwnModel {
+        note(
+            "burn-digits: the file doesn't say what stands between its layers, so relu is assumed; \
+             --activation names another",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(args: &ImportArgs, imported: &Imported) -> serde_json::Value {
+    let metadata = &imported.model.metadata;
+    json!({
+        "out": args.out.display().to_string(),
+        "from": imported.kind.to_string(),
+        "model": metadata.model,
+        "temperature": metadata.temperature,
+        "unsure_below": metadata.unsure_below,
+        "names": BTreeMap::from_iter(imported.names.iter().cloned()),
+    })
+}
+
+fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
+    let config = &imported.model.metadata.model;
+    print_line(format_args!(
+        "{}: {}, {}, {}",
+        args.file.display(),
+        imported.kind,
+        widths(config),
+        config.activation
+    ))?;
+    for (ours, theirs) in &imported.names {
+        print_line(format_args!("  {ours:<10}  from {theirs}"))?;
+    }
+    let (program, out) = (program(), args.out.display());
+    print_line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
+}
+
+fn widths(config: &ModelConfig) -> String {
+    let outputs = config.layers().map(|layer| format!(" → {}", layer.outputs));
+    format!("{PIXELS}{}", outputs.concat())
+}

@@ -1,0 +1,111 @@
+//! Several digits per picture, with `--many`.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use image::DynamicImage;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Reader, annotate, drawing};
+use crate::app::arguments::InferArgs;
+use crate::app::output::{confidence, print_json};
+use burn_digits::classifier::Classifier;
+use burn_digits::number::{Digit, Number};
+use burn_digits::picture::many::{self, Area, Place};
+use burn_digits::picture::{self, PictureError};
+
+pub struct NumberReader<'a> {
+    pub args: &'a InferArgs,
+    pub classifier: &'a Classifier,
+}
+
+/// JSON output of `infer --many` for a picture.
+#[derive(Serialize)]
+struct NumberAnswer<'a> {
+    path: &'a str,
+    number: String,
+    digits: Vec<DigitInNumber>,
+    model: &'a str,
+}
+
+#[derive(Serialize)]
+struct DigitInNumber {
+    /// Left, top, width and height in the picture's pixels.
+    r#box: [u32; 4],
+    digit: u8,
+    confidence: f32,
+    unsure: bool,
+}
+
+impl From<&Digit> for DigitInNumber {
+    fn from(digit: &Digit) -> Self {
+        let Area { left, top, width, height } = digit.found.area;
+        let prediction = &digit.prediction;
+        Self {
+            r#box: [left, top, width, height],
+            digit: prediction.digit,
+            confidence: prediction.confidence,
+            unsure: prediction.unsure,
+        }
+    }
+}
+
+/// The places that may hold digits, and the image if it is to be annotated.
+pub struct DecodedRows {
+    rows: Vec<Vec<Place>>,
+    image: Option<DynamicImage>,
+}
+
+impl Reader for NumberReader<'_> {
+    type Decoded = DecodedRows;
+
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedRows, PictureError> {
+        let image = picture::decode(bytes)?;
+        let rows = many::find(&image)?;
+        Ok(DecodedRows { rows, image: self.args.annotate.is_some().then_some(image) })
+    }
+
+    fn answer(&self, decoded: &[(&str, DecodedRows)]) -> Result<()> {
+        for (path, DecodedRows { rows, image }) in decoded {
+            let number = Number::read(rows.clone(), self.classifier)?;
+            if let (Some(image), Some(file)) = (image, &self.args.annotate) {
+                annotate::write(file, image, &number)?;
+            }
+            self.print(path, &number)?;
+        }
+        Ok(())
+    }
+
+    fn no_ink(&self) -> Value {
+        json!({ "number": null, "digits": [] })
+    }
+}
+
+impl NumberReader<'_> {
+    fn print(&self, path: &str, number: &Number) -> Result<()> {
+        let model = self.classifier.name();
+        if self.args.json {
+            let digits = number.digits().map(DigitInNumber::from).collect();
+            return print_json(&NumberAnswer { path, number: number.text(), digits, model });
+        }
+        let mut out = io::stdout().lock();
+        for row in number.text().lines() {
+            writeln!(out, "{path}: {row} (model {model})")?;
+        }
+        for digit in number.digits() {
+            if self.args.show {
+                write!(out, "{}", drawing(&digit.found.picture))?;
+            }
+            let Area { left, top, width, height } = digit.found.area;
+            let doubt = if digit.prediction.unsure { ", unsure" } else { "" };
+            writeln!(
+                out,
+                "    {}  {:>9}  {width}×{height} at {left}, {top}{doubt}",
+                digit.prediction.digit,
+                confidence(digit.prediction.confidence)
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! `burn-digits infer`: recognises the digits in pictures.
+
+mod annotate;
+mod many;
+mod one;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use bstr::ByteSlice;
+use bstr::io::BufReadExt;
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::classifier;
+use crate::app::arguments::InferArgs;
+use crate::app::exit::{FAILURE, UsageError};
+use crate::app::output::{note, print_json, progress_bar};
+use burn_digits::picture::{self, Picture, PictureError};
+
+/// Number of pictures of a folder that are decoded in parallel, which bounds memory.
+const PICTURES_AT_ONCE: usize = 256;
+/// The path that means standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+/// From no ink to full ink, for `--show`.
+const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+
+pub fn run(args: InferArgs) -> Result<ExitCode> {
+    if args.annotate.is_some() && (args.pictures.len() != 1 || args.pictures[0].is_dir()) {
+        let rule = "--annotate needs exactly one picture, and no folder";
+        return Err(UsageError(rule).into());
+    }
+    let classifier = classifier(&args.model)?;
+    let all_answered = if args.many {
+        answer_all(&args, &many::NumberReader { args: &args, classifier: &classifier })?
+    } else {
+        answer_all(&args, &one::DigitReader { args: &args, classifier: &classifier })?
+    };
+    Ok(ExitCode::from(if all_answered { 0 } else { FAILURE }))
+}
+
+/// A way of reading pictures: one digit per picture, or many.
+trait Reader: Sync {
+    /// A decoded picture, as the network needs it.
+    type Decoded: Send;
+
+    /// Decodes an image file.
+    fn decode(&self, bytes: &[u8]) -> Result<Self::Decoded, PictureError>;
+
+    /// Runs the network on pictures and prints the answers, in order, with the pictures' paths.
+    fn answer(&self, pictures: &[(&str, Self::Decoded)]) -> Result<()>;
+
+    /// The JSON fields of a picture without ink, beside its path and the error.
+    fn no_ink(&self) -> Value;
+}
+
+/// Answers all requested pictures; false if one of them could not be answered.
+fn answer_all<R: Reader>(args: &InferArgs, reader: &R) -> Result<bool> {
+    let mut pictures = Pictures { json: args.json, reader, all_answered: true };
+    for path in &args.pictures {
+        if path.is_dir() {
+            pictures.folder(path)?;
+        } else {
+            pictures.single(path)?;
+        }
+    }
+    if let Some(list) = &args.paths_from {
+        let lines: Box<dyn BufRead> = if list == Path::new(STANDARD_INPUT) {
+            Box::new(io::stdin().lock())
+        } else {
+            let file =
+                File::open(list).with_context(|| format!("{} can't be read", list.display()))?;
+            Box::new(BufReader::new(file))
+        };
+        // As bytes: file names need not be UTF-8.
+        for line in lines.byte_lines() {
+            let line = line.with_context(|| format!("{} can't be read", list.display()))?;
+            if !line.is_empty() {
+                pictures.single(&line.to_path_lossy())?;
+            }
+        }
+    }
+    Ok(pictures.all_answered)
+}
+
+struct Pictures<'a, R> {
+    json: bool,
+    reader: &'a R,
+    all_answered: bool,
+}
+
+impl<R: Reader> Pictures<'_, R> {
+    /// Answers every picture in a folder, sorted by name. Other files are skipped.
+    fn folder(&mut self, folder: &Path) -> Result<()> {
+        let entries = std::fs::read_dir(folder)
+            .with_context(|| format!("{} can't be read", folder.display()))?;
+        let mut paths: Vec<_> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        paths.sort();
+        let mut count = 0;
+        // On a terminal the answers themselves show the progress.
+        let bar = match io::stdout().is_terminal() {
+            true => ProgressBar::hidden(),
+            false => progress_bar(paths.len() as u64),
+        };
+        bar.set_message("pictures");
+        for chunk in paths.chunks(PICTURES_AT_ONCE) {
+            let decoded: Vec<_> = chunk
+                .par_iter()
+                .map(|path| (path.as_path(), self.decode(path)))
+                .filter(|(_, decoded)| !matches!(decoded, Err(PictureError::UnknownKind)))
+                .collect();
+            count += decoded.len();
+            bar.inc(chunk.len() as u64);
+            bar.suspend(|| self.answer(decoded))?;
+        }
+        bar.finish_and_clear();
+        if count == 0 {
+            self.fail(&folder.display().to_string(), "there is no picture in this folder", false)?;
+        }
+        Ok(())
+    }
+
+    fn single(&mut self, path: &Path) -> Result<()> {
+        let decoded = if path == Path::new(STANDARD_INPUT) {
+            standard_input().and_then(|bytes| self.reader.decode(&bytes))
+        } else {
+            self.decode(path)
+        };
+        self.answer(vec![(path, decoded)])
+    }
+
+    fn decode(&self, path: &Path) -> Result<R::Decoded, PictureError> {
+        self.reader.decode(&picture::read_bytes(path)?)
+    }
+
+    /// Answers pictures in order, with an error for those that could not be decoded.
+    fn answer(&mut self, pictures: Vec<(&Path, Result<R::Decoded, PictureError>)>) -> Result<()> {
+        let paths: Vec<_> = pictures.iter().map(|(path, _)| path.to_string_lossy()).collect();
+        let mut readable = Vec::with_capacity(pictures.len());
+        for ((_, decoded), path) in pictures.into_iter().zip(&paths) {
+            match decoded {
+                Ok(decoded) => readable.push((&**path, decoded)),
+                Err(error) => {
+                    self.reader.answer(&std::mem::take(&mut readable))?;
+                    let has_no_ink = matches!(error, PictureError::NoInk);
+                    self.fail(path, &error.to_string(), has_no_ink)?;
+                }
+            }
+        }
+        self.reader.answer(&readable)?;
+        // A program that writes paths one by one waits for each answer.
+        Ok(io::stdout().flush()?)
+    }
+
+    fn fail(&mut self, path: &str, error: &str, has_no_ink: bool) -> Result<()> {
+        self.all_answered = false;
+        if !self.json {
+            note(format_args!("{path}: {error}"));
+            return Ok(());
+        }
+        let mut object = json!({ "path": path });
+        if has_no_ink {
+            merge(&mut object, self.reader.no_ink());
+        }
+        merge(&mut object, json!({ "error": error }));
+        print_json(&object)
+    }
+}
+
+fn merge(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    // One byte beyond the limit is enough to reject the size.
+    io::stdin().lock().take(picture::MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Draws a picture as 28 lines with two characters per pixel, about square in a terminal.
+fn drawing(picture: &Picture) -> String {
+    let shade = |&pixel: &f32| SHADES[((pixel * 4.0).round() as usize).min(4)];
+    let line = |row: &[f32; picture::SIDE]| -> String {
+        row.iter().flat_map(|pixel| [shade(pixel); 2]).chain(['\n']).collect()
+    };
+    picture.rows().map(line).collect()
+}

@@ -1,0 +1,80 @@
+//! `burn-digits logits`: cross-entropy from logits compared with softmax followed by a logarithm.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+
+use super::{output_folder, select, write};
+use crate::app::arguments::LogitsArgs;
+use crate::app::output::{print_json, print_line};
+use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
+
+/// Values of the growing logit that are printed.
+const PRINTED_LOGITS: [f32; 13] =
+    [0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 50.0, 88.0, 89.0, 95.0, 103.0, 104.0, 1000.0];
+
+pub fn run(args: LogitsArgs) -> Result<ExitCode> {
+    let device = select(args.backend)?.device;
+    let plot = output_folder(args.out.as_deref())?.join("logits.svg");
+    let comparison = LossComparison::measure(&device)?;
+    write(&plot, comparison.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
+    if args.output.json {
+        print_json(&comparison)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line(
+        "The logit of a wrong digit grows, the other nine are 0: the loss is about that logit.\n",
+    )?;
+    table(&comparison.wrong)?;
+    print_line(
+        "\nThe logit of the right digit grows: f32 rounds 1 + ε to 1, f64 does so later.\n",
+    )?;
+    table(&comparison.right)?;
+    print_line(format_args!("\nplot: {}", plot.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(rows: &[LossRow]) -> Result<()> {
+    print_line(
+        "            loss in f64 | loss in f32                             | its gradient at the right digit",
+    )?;
+    print_line(
+        " logit            exact |  from logits softmax, log  exp, ÷, log |     exact    logits   softmax       exp",
+    )?;
+    for row in rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)) {
+        let forms = [&row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
+        let losses: String = forms.iter().map(|form| format!(" {:>12}", loss(form))).collect();
+        let gradients: String = std::iter::once(&row.exact)
+            .chain(forms)
+            .map(|form| format!(" {:>9}", gradient(form)))
+            .collect();
+        print_line(format_args!(
+            "{:>6} {:>16} |{losses} |{gradients}",
+            row.logit,
+            loss(&row.exact)
+        ))?;
+    }
+    Ok(())
+}
+
+fn loss(figures: &LossAndGradient) -> String {
+    format_value(figures.loss.0, 6)
+}
+
+fn gradient(figures: &LossAndGradient) -> String {
+    format_value(figures.gradient.0, 4)
+}
+
+fn format_value(value: f64, digits: usize) -> String {
+    if value == 0.0 {
+        "0".to_owned()
+    } else if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "∞".to_owned() } else { "−∞".to_owned() }
+    } else if value.abs() < 1e-3 {
+        format!("{value:.*e}", digits - 2)
+    } else {
+        format!("{value:.digits$}")
+    }
+}

@@ -1,0 +1,52 @@
+//! `burn-digits summary`: the network's layers and number of parameters.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::app::arguments::SummaryArgs;
+use crate::app::output::{print_json, print_line};
+use burn_digits::format::thousands;
+use burn_digits::model::ModelConfig;
+
+const BYTES_PER_PARAMETER: usize = size_of::<f32>();
+
+pub fn run(args: SummaryArgs) -> Result<ExitCode> {
+    let config = ModelConfig { hidden: args.hidden, activation: args.activation };
+    let (layers, total) = (config.layers(), config.parameters());
+    if args.output.json {
+        let rows: Vec<_> = layers
+            .iter()
+            .map(|layer| {
+                json!({
+                    "name": layer.name,
+                    "inputs": layer.inputs,
+                    "outputs": layer.outputs,
+                    "parameters": layer.parameters(),
+                })
+            })
+            .collect();
+        print_json(&json!({
+            "layers": rows,
+            "activation": config.activation,
+            "parameters": total,
+            "bytes": total * BYTES_PER_PARAMETER,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_line("layer  input → output                    in · out + out   parameters")?;
+    for layer in layers {
+        let shape = format!("[n, {}] → [n, {}]", layer.inputs, layer.outputs);
+        let formula = format!("{} · {} + {}", layer.inputs, layer.outputs, layer.outputs);
+        let count = thousands(layer.parameters());
+        print_line(format_args!("{:<5}  {shape:<22} {formula:>25} {count:>12}", layer.name))?;
+    }
+    let size = (total * BYTES_PER_PARAMETER) as f64 / (1 << 20) as f64;
+    print_line(format_args!("total  {:>61}", thousands(total)))?;
+    print_line(format_args!(
+        "\nhidden layers: {}; output: logits; size: {size:.2} MiB as f32",
+        config.activation
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,324 @@
+//! `burn-digits train`: a run from its configuration to its model.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use burn::train::Interrupter;
+use burn::train::renderer::MetricsRenderer;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use super::select;
+use crate::app::arguments::{BackendArgs, TrainArgs};
+use crate::app::exit::FAILURE;
+use crate::app::output::{note, print_json, print_line, program};
+use burn_digits::data::labelled_pictures;
+use burn_digits::data::source::{Half, Loaded, Source};
+use burn_digits::files;
+use burn_digits::format::{percent, thousands};
+use burn_digits::saved::{SavedError, SavedModel};
+use burn_digits::train::progress::Progress;
+use burn_digits::train::{
+    Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError,
+};
+
+pub fn run(args: TrainArgs) -> Result<ExitCode> {
+    let (run, device) = match &args.resume {
+        Some(folder) => {
+            let folder = RunFolder::open(folder)?;
+            match SavedModel::load(&folder.model_file()) {
+                Ok(_) => return already_finished(&args, &folder),
+                Err(SavedError::Content { path, problem }) => {
+                    note(format_args!("{} is made anew: {problem}", path.display()));
+                }
+                Err(_) => (),
+            }
+            let config = folder.config()?;
+            let device =
+                select(BackendArgs { backend: args.backend.backend.or(config.backend) })?.device;
+            let data = match (&args.data.data, &args.pictures) {
+                (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
+                (given, pictures) => data(given.as_deref(), pictures.as_deref())?,
+            };
+            let (run, damaged) = Run::resume(folder, config, &data)?;
+            for path in damaged {
+                note(format_args!(
+                    "{} is damaged or incomplete and is passed over",
+                    path.display()
+                ));
+            }
+            (run, device)
+        }
+        None => {
+            let mut config = configuration(&args)?;
+            let selected = select(BackendArgs { backend: config.backend })?;
+            config.backend = Some(selected.backend);
+            let data = data(config.data.as_deref(), config.pictures.as_deref())?;
+            let folder = args.new_run.out.clone().unwrap_or_else(folder_for_now);
+            (Run::create(&folder, config, &data)?, selected.device)
+        }
+    };
+
+    let folder = run.folder.path().to_owned();
+    let epochs = run.config.epochs;
+    announce(&args, &run);
+    let bar = if args.quiet || !std::io::stderr().is_terminal() {
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+    } else {
+        ProgressBar::new(0)
+    };
+    let interrupter = Interrupter::new();
+    stop_on_ctrl_c(&interrupter, &folder);
+    let audience = Audience {
+        renderer: renderer(&args, &run, &bar, &interrupter),
+        on_epoch: on_epoch(&args, epochs, bar.clone()),
+        interrupter,
+    };
+    let outcome = run.train(&device, audience);
+    bar.finish_and_clear();
+    match outcome.map_err(|error| with_resume(error, &folder))? {
+        Outcome::Finished(finished) => {
+            conclude(&args, &folder, &finished)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { last_epoch } => {
+            let saved = match last_epoch {
+                Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
+                None => "no epoch was finished".to_owned(),
+            };
+            note(format_args!("interrupted: {saved}. To go on:\n  {}", resume_line(&folder)));
+            Ok(ExitCode::from(FAILURE))
+        }
+    }
+}
+
+/// What there is to train on: labelled pictures, or a data set of MNIST's shape.
+fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
+    match pictures {
+        Some(folder) => {
+            let (loaded, skipped) = labelled_pictures::load(folder)?;
+            for (path, error) in skipped {
+                note(format_args!("{} is left out: {error}", path.display()));
+            }
+            Ok(loaded)
+        }
+        None => Ok(Source::find(given)?.load(Half::Train)?),
+    }
+}
+
+/// The configuration of a new run: the file's values or the defaults, overridden by the flags.
+fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
+    let flags = &args.new_run;
+    let mut config = match &flags.config {
+        Some(path) => TrainConfig::from_file(path)?,
+        None => TrainConfig::default(),
+    };
+    fn set<T: Clone>(value: &mut T, flag: &Option<T>) {
+        if let Some(flag) = flag {
+            value.clone_from(flag);
+        }
+    }
+    set(&mut config.epochs, &flags.epochs);
+    set(&mut config.batch_size, &flags.batch_size);
+    set(&mut config.learning_rate, &flags.learning_rate);
+    set(&mut config.schedule, &flags.schedule);
+    set(&mut config.optimizer, &flags.optimizer);
+    set(&mut config.weight_decay, &flags.weight_decay);
+    set(&mut config.label_smoothing, &flags.label_smoothing);
+    set(&mut config.drawn_digits, &flags.drawn_digits);
+    set(&mut config.non_digits, &flags.non_digits);
+    set(&mut config.seed, &flags.seed);
+    set(&mut config.train_on, &flags.train_on);
+    if let Some(from) = &flags.from {
+        // The network has that model's layers, unless others are asked for.
+        let saved = SavedModel::named(from)?;
+        config.model = saved.metadata.model;
+        config.from = Some(from.clone());
+    }
+    set(&mut config.model.activation, &flags.activation);
+    set(&mut config.model.hidden, &flags.hidden);
+    if flags.distort {
+        config.distortions.get_or_insert_default();
+    }
+    config.limit = flags.limit.or(config.limit);
+    config.early_stopping = flags.early_stopping.or(config.early_stopping);
+    if args.data.data.is_some() || args.pictures.is_some() {
+        config.data.clone_from(&args.data.data);
+        config.pictures.clone_from(&args.pictures);
+    }
+    if !flags.teacher.is_empty() {
+        config.teacher.get_or_insert_default().models.clone_from(&flags.teacher);
+    }
+    config.backend = args.backend.backend.or(config.backend);
+    match flags.warm_up_epochs {
+        Some(epochs) => config.warm_up_epochs = epochs,
+        // The default warm-up must not make a short run impossible.
+        None if flags.config.is_none() => {
+            config.warm_up_epochs = config.warm_up_epochs.min(config.epochs as f64 / 4.0);
+        }
+        None => {}
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
+fn folder_for_now() -> PathBuf {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    files::runs_folder().join(now.replace(':', "-"))
+}
+
+/// The first Ctrl-C asks the run to stop after its step; the second ends the process.
+fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    let interrupter = interrupter.clone();
+    let line = resume_line(folder);
+    let handler = ctrlc::set_handler(move || {
+        if IS_ASKED.swap(true, Ordering::Relaxed) {
+            note(format_args!("stopped at once. To go on:\n  {line}"));
+            std::process::exit(130);
+        }
+        interrupter.stop(Some("Ctrl-C"));
+    });
+    if let Err(error) = handler {
+        note(format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"));
+    }
+}
+
+fn renderer(
+    args: &TrainArgs,
+    run: &Run,
+    bar: &ProgressBar,
+    interrupter: &Interrupter,
+) -> Box<dyn MetricsRenderer> {
+    #[cfg(feature = "tui")]
+    if args.tui {
+        use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+        return Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), run.resumed_from()));
+    }
+    let _ = (args, interrupter);
+    let (train, valid) = run.images();
+    Box::new(Progress::new(bar.clone(), run.config.epochs, train + valid))
+}
+
+fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
+    if args.json {
+        // Whoever reads may have gone; the run goes on, and its history has the line.
+        Box::new(|epoch| drop(print_json(epoch)))
+    } else if args.quiet || shows_dashboard(args) {
+        Box::new(|_| ())
+    } else {
+        Box::new(move |epoch| bar.suspend(|| drop(print_line(describe(epoch, epochs)))))
+    }
+}
+
+#[cfg(feature = "tui")]
+fn shows_dashboard(args: &TrainArgs) -> bool {
+    args.tui
+}
+
+#[cfg(not(feature = "tui"))]
+fn shows_dashboard(_: &TrainArgs) -> bool {
+    false
+}
+
+fn describe(epoch: &Epoch, epochs: usize) -> String {
+    let mut line = format!(
+        "epoch {:>3}/{epochs}  train loss {:.4}  accuracy {:>7}",
+        epoch.epoch,
+        epoch.train_loss,
+        percent(epoch.train_accuracy)
+    );
+    if let (Some(loss), Some(accuracy)) = (epoch.valid_loss, epoch.valid_accuracy) {
+        line += &format!("  valid loss {loss:.4}  accuracy {:>7}", percent(accuracy));
+    }
+    line + &format!("  {:.1} s", epoch.train_seconds)
+}
+
+/// Words that belong to the run itself: where they would spoil JSON, on standard error.
+fn tell(args: &TrainArgs, text: &str) {
+    if args.quiet {
+        return;
+    }
+    if args.json { note(text) } else { drop(writeln!(std::io::stdout(), "{text}")) }
+}
+
+fn announce(args: &TrainArgs, run: &Run) {
+    let (train, valid) = run.images();
+    let validates = match valid {
+        0 => "none validates".to_owned(),
+        count => format!("{} validate", thousands(count)),
+    };
+    let backend = run.config.backend.map_or("default", |backend| backend.name());
+    let start = match run.resumed_from() {
+        Some(epoch) => format!("going on after epoch {epoch}"),
+        None => "starting".to_owned(),
+    };
+    tell(
+        args,
+        &format!(
+            "{start}: {} parameters, {} images train, {validates}, {backend} backend, into {}",
+            thousands(run.config.model.parameters()),
+            thousands(train),
+            run.folder.path().display()
+        ),
+    );
+}
+
+fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> {
+    let result = match finished.best.valid_accuracy {
+        Some(accuracy) => {
+            format!(
+                "epoch {} is the best: {} of validation images right",
+                finished.best.epoch,
+                percent(accuracy)
+            )
+        }
+        None => format!("epoch {} is the last", finished.best.epoch),
+    };
+    let (program, folder) = (program(), folder.display());
+    tell(
+        args,
+        &format!(
+            "\n{result}. Saved in {}\n\nnext:\n  {program} eval --model {folder}\n  \
+             {program} infer --model {folder} image.png",
+            finished.model.display()
+        ),
+    );
+    Ok(())
+}
+
+fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
+    let path = folder.path().display();
+    tell(
+        args,
+        &format!(
+            "{path} is finished: there is nothing to resume. Its model is {}",
+            folder.model_file().display()
+        ),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resume_line(folder: &Path) -> String {
+    format!("{} train --resume {}", program(), folder.display())
+}
+
+/// What was learned before an error is not lost, and the user should know how to go on.
+fn with_resume(error: TrainError, folder: &Path) -> anyhow::Error {
+    let has_checkpoint = std::fs::read_dir(folder.join("checkpoints"))
+        .is_ok_and(|mut checkpoints| checkpoints.next().is_some());
+    if has_checkpoint {
+        let line = resume_line(folder);
+        Err::<(), _>(error)
+            .with_context(|| {
+                format!("the run stopped; its last checkpoint is kept, `{line}` goes on from there")
+            })
+            .unwrap_err()
+    } else {
+        error.into()
+    }
+}

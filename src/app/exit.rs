@@ -1,0 +1,39 @@
+//! Errors as messages on standard error and as exit codes: 0 success, 1 failure, 2 usage error.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use burn_digits::train::{ConfigError, TrainError};
+
+/// Exit code of a command that failed.
+pub const FAILURE: u8 = 1;
+/// Exit code of a usage error, the same as clap's.
+const USAGE_ERROR: u8 = 2;
+
+/// Arguments that contradict each other in a way that clap can't detect.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub &'static str);
+
+/// Prints an error on standard error and returns its exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    // The reader of our output has closed it, as `| head` does: that is no failure.
+    let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_closed_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    // clap formats and colours its own errors.
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        let _ = error.print();
+        return ExitCode::from(USAGE_ERROR);
+    }
+    let _ = writeln!(io::stderr(), "burn-digits: {error:#}");
+    let is_usage_error = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(TrainError::Config(config)) => config.is_value(),
+        _ => cause.downcast_ref().is_some_and(ConfigError::is_value) || cause.is::<UsageError>(),
+    };
+    let is_usage_error = error.chain().any(is_usage_error);
+    ExitCode::from(if is_usage_error { USAGE_ERROR } else { FAILURE })
+}

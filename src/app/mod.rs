@@ -1,0 +1,14 @@
+//! The command-line program `burn-digits`, over the library of the same name.
+//!
+//! - [`arguments`]: the command-line interface: every command, flag and help text
+//! - [`commands`]: one file per command: arguments in, library calls, output
+//! - [`output`]: lines, JSON, progress bars, and numbers as people read them
+//! - [`exit`]: errors as messages and exit codes
+//!
+//! A command never computes anything that a program might want without a terminal: that belongs in the
+//! library.
+
+pub mod arguments;
+pub mod commands;
+pub mod exit;
+mod output;

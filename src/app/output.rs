@@ -1,0 +1,63 @@
+//! What the commands print: lines and JSON, progress bars, and numbers as people read them.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anyhow::Result;
+use burn_digits::insight::StageProgress;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Prints a line on standard output.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print_line(line: impl Display) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+/// Prints a value as one line of JSON on standard output.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    print_line(serde_json::to_string(value)?)
+}
+
+/// Prints a line on standard error, if anyone reads it.
+pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A progress bar of `steps` with the time left, on standard error; hidden where that is no terminal.
+pub fn progress_bar(steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    // The template is a constant; if it were wrong, indicatif's default would still show.
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg:18} [{bar:30}] {percent:>3} %  {eta} left")
+    {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+/// Shows on `bar` how far an analysis has come.
+pub fn show_progress(bar: &ProgressBar, progress: StageProgress) {
+    bar.set_length(progress.total);
+    bar.set_message(progress.stage);
+    bar.set_position(progress.done);
+}
+
+/// A confidence as a percentage, rounded down, so that only certainty is shown as 100 %.
+pub fn confidence(probability: f32) -> String {
+    let percent = (f64::from(probability) * 1e4).floor() / 1e2;
+    format!("{percent:.2} %")
+}
+
+/// The name by which this program was called, so that commands it suggests can be copied: after
+/// `cargo run` it is not in the PATH.
+pub fn program() -> String {
+    std::env::args_os()
+        .next()
+        .map_or_else(|| "burn-digits".to_owned(), |name| name.to_string_lossy().into_owned())
+}
