@@ -63,6 +63,7 @@ pub mod data;
 pub mod evaluate;
 pub mod exchange;
 pub mod files;
+pub mod format;
 pub mod insight;
 pub mod model;
 pub mod number;

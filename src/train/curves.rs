@@ -1,7 +1,7 @@
 //! The learning curves as SVG, drawn from the history.
 
 use super::history::{Epoch, History};
-use crate::plot::{self, Drawn, Line, Lines};
+use crate::plot::{self, Curve, LineChart, PlotResult};
 
 const SIZE: (u32, u32) = (480, 360);
 
@@ -9,14 +9,14 @@ const SIZE: (u32, u32) = (480, 360);
 ///
 /// # Errors
 /// If the plotting library can't draw, which a history of one epoch or more doesn't cause.
-pub fn svg(history: &History) -> Drawn<String> {
+pub fn svg(history: &History) -> PlotResult<String> {
     let [loss, error] = panels(history);
     plot::figure(SIZE, 2, &[&loss, &error])
 }
 
 /// Loss and error by epoch, training and validation, both on logarithmic scales: the last epochs
 /// are where runs differ.
-pub fn panels(history: &History) -> [Lines; 2] {
+pub fn panels(history: &History) -> [LineChart; 2] {
     let percent = |accuracy: f64| 100.0 * (1.0 - accuracy);
     [
         panel("Cross-entropy", history, |epoch| Some(epoch.train_loss), |epoch| epoch.valid_loss),
@@ -34,19 +34,19 @@ fn panel(
     history: &History,
     train: impl Fn(&Epoch) -> Option<f64>,
     valid: impl Fn(&Epoch) -> Option<f64>,
-) -> Lines {
+) -> LineChart {
     let points = |figure: &dyn Fn(&Epoch) -> Option<f64>| {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, figure(epoch)?));
         history.0.iter().filter_map(point).collect()
     };
-    Lines {
+    LineChart {
         title: title.to_owned(),
-        x: "Epoch".to_owned(),
-        lines: vec![
-            Line::new("training", points(&train), 0),
-            Line::new("validation", points(&valid), 3),
+        x_label: "Epoch".to_owned(),
+        curves: vec![
+            Curve::new("training", points(&train), 0),
+            Curve::new("validation", points(&valid), 3),
         ],
         is_log: true,
-        ..Lines::default()
+        ..LineChart::default()
     }
 }
