@@ -170,6 +170,10 @@ pub struct TrainArgs {
     /// The backend: otherwise wgpu on a real GPU, then flex, then ndarray.
     #[arg(long, value_name = "NAME")]
     pub backend: Option<Backend>,
+    /// Let idle threads sleep between steps: uses less processor time, but trains more slowly. By default
+    /// they wait actively and keep up to eight cores busy for the whole run.
+    #[arg(long)]
+    pub no_spin: bool,
     /// No progress, no lines: errors only.
     #[arg(long, short)]
     pub quiet: bool,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::note;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::data::source::Loaded;
 use crate::files;
 use crate::picture;
@@ -62,7 +62,7 @@ pub fn digits(folder: &Path) -> Result<Loaded> {
     ensure!(!labels.is_empty(), "no picture in {} can be read", folder.display());
     let sum = Sha256::new().chain_update(&pixels).chain_update(&labels).finalize();
     let sha256 = files::hex(&sum);
-    Ok(Loaded { digits: Digits::new(pixels, labels), is_mnist: false, sha256 })
+    Ok(Loaded { digits: LabelledImages::new(pixels, labels), is_mnist: false, sha256 })
 }
 
 fn from_table(folder: &Path, table: &Path) -> Result<Vec<Labelled>> {

@@ -13,6 +13,7 @@ mod infer;
 mod labelled;
 mod logits;
 mod man;
+mod panic_hook;
 mod report;
 #[cfg(feature = "serve")]
 mod serve;
@@ -44,6 +45,7 @@ const TYPED_WRONGLY: u8 = 2;
 /// # Errors
 /// With a sentence for a person.
 pub fn run(command: Command) -> Result<ExitCode> {
+    panic_hook::skip_download_thread();
     match command {
         Command::Train(args) => train::run(*args),
         Command::Eval(args) => eval::run(args),

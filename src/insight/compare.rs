@@ -16,7 +16,7 @@ pub use measure::{GradientPoint, Run, Summary, UnitFigures};
 pub use net::{DemoActivation, Start};
 
 use super::Number;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 
 /// How the weights move in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -105,8 +105,8 @@ impl Comparison {
     pub fn run(
         setup: Setup,
         activations: &[DemoActivation],
-        train: &Digits,
-        valid: &Digits,
+        train: &LabelledImages,
+        valid: &LabelledImages,
         device: &Device,
         progress: &ProgressBar,
     ) -> Result<Self, TensorReadError> {

@@ -22,7 +22,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::classifier::Classifier;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::model::PIXELS;
 use crate::plot::{self, Drawn, Line, Lines, Scatter};
 
@@ -83,8 +83,8 @@ impl Features {
     /// If the device doesn't give the numbers back.
     pub fn measure(
         classifier: &Classifier,
-        train: &Digits,
-        test: &Digits,
+        train: &LabelledImages,
+        test: &LabelledImages,
         progress: &ProgressBar,
     ) -> Result<Self, TensorReadError> {
         let shapes = classifier.metadata().model.layers();
@@ -190,7 +190,7 @@ impl<'a> Table<'a> {
     /// The pixels themselves for depth 0, otherwise what the layer gives on.
     fn of(
         classifier: &Classifier,
-        digits: &'a Digits,
+        digits: &'a LabelledImages,
         depth: usize,
         width: usize,
     ) -> Result<Self, TensorReadError> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::features::Features;
 use crate::classifier::{Classifier, ClassifierError};
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::evaluate::{self, Evaluation, Mistake};
 use crate::model::PIXELS;
 use crate::plot::{self, Drawn};
@@ -44,7 +44,7 @@ pub struct Report {
 /// A model's first-layer weights and the test images: what pictures are made of.
 pub struct Material<'a> {
     weights: Vec<f32>,
-    test: &'a Digits,
+    test: &'a LabelledImages,
 }
 
 impl<'a> Material<'a> {
@@ -52,7 +52,7 @@ impl<'a> Material<'a> {
     ///
     /// # Errors
     /// If the device doesn't give them back.
-    pub fn of(classifier: &Classifier, test: &'a Digits) -> Result<Self, TensorReadError> {
+    pub fn of(classifier: &Classifier, test: &'a LabelledImages) -> Result<Self, TensorReadError> {
         let weights = classifier.model().layers()[0].weight.val().transpose();
         Ok(Self { weights: weights.try_into_vec_as::<f32>()?, test })
     }
@@ -71,8 +71,8 @@ impl Report {
     pub fn gather(
         classifier: &Classifier,
         history: Option<History>,
-        train: &Digits,
-        test: &Digits,
+        train: &LabelledImages,
+        test: &LabelledImages,
         progress: &ProgressBar,
     ) -> Result<Self, ClassifierError> {
         let metadata = classifier.metadata().clone();

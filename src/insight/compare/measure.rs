@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::net::{DemoActivation, DemoNet};
 use super::{DemoOptimizer, Number, Setup};
 use crate::classifier::argmax;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::data::loader::{BatchLoader, Order};
 use crate::evaluate::mean_loss;
 use crate::model::{CLASSES, PIXELS};
@@ -73,8 +73,8 @@ impl Run {
         setup: &Setup,
         activation: DemoActivation,
         seed: u64,
-        train: &Digits,
-        valid: &Digits,
+        train: &LabelledImages,
+        valid: &LabelledImages,
         device: &Device,
         progress: &ProgressBar,
     ) -> Result<Self, TensorReadError> {
@@ -197,7 +197,7 @@ impl UnitFigures {
     fn of(
         net: &DemoNet,
         activation: DemoActivation,
-        valid: &Digits,
+        valid: &LabelledImages,
         device: &Device,
         epoch: usize,
         train_loss: Option<Number>,

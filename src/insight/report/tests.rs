@@ -16,8 +16,8 @@ fn epoch(epoch: usize) -> Epoch {
 }
 
 /// Twenty pictures that are all black, two of each digit: whatever the answer, eighteen are wrong.
-fn black() -> Digits {
-    Digits::new(vec![0; 20 * PIXELS], (0..20).map(|index| index % 10).collect())
+fn black() -> LabelledImages {
+    LabelledImages::new(vec![0; 20 * PIXELS], (0..20).map(|index| index % 10).collect())
 }
 
 fn report(history: Option<History>) -> (Report, String) {
