@@ -1,14 +1,14 @@
 //! Synthetic images drawn with a simulated pen: digits in styles that are rare in MNIST, and images
 //! without a digit.
 //!
-//! MNIST's writers were American. Elsewhere a 1 has a flag and a foot, a 7 has a bar, and some people write
-//! a 6 or a 9 with straight strokes. [`digits`] draws those, with their labels.
+//! MNIST's writers were American. Elsewhere a 1 has a flag and a foot, a 7 has a bar, and some
+//! people write a 6 or a 9 with straight strokes. [`digits`] draws those, with their labels.
 //!
-//! A network that was trained on digits only finds a digit in every image, with high confidence. Trained
-//! with other images too, whose target is the uniform distribution over the ten digits, it becomes unsure
-//! of these and also of kinds that it was never trained on (Hendrycks, Mazeika and Dietterich, "Deep Anomaly
-//! Detection with Outlier Exposure", ICLR 2019). [`non_digits`] draws them. Letters that look like a digit
-//! (I, l, O, o, S, s, Z, z, b, q, g) are left out.
+//! A network that was trained on digits only finds a digit in every image, with high confidence.
+//! Trained with other images too, whose target is the uniform distribution over the ten digits, it
+//! becomes unsure of these and also of kinds that it was never trained on (Hendrycks, Mazeika and
+//! Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019). [`non_digits`] draws
+//! them. Letters that look like a digit (I, l, O, o, S, s, Z, z, b, q, g) are left out.
 
 mod glyphs;
 mod pen;
@@ -37,8 +37,8 @@ pub fn digits(count: usize, seed: u64) -> LabelledImages {
     LabelledImages::new(pictures.into_flattened(), labels)
 }
 
-/// `count` images of letters, signs, scribbles and blobs, labelled [`NO_DIGIT`]. Each is determined by
-/// (seed, index).
+/// `count` images of letters, signs, scribbles and blobs, labelled [`NO_DIGIT`]. Each is determined
+/// by (seed, index).
 ///
 /// ```
 /// use burn_digits::data::drawn;

@@ -1,11 +1,11 @@
 //! Parser for the IDX format.
 //!
-//! An IDX file is a magic number whose last byte is the number of dimensions, one big-endian `u32` per
-//! dimension, then unsigned bytes (Y. LeCun, *THE MNIST DATABASE*). MNIST's images have three dimensions
-//! (`n × 28 × 28`, magic 0x00000803), its labels one (magic 0x00000801).
+//! An IDX file is a magic number whose last byte is the number of dimensions, one big-endian `u32`
+//! per dimension, then unsigned bytes (Y. LeCun, *THE MNIST DATABASE*). MNIST's images have three
+//! dimensions (`n × 28 × 28`, magic 0x00000803), its labels one (magic 0x00000801).
 //!
-//! The parser does not trust the header. Memory use is bounded by the length of the file, and a file whose
-//! length differs from what its header declares is an error.
+//! The parser does not trust the header. Memory use is bounded by the length of the file, and a
+//! file whose length differs from what its header declares is an error.
 
 use thiserror::Error;
 

@@ -1,8 +1,8 @@
 //! Batches for training and validation.
 //!
-//! Burn's own loader has one random generator for the whole run, so a run resumed at epoch 5 would repeat
-//! the order of epoch 1, and it clones every image. This loader derives the order of each epoch from
-//! (seed, epoch) alone, and fills one buffer per batch from the bytes in memory.
+//! Burn's own loader has one random generator for the whole run, so a run resumed at epoch 5 would
+//! repeat the order of epoch 1, and it clones every image. This loader derives the order of each
+//! epoch from (seed, epoch) alone, and fills one buffer per batch from the bytes in memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -51,7 +51,8 @@ pub struct BatchLoader {
     /// Distorts each image by (seed, epoch, index); with the seed.
     distorter: Option<(Arc<Distorter>, u64)>,
     device: Device,
-    /// The images in the device's memory; decided at the first batch, `None` if they stay in main memory.
+    /// The images in the device's memory; decided at the first batch, `None` if they stay in main
+    /// memory.
     on_device: Arc<OnceLock<Option<DeviceImages>>>,
     state: Arc<LoaderState>,
 }
@@ -98,8 +99,8 @@ impl BatchLoader {
         Self { distorter: Some((Arc::new(distorter), seed)), ..self }
     }
 
-    /// Duration of the last pass, from the creation of its iterator until that was dropped. It includes
-    /// the work that was done with the batches.
+    /// Duration of the last pass, from the creation of its iterator until that was dropped. It
+    /// includes the work that was done with the batches.
     pub fn last_pass(&self) -> Duration {
         Duration::from_nanos(self.state.last_pass.load(Ordering::Relaxed))
     }
@@ -160,8 +161,8 @@ pub fn unit(byte: u8) -> f32 {
 
 /// The order of `len` images in `epoch`, a permutation of `0..len`.
 ///
-/// The generator is seeded with a mix of seed and epoch, so that the orders of neighbouring seeds and
-/// epochs are unrelated.
+/// The generator is seeded with a mix of seed and epoch, so that the orders of neighbouring seeds
+/// and epochs are unrelated.
 fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut indices: Vec<u32> = (0..len as u32).collect();
     let mixed = seed.wrapping_add(epoch.wrapping_mul(GOLDEN_STEP));

@@ -2,14 +2,14 @@
 //!
 //! An image passes through these modules in this order:
 //!
-//! 1. [`source`] finds the four files: in a given folder, bundled with the project, in Burn's cache, or by
-//!    Burn's download.
+//! 1. [`source`] finds the four files: in a given folder, bundled with the project, in Burn's
+//!    cache, or by Burn's download.
 //! 2. [`idx`] parses them.
-//! 3. [`LabelledImages`] holds the images in memory, one byte per pixel, and divides them into training
-//!    and validation images.
+//! 3. [`LabelledImages`] holds the images in memory, one byte per pixel, and divides them into
+//!    training and validation images.
 //! 4. [`drawn`] adds synthetic images to the training images, where configured.
-//! 5. [`loader`] shuffles them by (seed, epoch), distorts them with [`distort`] where configured, and makes
-//!    batches `[n, 784]` in [0, 1].
+//! 5. [`loader`] shuffles them by (seed, epoch), distorts them with [`distort`] where configured,
+//!    and makes batches `[n, 784]` in [0, 1].
 
 pub mod drawn;
 pub mod idx;
@@ -31,8 +31,8 @@ pub const VALIDATION_IMAGES: usize = 5_000;
 
 /// Labelled 28×28 images in memory, one byte per pixel.
 ///
-/// Cloning and slicing share the pixels. It is a Burn [`Dataset`] of [`MnistItem`]s with pixels from 0 to
-/// 255, like Burn's own `MnistDataset`.
+/// Cloning and slicing share the pixels. It is a Burn [`Dataset`] of [`MnistItem`]s with pixels
+/// from 0 to 255, like Burn's own `MnistDataset`.
 #[derive(Clone, Debug)]
 pub struct LabelledImages {
     pixels: Arc<Vec<u8>>,
@@ -89,8 +89,8 @@ impl LabelledImages {
         Self { first: self.first + first, len, ..self.clone() }
     }
 
-    /// Training and validation images. The last [`VALIDATION_IMAGES`] are for validation, or the last
-    /// twelfth if the set is smaller than MNIST's 60,000.
+    /// Training and validation images. The last [`VALIDATION_IMAGES`] are for validation, or the
+    /// last twelfth if the set is smaller than MNIST's 60,000.
     pub fn split(&self) -> (Self, Self) {
         let valid = VALIDATION_IMAGES.min(self.len / 12);
         let train = self.len - valid;

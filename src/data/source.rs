@@ -1,9 +1,9 @@
 //! Finds and reads the four files of MNIST, or of a data set in its format.
 //!
-//! In this order: a folder given with `--data`, the one bundled with the project (`artifacts/mnist/`),
-//! Burn's cache, and Burn's download into that cache. Files may be gzipped. A given folder may hold any
-//! data set in MNIST's format, such as Fashion-MNIST; files from anywhere else must have MNIST's SHA-256
-//! checksums.
+//! In this order: a folder given with `--data`, the one bundled with the project
+//! (`artifacts/mnist/`), Burn's cache, and Burn's download into that cache. Files may be gzipped. A
+//! given folder may hold any data set in MNIST's format, such as Fashion-MNIST; files from anywhere
+//! else must have MNIST's SHA-256 checksums.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,8 +26,8 @@ const MAX_UNZIPPED_BYTES: u64 = 512 << 20;
 /// The name of the thread that downloads MNIST.
 ///
 /// Burn's downloader reports errors by panicking. [`Source::find`] turns such a panic into a
-/// [`DataError::Download`], but the process's panic hook prints it first. A program that wants only the
-/// error can skip this thread in its panic hook.
+/// [`DataError::Download`], but the process's panic hook prints it first. A program that wants only
+/// the error can skip this thread in its panic hook.
 pub const DOWNLOAD_THREAD: &str = "mnist-download";
 
 /// The training or the test images, each with a file of labels.
@@ -188,7 +188,8 @@ impl Source {
         Self { origin, train: folder.clone(), test: folder }
     }
 
-    /// The folders to search, in order. With a `given` folder it is the only one. Files may be missing.
+    /// The folders to search, in order. With a `given` folder it is the only one. Files may be
+    /// missing.
     pub fn candidates(given: Option<&Path>) -> Vec<Self> {
         if let Some(folder) = given {
             return vec![Self::one_folder(Origin::Given, folder.to_owned())];
@@ -207,8 +208,8 @@ impl Source {
         })
     }
 
-    /// The first of the [`candidates`](Self::candidates) that has all four files. If none has, MNIST is
-    /// downloaded by Burn.
+    /// The first of the [`candidates`](Self::candidates) that has all four files. If none has,
+    /// MNIST is downloaded by Burn.
     ///
     /// # Errors
     /// If a file is missing in the given folder, or the download fails.
@@ -236,10 +237,10 @@ impl Source {
 
     /// Lets Burn's `MnistDataset` download the files that its cache lacks.
     ///
-    /// It panics on every error: no network, a full disk, a damaged file. Joining a thread of its own
-    /// turns the panic into an error without replacing the panic hook, which belongs to the whole process.
-    /// A thread of its own is also needed if the caller runs in a Tokio runtime, because the downloader
-    /// starts one.
+    /// It panics on every error: no network, a full disk, a damaged file. Joining a thread of its
+    /// own turns the panic into an error without replacing the panic hook, which belongs to the
+    /// whole process. A thread of its own is also needed if the caller runs in a Tokio runtime,
+    /// because the downloader starts one.
     fn download() -> Result<Self, DataError> {
         let download = || {
             MnistDataset::train();
@@ -280,8 +281,8 @@ impl Source {
     /// Reads the training or test images.
     ///
     /// # Errors
-    /// If a file is missing, unreadable or not an IDX file of 28×28 images or their labels; or if it is not
-    /// in a given folder and differs from MNIST's.
+    /// If a file is missing, unreadable or not an IDX file of 28×28 images or their labels; or if
+    /// it is not in a given folder and differs from MNIST's.
     pub fn load(&self, half: Half) -> Result<Loaded, DataError> {
         let (image_file, label_file) = (half.images(), half.labels());
         let (images_path, images_sum, images) = self.read(half, &image_file)?;
@@ -331,8 +332,8 @@ fn read_unzipped(path: &Path) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     let mut reader = io::BufReader::new(file);
     let is_zipped = io::BufRead::fill_buf(&mut reader)?.starts_with(&[0x1f, 0x8b]);
-    // MNIST's images unzip to 47 MB, five times their gzipped size. One allocation is enough for them, and
-    // a larger file grows the buffer as it is read.
+    // MNIST's images unzip to 47 MB, five times their gzipped size. One allocation is enough for
+    // them, and a larger file grows the buffer as it is read.
     let mut bytes = Vec::with_capacity(
         length.min(MAX_UNZIPPED_BYTES / 8) as usize * if is_zipped { 5 } else { 1 },
     );

@@ -1,5 +1,5 @@
-//! Calibration of a model's probabilities on the validation images: the temperature that its logits are
-//! divided by, and the confidence below which an answer is marked unsure.
+//! Calibration of a model's probabilities on the validation images: the temperature that its logits
+//! are divided by, and the confidence below which an answer is marked unsure.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,9 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// The temperature with the lowest loss (Guo et al., *On Calibration of Modern Neural Networks*,
-    /// 2017), and the confidence that 99.2 % of the answers reach. The default if there are no logits.
+    /// The temperature with the lowest loss (Guo et al., *On Calibration of Modern Neural
+    /// Networks*, 2017), and the confidence that 99.2 % of the answers reach. The default if there
+    /// are no logits.
     pub(super) fn fit(logits: &[[f32; CLASSES]], labels: &[u8]) -> Self {
         if logits.is_empty() {
             return Self::default();
@@ -69,9 +70,9 @@ mod tests {
 
     #[test]
     fn logits_that_are_twice_too_large_get_temperature_two() {
-        // Nine of ten answers are right, with a gap g between the logits of two digits and the other
-        // eight far below. The loss is lowest where the probability is 0.9: g / T = ln(0.9 / 0.1), so
-        // T = g / ln 9. For g = 2 ln 9 = 4.394 that is 2.
+        // Nine of ten answers are right, with a gap g between the logits of two digits and the
+        // other eight far below. The loss is lowest where the probability is 0.9: g / T = ln(0.9 /
+        // 0.1), so T = g / ln 9. For g = 2 ln 9 = 4.394 that is 2.
         let mut row = [-1000.0; CLASSES];
         row[3] = 4.394_449;
         row[5] = 0.0;

@@ -7,9 +7,10 @@
 //!     SHA256SUMS       checksums of these four files, for `sha256sum -c`
 //! ```
 //!
-//! Burn's Learner saves model, optimizer and schedule on three threads, each file by itself, so a killed
-//! process may leave one without the others. Here the three are gathered, written into a temporary
-//! folder, synced, and put in place by one rename: a checkpoint is complete or does not exist.
+//! Burn's Learner saves model, optimizer and schedule on three threads, each file by itself, so a
+//! killed process may leave one without the others. Here the three are gathered, written into a
+//! temporary folder, synced, and put in place by one rename: a checkpoint is complete or does not
+//! exist.
 
 use std::fs;
 use std::io;
@@ -161,7 +162,8 @@ impl CheckpointWriter {
         files::sync_folder(&self.checkpoints)
     }
 
-    /// Deletes a checkpoint at the third request: before that, one of the records may still be saved.
+    /// Deletes a checkpoint at the third request: before that, one of the records may still be
+    /// saved.
     fn delete(&self, epoch: usize) -> io::Result<()> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = match pending.deletions.iter_mut().find(|(of, _)| *of == epoch) {

@@ -1,4 +1,5 @@
-//! The configuration of a training run: from a TOML file and flags, and as saved in the run's folder.
+//! The configuration of a training run: from a TOML file and flags, and as saved in the run's
+//! folder.
 //!
 //! Everything that changes a run's result is in here, and nothing else is.
 
@@ -98,19 +99,20 @@ pub struct TrainConfig {
     pub label_smoothing: f32,
     /// Synthetic digits in styles rare in MNIST to add to the training images, 0 to 1,000,000.
     pub drawn_digits: usize,
-    /// Synthetic images of letters, signs and scribbles to add to the training images, 0 to 1,000,000.
-    /// Their target is the uniform distribution over the ten digits.
+    /// Synthetic images of letters, signs and scribbles to add to the training images, 0 to
+    /// 1,000,000. Their target is the uniform distribution over the ten digits.
     pub non_digits: usize,
     /// Weight in the loss of an image without a digit, 0 to 1; an image of a digit has weight 1.
     ///
-    /// At 1, 4,000 images without a digit beside 55,000 digits cost 7 validation errors of 5,000; at 0.3
-    /// they cost one (one seed each), and the network was no surer of images without a digit.
+    /// At 1, 4,000 images without a digit beside 55,000 digits cost 7 validation errors of 5,000;
+    /// at 0.3 they cost one (one seed each), and the network was no surer of images without a
+    /// digit.
     pub non_digit_weight: f32,
     /// Seed of everything random.
     pub seed: u64,
     /// Which images are used for training.
     pub train_on: TrainOn,
-    /// Train on the first so many images only, 1 or more.
+    /// Train on the first `limit` images only, 1 or more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// Stop after this many epochs without a better validation accuracy, 1 or more.
@@ -136,8 +138,8 @@ pub struct TrainConfig {
     /// Teachers to learn from in addition to the labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teacher: Option<DistillationConfig>,
-    /// Random distortions, new ones for each image in every epoch. `None` trains on the images as they
-    /// are.
+    /// Random distortions, new ones for each image in every epoch. `None` trains on the images as
+    /// they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distortions: Option<Distortions>,
 }
@@ -268,7 +270,8 @@ impl TrainConfig {
             teacher.models.clear();
         }
         let mut recipe = serde_json::to_value(portable).expect("numbers and names are JSON");
-        // The key is younger than the file format: models trained with the default keep their bytes.
+        // The key is younger than the file format: models trained with the default keep their
+        // bytes.
         if self.non_digit_weight == DEFAULT_NON_DIGIT_WEIGHT
             && let Some(keys) = recipe.as_object_mut()
         {

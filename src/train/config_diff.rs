@@ -1,4 +1,5 @@
-//! The first difference between two configurations: a resumed run must have the one it started with.
+//! The first difference between two configurations: a resumed run must have the one it started
+//! with.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +33,8 @@ fn first_change(key: String, old: &Value, new: &Value) -> Option<ConfigChange> {
 }
 
 impl TrainConfig {
-    /// The first value that differs from `old`, by key in alphabetical order. `data` and `pictures` are
-    /// ignored: the data may have moved, and a checksum identifies them.
+    /// The first value that differs from `old`, by key in alphabetical order. `data` and `pictures`
+    /// are ignored: the data may have moved, and a checksum identifies them.
     pub fn change_since(&self, old: &Self) -> Option<ConfigChange> {
         let values = |config: &Self| {
             let without_paths = Self { data: None, pictures: None, ..config.clone() };

@@ -1,7 +1,8 @@
 //! Knowledge distillation: a loss against the answers of trained models.
 //!
-//! A label says 4. A teacher says 4, perhaps 9, certainly not 0. A small network learns more per image from
-//! such answers (Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network*, 2015).
+//! A label says 4. A teacher says 4, perhaps 9, certainly not 0. A small network learns more per
+//! image from such answers (Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural
+//! Network*, 2015).
 
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor};
@@ -30,10 +31,10 @@ impl Distillation {
         }
     }
 
-    /// The cross-entropy of a student's `logits` `[n, 10]` for `images` `[n, 784]` with the teachers'
-    /// probabilities as targets: T² · mean(−Σ p ln softmax(logits / T)), where p is the mean of the
-    /// teachers' softmax(logits / T). The factor T² keeps the gradients as large as those of the labels
-    /// (Hinton et al., section 2).
+    /// The cross-entropy of a student's `logits` `[n, 10]` for `images` `[n, 784]` with the
+    /// teachers' probabilities as targets: T² · mean(−Σ p ln softmax(logits / T)), where p is the
+    /// mean of the teachers' softmax(logits / T). The factor T² keeps the gradients as large as
+    /// those of the labels (Hinton et al., section 2).
     pub fn loss(&self, images: Tensor<2>, logits: Tensor<2>) -> Tensor<1> {
         let images = images.inner();
         let probabilities = self.teachers.iter().map(|teacher| {

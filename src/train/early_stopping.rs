@@ -9,8 +9,8 @@ use super::history::History;
 
 /// Stops after `patience` epochs without improvement.
 ///
-/// It reads the run's history, which a resumed run continues; Burn's own strategy forgets the best epoch
-/// when a run is resumed.
+/// It reads the run's history, which a resumed run continues; Burn's own strategy forgets the best
+/// epoch when a run is resumed.
 #[derive(Clone)]
 pub(super) struct EarlyStopping {
     /// Epochs without improvement after which training stops.

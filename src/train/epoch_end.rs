@@ -1,7 +1,7 @@
 //! The end of an epoch: its row in the history, and which checkpoints to keep.
 //!
-//! Burn's training loop calls the checkpointing strategy after each validation, which is the only hook at
-//! that moment.
+//! Burn's training loop calls the checkpointing strategy after each validation, which is the only
+//! hook at that moment.
 
 use std::collections::HashMap;
 use std::io;
@@ -98,8 +98,8 @@ impl CheckpointingStrategy for EpochEnd {
 
 /// Stores the mean of each metric over the last epoch, for [`EpochEnd`].
 ///
-/// Burn's in-memory logger stores a line of text per step, and counts epochs from the first one it saw,
-/// which is wrong in a resumed run.
+/// Burn's in-memory logger stores a line of text per step, and counts epochs from the first one it
+/// saw, which is wrong in a resumed run.
 #[derive(Default)]
 pub(super) struct EpochMetricLogger {
     names: HashMap<MetricId, MetricName>,

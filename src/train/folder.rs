@@ -4,7 +4,7 @@
 //! artifacts/runs/NAME/
 //!     config.toml          the resolved configuration
 //!     data.json            identifies the training data: a resumed run must use the same
-//!     from.safetensors  teacher-N.safetensors    copies of the models it started from or learns from
+//!     from.safetensors     copy of the model it started from; teacher-N.safetensors: its teachers
 //!     history.jsonl        one JSON object per epoch
 //!     checkpoints/         see `checkpoint.rs`
 //!     curves.svg           loss and error by epoch
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! The folder is created under a temporary name and renamed when it is complete; each file in it is
-//! replaced atomically. A running process holds a lock on `.lock`, which the operating system releases
-//! when the process ends, however it ends.
+//! replaced atomically. A running process holds a lock on `.lock`, which the operating system
+//! releases when the process ends, however it ends.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -41,7 +41,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run under a temporary name beside `path`; [`Self::place`] renames it.
+    /// Creates the folder of a new run under a temporary name beside `path`; [`Self::place`]
+    /// renames it.
     ///
     /// # Errors
     /// If `path` exists, or a folder cannot be created beside it.
@@ -94,7 +95,8 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Removes the unfinished files of a killed process. They are never read, so errors are ignored.
+    /// Removes the unfinished files of a killed process. They are never read, so errors are
+    /// ignored.
     fn remove_temporary_files(&self) {
         let temporary = |folder: &Path| {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();

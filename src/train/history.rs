@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The metrics of an epoch: one line of `history.jsonl`.
 ///
-/// Accuracies are fractions. With `train_on = "all"` there is no validation, and its values are null.
+/// Accuracies are fractions. With `train_on = "all"` there is no validation, and its values are
+/// null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Number of the epoch, from 1.
@@ -15,7 +16,8 @@ pub struct Epoch {
     pub train_accuracy: f64,
     /// Mean cross-entropy over the validation images, with the weights at the end of the epoch.
     pub valid_loss: Option<f64>,
-    /// Fraction of validation images classified correctly, with the weights at the end of the epoch.
+    /// Fraction of validation images classified correctly, with the weights at the end of the
+    /// epoch.
     pub valid_accuracy: Option<f64>,
     /// Mean learning rate of the epoch's steps.
     pub learning_rate: f64,
@@ -32,8 +34,8 @@ pub struct Epoch {
 pub struct History(pub Vec<Epoch>);
 
 impl History {
-    /// The epoch with the highest validation accuracy; among equals the one with the lowest validation
-    /// loss, then the first. Without validation, the last epoch.
+    /// The epoch with the highest validation accuracy; among equals the one with the lowest
+    /// validation loss, then the first. Without validation, the last epoch.
     pub fn best(&self) -> Option<&Epoch> {
         let mut epochs = self.0.iter();
         let first = epochs.next()?;

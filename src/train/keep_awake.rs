@@ -1,11 +1,11 @@
 //! Keeps rayon's idle threads spinning during training on a CPU, so that they take up work at once.
 //!
-//! A training step starts parallel work a dozen times, 10 to 100 µs apart. A spinning thread takes it up
-//! within 1 µs. Left alone, rayon's threads fall asleep after about 10 µs without work, and waking one
-//! takes as long again or longer.
+//! A training step starts parallel work a dozen times, 10 to 100 µs apart. A spinning thread takes
+//! it up within 1 µs. Left alone, rayon's threads fall asleep after about 10 µs without work, and
+//! waking one takes as long again or longer.
 //!
-//! The cost is processor time: up to seven cores besides the one that trains are busy for the whole run,
-//! working or not. [`RunOptions::keep_awake`](super::RunOptions::keep_awake) turns this off.
+//! The cost is processor time: up to seven cores besides the one that trains are busy for the whole
+//! run, working or not. [`RunOptions::keep_awake`](super::RunOptions::keep_awake) turns this off.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{hint, thread};
@@ -20,8 +20,8 @@ const SPINS_PER_YIELD: u32 = 64;
 
 /// Runs `work` on a thread of rayon's pool while the other threads of the pool stay awake.
 ///
-/// If the pool has a single thread, `work` runs on the calling thread instead: Burn's metrics thread may
-/// use the pool while `work` waits for it, and no thread would be left to serve it.
+/// If the pool has a single thread, `work` runs on the calling thread instead: Burn's metrics
+/// thread may use the pool while `work` waits for it, and no thread would be left to serve it.
 pub(super) fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_num_threads() == 1 {
         return work();

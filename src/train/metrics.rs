@@ -1,7 +1,7 @@
 //! Loss and accuracy as Burn metrics that read the results of many steps at once.
 //!
-//! Burn's own metrics read each step's result as soon as the step is launched; on a GPU this waits for
-//! everything before it. These leave the results on the device and read 32 steps together.
+//! Burn's own metrics read each step's result as soon as the step is launched; on a GPU this waits
+//! for everything before it. These leave the results on the device and read 32 steps together.
 
 use burn::tensor::{TensorReadError, Transaction};
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
@@ -38,8 +38,8 @@ pub(super) trait BatchedMetric: Clone + Send + Sync {
     fn read(&self, steps: Vec<PendingStep>) -> Result<(f64, usize), TensorReadError>;
 }
 
-/// The loss, weighted by batch size. With a [`DivergenceStop`] it stops the run if the loss is infinite
-/// or NaN.
+/// The loss, weighted by batch size. With a [`DivergenceStop`] it stops the run if the loss is
+/// infinite or NaN.
 #[derive(Clone, Default)]
 pub(super) struct LossMetric(Option<DivergenceStop>);
 

@@ -1,26 +1,26 @@
 //! Training with Burn's [`Learner`](burn::train::Learner).
 //!
-//! The modules in the order in which data flows through them. [`data`](crate::data) tells how an image
-//! gets from an IDX file into a batch; from the batch to the checkpoint and the model it is:
+//! The modules in the order in which data flows through them. [`data`](crate::data) tells how an
+//! image gets from an IDX file into a batch; from the batch to the checkpoint and the model it is:
 //!
-//! | step | module |
+//! | what happens | module |
 //! |---|---|
-//! | a configuration from TOML, checked, and compared with the one a run started with | `config`, `config_diff` |
-//! | the images to train and to validate on | `training_data` |
+//! | TOML → configuration, checked; compared with that of a resumed run | `config`, `config_diff` |
+//! | configuration and data set → training and validation images | `training_data` |
 //! | models to start from or to learn from | `pretrained` |
-//! | a run: puts the following parts together and calls Burn's loop | `run` |
-//! | a batch `[n, 784]` → logits `[n, 10]` → loss → gradients | [`step`], with teachers `distillation` |
+//! | a run: connects the following parts, and calls Burn's loop | `run` |
+//! | batch `[n, 784]` → logits `[n, 10]` → loss → gradients | [`step`], `distillation` |
 //! | gradients → new weights, at the learning rate of the step | [`optimizer`] |
 //! | loss and accuracy of each step → means of the epoch | `metrics`, `divergence` |
-//! | the end of an epoch: its row in the history, and whether to stop | `epoch_end`, `history`, `early_stopping` |
+//! | end of an epoch → a row of the history | `epoch_end`, `history`, `early_stopping` |
 //! | weights, optimizer and schedule → a checkpoint on disk | `checkpoint`, `folder` |
-//! | the best checkpoint → `model.safetensors` and learning curves | `run`, `calibrate`, `curves` |
+//! | best checkpoint → `model.safetensors` and learning curves | `calibrate`, `curves` |
 //!
-//! Besides, `progress` reports each step to the caller, `keep_awake` keeps rayon's threads from sleeping
-//! between steps, and `error` says why a run failed.
+//! In addition, `progress` reports each step to the caller, `keep_awake` keeps rayon's threads from
+//! sleeping between steps, and `error` says why a run failed.
 //!
-//! A run is reproducible from its folder. Everything random is derived from (seed, epoch, index), so an
-//! interrupted and resumed run gives the same bytes as an uninterrupted one.
+//! A run is reproducible from its folder. Everything random is derived from (seed, epoch, index),
+//! so an interrupted and resumed run gives the same bytes as an uninterrupted one.
 
 mod calibrate;
 mod checkpoint;

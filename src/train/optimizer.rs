@@ -64,8 +64,9 @@ struct FusedAdamW {
 
 /// An optimizer state that is loaded onto the CPU.
 ///
-/// Burn loads it onto its default device. In a build with wgpu that is the GPU, and Burn panics if there
-/// is none. The device does not matter here: the first step moves the state to that of its parameter.
+/// Burn loads it onto its default device. In a build with wgpu that is the GPU, and Burn panics if
+/// there is none. The device does not matter here: the first step moves the state to that of its
+/// parameter.
 #[derive(Clone)]
 struct CpuLoadedState<S>(S);
 
@@ -113,7 +114,8 @@ mod tests {
         };
         let mut schedule = schedule(&config, 4).unwrap();
         let mut rate = || schedule.step().base();
-        // From 0.1 / 4 to 0.1 in four equal steps; Burn's scheduler starts with the first step done.
+        // From 0.1 / 4 to 0.1 in four equal steps; Burn's scheduler starts with the first step
+        // done.
         for expected in [0.043_75, 0.062_5, 0.081_25, 0.1] {
             let rate = rate();
             assert!((rate - expected).abs() < 1e-12, "{rate} instead of {expected}");

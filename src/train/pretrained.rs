@@ -1,6 +1,7 @@
 //! Pretrained models that a run uses: the one it starts from, and its teachers.
 //!
-//! They are copied into the run's folder, so that a resumed run does not depend on the original files.
+//! They are copied into the run's folder, so that a resumed run does not depend on the original
+//! files.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Progress of a run, step by step, for whatever displays it.
 //!
-//! Burn's renderer interface has some twenty methods. [`ProgressRenderer`] reduces them to one callback
-//! with a plain struct, so that the library draws nothing itself.
+//! Burn's renderer interface has some twenty methods. [`ProgressRenderer`] reduces them to one
+//! callback with a plain struct, so that the library draws nothing itself.
 
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericEntry};

@@ -76,8 +76,8 @@ pub struct RunOptions {
     pub on_epoch: Box<dyn FnMut(&Epoch) + Send>,
     /// Stops training after the current step: keep a clone, and call its `stop`.
     pub interrupter: Interrupter,
-    /// Whether idle threads spin between steps when training on a CPU. It makes training faster, and
-    /// keeps up to eight cores busy for the whole run.
+    /// Whether idle threads spin between steps when training on a CPU. It makes training faster,
+    /// and keeps up to eight cores busy for the whole run.
     pub keep_awake: bool,
 }
 
@@ -96,8 +96,8 @@ impl Run {
     /// Creates a run in a new folder.
     ///
     /// # Errors
-    /// If the configuration is invalid, the folder exists or cannot be created, there are fewer images
-    /// than the configured limit, or a pretrained model cannot be used.
+    /// If the configuration is invalid, the folder exists or cannot be created, there are fewer
+    /// images than the configured limit, or a pretrained model cannot be used.
     pub fn create(folder: &Path, config: TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
         config.check()?;
         let data = TrainingData::new(&config, data)?;
@@ -111,11 +111,12 @@ impl Run {
         Ok(Self { folder, config, history, resumed_from: None, data, pretrained })
     }
 
-    /// Resumes a run from its newest intact checkpoint. Also returns the paths of newer, damaged ones.
+    /// Resumes a run from its newest intact checkpoint. Also returns the paths of newer, damaged
+    /// ones.
     ///
     /// # Errors
-    /// If the data or the configuration differ from those of the checkpoint, or a file of the run cannot
-    /// be read.
+    /// If the data or the configuration differ from those of the checkpoint, or a file of the run
+    /// cannot be read.
     pub fn resume(
         folder: RunFolder,
         config: TrainConfig,

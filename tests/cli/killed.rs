@@ -51,8 +51,8 @@ fn start_or_resume(args: &[&str], run: &Path) -> Command {
     }
 }
 
-/// Kills runs at random moments, up to four times each, until there were `kills` kills. Each run is then
-/// resumed to its end, and must have the same files as the uninterrupted run in `whole`.
+/// Kills runs at random moments, up to four times each, until there were `kills` kills. Each run is
+/// then resumed to its end, and must have the same files as the uninterrupted run in `whole`.
 fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastrand::Rng) {
     let began = Instant::now();
     assert!(program(&[&["train"], args, &["--out"]].concat(), whole).status().unwrap().success());
@@ -69,7 +69,8 @@ fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastran
             let mut child = start_or_resume(args, &run).spawn().unwrap();
             std::thread::sleep(Duration::from_secs_f64(rng.f64() * duration));
             if child.try_wait().unwrap().is_some() {
-                // It ended before it was killed: the machine is faster now than when it was measured.
+                // It ended before it was killed: the machine is faster now than when it was
+                // measured.
                 duration *= 0.8;
                 break;
             }
@@ -123,8 +124,8 @@ fn resume(run: &Path) -> assert_cmd::assert::Assert {
     burn_digits().args(["train", "--resume"]).arg(run).assert()
 }
 
-/// Trains for three epochs and removes the model, as if the run had been killed just before it was saved.
-/// Returns the model.
+/// Trains for three epochs and removes the model, as if the run had been killed just before it was
+/// saved. Returns the model.
 fn unfinished(run: &Path) -> Vec<u8> {
     let args = ["--limit", "500", "--epochs", "3", "--hidden", "32,16,16", "--quiet"];
     burn_digits().args(["train", "--out"]).arg(run).args(args).assert().success();

@@ -1,5 +1,5 @@
-//! `train`: a run learns, leaves the documented files, gives the same bytes again, and can be interrupted
-//! and resumed.
+//! `train`: a run learns, leaves the documented files, gives the same bytes again, and can be
+//! interrupted and resumed.
 
 use std::fs;
 use std::path::Path;

@@ -21,8 +21,8 @@ fn model(run: &Path) -> Vec<u8> {
     fs::read(run.join("model.safetensors")).unwrap()
 }
 
-/// Removes a run's model and its last checkpoint, as if it had been killed in the last epoch, and resumes
-/// it.
+/// Removes a run's model and its last checkpoint, as if it had been killed in the last epoch, and
+/// resumes it.
 fn repeat_last_epoch(run: &Path, last_checkpoint: &str) {
     fs::remove_file(run.join("model.safetensors")).unwrap();
     fs::remove_dir_all(run.join("checkpoints").join(last_checkpoint)).unwrap();

@@ -1,11 +1,11 @@
 //! Robustness of the shipped model to damaged pictures.
 //!
-//! Validation digits are damaged as 28×28 images, and classified like any other picture. Training used none
-//! of these damages except the last four, which are geometric. The model was trained on the undamaged
-//! digits, so the errors are caused by the damage.
+//! Validation digits are damaged as 28×28 images, and classified like any other picture. Training
+//! used none of these damages except the last four, which are geometric. The model was trained on
+//! the undamaged digits, so the errors are caused by the damage.
 //!
-//! The damages are those of MNIST-C (Mu and Gilmer, *MNIST-C: A Robustness Benchmark for Computer Vision*,
-//! 2019), reimplemented.
+//! The damages are those of MNIST-C (Mu and Gilmer, *MNIST-C: A Robustness Benchmark for Computer
+//! Vision*, 2019), reimplemented.
 
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;

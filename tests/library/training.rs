@@ -61,7 +61,8 @@ fn train(
     let device = device.clone().autodiff();
     let (training, _) = mnist().split();
     let loader = BatchLoader::new(training, Order::Shuffled { seed: 4 }, 128, 1, &device);
-    // Backends have different random generators; initialised on the CPU, all start with the same weights.
+    // Backends have different random generators; initialised on the CPU, all start with the same
+    // weights.
     let cpu = backend::cpu().autodiff();
     let mut model = ModelConfig::default().init(4, &cpu).fork(&device);
     let mut losses = Vec::new();

@@ -1,7 +1,8 @@
 //! Glyphs of digits, letters and signs as strokes.
 //!
-//! A glyph is a string of strokes separated by `/`. A stroke is a list of points, each two digits: x from 0
-//! to 4 and y from 0 to 6, from the upper left. A stroke that starts with `~` is a curve through its points.
+//! A glyph is a string of strokes separated by `/`. A stroke is a list of points, each two digits:
+//! x from 0 to 4 and y from 0 to 6, from the upper left. A stroke that starts with `~` is a curve
+//! through its points.
 
 use super::pen::PenStroke;
 

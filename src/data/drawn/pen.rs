@@ -43,8 +43,8 @@ impl PenStroke {
     }
 }
 
-/// Draws strokes with a random pen width, slant and rotation, stretched horizontally by a random factor in
-/// `widths`.
+/// Draws strokes with a random pen width, slant and rotation, stretched horizontally by a random
+/// factor in `widths`.
 pub(super) fn draw(strokes: Vec<PenStroke>, widths: Range<f32>, rng: &mut Rng) -> [u8; PIXELS] {
     let mut uniform = |low: f32, high: f32| low + (high - low) * rng.f32();
     let (stretch, slant, rotation) =
