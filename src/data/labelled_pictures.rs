@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::Digits;
+use super::LabelledImages;
 use super::source::Loaded;
 use crate::checksum::sha256_hex;
 use crate::picture::{self, PictureError};
@@ -115,7 +115,7 @@ pub fn load(
         return Err(LabelledPicturesError::NoneReadable(folder.to_owned()));
     }
     let sha256 = sha256_hex([&pixels, &labels]);
-    Ok((Loaded { digits: Digits::new(pixels, labels), is_mnist: false, sha256 }, skipped))
+    Ok((Loaded { digits: LabelledImages::new(pixels, labels), is_mnist: false, sha256 }, skipped))
 }
 
 fn from_table(

@@ -59,9 +59,9 @@ fn idx_files_that_lie_are_missing_or_damaged() {
     let mut lying = whole.clone();
     lying[7] = 99;
     fs::write(&labels, lying).unwrap();
-    fails(&train, 1, &[text(&labels), "announces 99"]);
+    fails(&train, 1, &[text(&labels), "declares 99"]);
     fs::write(&labels, &whole[..6]).unwrap();
-    fails(&train, 1, &[text(&labels), "cut short"]);
+    fails(&train, 1, &[text(&labels), "truncated"]);
     fs::remove_file(&labels).unwrap();
     fails(&train, 1, &[text(&data), "train-labels-idx1-ubyte"]);
     fails(&["train", "--data", "no-such-folder"], 1, &["no-such-folder"]);
@@ -167,11 +167,11 @@ fn configurations_with_unknown_keys_or_impossible_values() {
 #[test]
 fn run_folders_that_exist_or_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "exists already"]);
+    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "already exists"]);
     fails(
         &["train", "--resume", text(folder.path())],
         1,
-        &[text(folder.path()), "no run's folder"],
+        &[text(folder.path()), "not a run folder"],
     );
     fails(&["train", "--resume", "x", "--epochs", "3"], 2, &["--resume", "--epochs"]);
     fails(&["train", "--limit", "70000", "--out", "never-made"], 1, &["70000", "55000"]);

@@ -1,5 +1,7 @@
 //! `burn-digits train`: a run from its configuration to its model.
 
+mod progress;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,10 +22,11 @@ use burn_digits::data::source::{Half, Loaded, Source};
 use burn_digits::format::{percent, thousands};
 use burn_digits::paths;
 use burn_digits::saved::{SavedError, SavedModel};
-use burn_digits::train::progress::Progress;
 use burn_digits::train::{
-    Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError,
+    Epoch, Finished, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig,
+    TrainError,
 };
+use progress::TrainingBar;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (run, device) = match &args.resume {
@@ -72,19 +75,20 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     };
     let interrupter = Interrupter::new();
     stop_on_ctrl_c(&interrupter, &folder);
-    let audience = Audience {
+    let options = RunOptions {
         renderer: renderer(&args, &run, &bar, &interrupter),
         on_epoch: on_epoch(&args, epochs, bar.clone()),
         interrupter,
+        keep_awake: !args.no_spin,
     };
-    let outcome = run.train(&device, audience);
+    let outcome = run.train(&device, options);
     bar.finish_and_clear();
     match outcome.map_err(|error| with_resume(error, &folder))? {
-        Outcome::Finished(finished) => {
+        RunOutcome::Finished(finished) => {
             conclude(&args, &folder, &finished)?;
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::Interrupted { last_epoch } => {
+        RunOutcome::Interrupted { last_epoch } => {
             let saved = match last_epoch {
                 Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
                 None => "no epoch was finished".to_owned(),
@@ -201,7 +205,8 @@ fn renderer(
     }
     let _ = (args, interrupter);
     let (train, valid) = run.images();
-    Box::new(Progress::new(bar.clone(), run.config.epochs, train + valid))
+    let mut bar = TrainingBar::new(bar.clone(), train + valid);
+    Box::new(ProgressRenderer::new(move |progress| bar.update(progress)))
 }
 
 fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {

@@ -1,40 +1,42 @@
-//! What watches a run: the end of each epoch, and patience.
+//! The end of an epoch: its row in the history, and which checkpoints to keep.
 //!
-//! Burn's loop calls these at the right moments: the checkpointing strategy after each validation,
-//! early stopping right after it.
+//! Burn's training loop calls the checkpointing strategy after each validation, which is the only
+//! hook at that moment.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::train::checkpoint::{CheckpointerError, CheckpointingAction, CheckpointingStrategy};
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{Aggregate, EpochSummary, EventStoreClient, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
-use burn::train::{EarlyStoppingStrategy, Interrupter};
+use burn::train::{Interrupter, TrainingError};
 
+use super::divergence::{Divergence, DivergenceStop};
 use super::history::{Epoch, History};
-use super::metrics::{Divergence, DivergenceStop};
 use crate::data::loader::BatchLoader;
 
-/// Checkpoints kept beside the best one: the newest, and one to fall back on should it be damaged.
-const KEPT: usize = 2;
+/// Checkpoints kept besides the best one: the newest, and the one before it in case the newest is
+/// damaged.
+const NEWEST_CHECKPOINTS_KEPT: usize = 2;
 
-/// Called with each finished epoch, and with the history as text to be written down.
-pub type OnEpoch = Box<dyn FnMut(&Epoch, &History) -> Result<(), std::io::Error> + Send>;
+/// Called with each finished epoch and the history that ends with it.
+pub(super) type OnEpochEnd = Box<dyn FnMut(&Epoch, &History) -> io::Result<()> + Send>;
 
-/// Makes the history's line after each epoch, and says which checkpoints to keep.
-pub struct EpochEnd {
-    /// The epochs so far.
+/// Adds a row to the history after each epoch, and decides which checkpoints to keep.
+pub(super) struct EpochEnd {
+    /// The finished epochs.
     pub history: Arc<Mutex<History>>,
-    /// Knows how long its last pass took.
+    /// Measures the duration of the training pass.
     pub train: BatchLoader,
-    /// None where nothing validates.
+    /// Measures the duration of the validation pass; `None` without validation.
     pub valid: Option<BatchLoader>,
-    /// Hears of each epoch.
-    pub on_epoch: OnEpoch,
-    /// Stops the run where the history can't be written.
+    /// Saves the history, and reports the epoch.
+    pub on_epoch_end: OnEpochEnd,
+    /// Stops the run if the history cannot be saved.
     pub interrupter: Interrupter,
-    /// Stops it where the validation loss is no number.
+    /// Stops the run if the validation loss is infinite or NaN.
     pub divergence: DivergenceStop,
     /// Epochs whose checkpoints are on disk.
     pub on_disk: Vec<usize>,
@@ -42,9 +44,9 @@ pub struct EpochEnd {
 
 impl EpochEnd {
     fn epoch(&self, epoch: usize, store: &EventStoreClient) -> Epoch {
-        let figure = |name, split: &Split| store.find_metric(name, epoch, Aggregate::Mean, split);
-        let train = |name| figure(name, &Split::Train).unwrap_or(f64::NAN);
-        let valid = |name| self.valid.as_ref().and_then(|_| figure(name, &Split::Valid));
+        let mean = |name, split: &Split| store.find_metric(name, epoch, Aggregate::Mean, split);
+        let train = |name| mean(name, &Split::Train).unwrap_or(f64::NAN);
+        let valid = |name| self.valid.as_ref().and_then(|_| mean(name, &Split::Valid));
         Epoch {
             epoch,
             train_loss: train("Loss"),
@@ -65,7 +67,7 @@ impl CheckpointingStrategy for EpochEnd {
         store: &EventStoreClient,
     ) -> Vec<CheckpointingAction> {
         let row = self.epoch(epoch, store);
-        // The epoch's last step can spoil the weights without any later one to show it.
+        // If the last step of an epoch diverges, no later training step shows it.
         if row.valid_loss.is_some_and(|loss| !loss.is_finite()) {
             let (step, learning_rate) = (self.train.batches(), row.learning_rate);
             self.divergence.stop(Divergence { step, learning_rate });
@@ -76,13 +78,12 @@ impl CheckpointingStrategy for EpochEnd {
             history.0.push(row.clone());
             history.clone()
         };
-        if let Err(error) = (self.on_epoch)(&row, &history) {
-            self.interrupter
-                .fail(burn::train::TrainingError::Checkpoint(CheckpointerError::IOError(error)));
+        if let Err(error) = (self.on_epoch_end)(&row, &history) {
+            self.interrupter.fail(TrainingError::Checkpoint(CheckpointerError::IOError(error)));
         }
         let best = history.best().map(|best| best.epoch);
         self.on_disk.push(epoch);
-        let newest = self.on_disk.len().saturating_sub(KEPT);
+        let newest = self.on_disk.len().saturating_sub(NEWEST_CHECKPOINTS_KEPT);
         let (old, kept): (Vec<_>, Vec<_>) = self
             .on_disk
             .iter()
@@ -95,17 +96,17 @@ impl CheckpointingStrategy for EpochEnd {
     }
 }
 
-/// Remembers each metric's mean over the last epoch, for [`EpochEnd`].
+/// Stores the mean of each metric over the last epoch, for [`EpochEnd`].
 ///
-/// Burn's own in-memory logger keeps a line of text per step and counts epochs from the first one it
-/// saw, which in a resumed run is not the first.
+/// Burn's in-memory logger stores a line of text per step, and counts epochs from the first one it
+/// saw, which is wrong in a resumed run.
 #[derive(Default)]
-pub struct EpochMeans {
+pub(super) struct EpochMetricLogger {
     names: HashMap<MetricId, MetricName>,
     means: HashMap<(String, Split), (usize, f64)>,
 }
 
-impl MetricLogger for EpochMeans {
+impl MetricLogger for EpochMetricLogger {
     fn log(&mut self, update: MetricsUpdate, epoch: usize, split: &Split) {
         for numeric in update.entries_numeric {
             let name = self.names.get(&numeric.entry.metric_id);
@@ -131,21 +132,4 @@ impl MetricLogger for EpochMeans {
     }
 
     fn log_epoch_summary(&mut self, _: EpochSummary) {}
-}
-
-/// Stops after so many epochs without a better one. It reads the history, which a resumed run takes
-/// up where it was; Burn's own strategy begins anew.
-#[derive(Clone)]
-pub struct Patience {
-    /// So many.
-    pub epochs: usize,
-    /// The epochs so far.
-    pub history: Arc<Mutex<History>>,
-}
-
-impl EarlyStoppingStrategy for Patience {
-    fn should_stop(&mut self, _epoch: usize, _store: &EventStoreClient) -> bool {
-        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.since_best() >= self.epochs
-    }
 }
