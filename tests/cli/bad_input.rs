@@ -137,7 +137,7 @@ fn files_that_are_no_network_and_places_that_take_none() {
     fails(
         &["export", "--format", "safetensors", "--softmax", "--out", text(&out)],
         2,
-        &["--softmax is for --format onnx"],
+        &["--softmax applies to --format onnx only"],
     );
     assert!(!out.exists());
 }
