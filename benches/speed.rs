@@ -1,6 +1,7 @@
-//! How long the parts take: `cargo bench`, or `cargo bench --all-features` for every backend.
+//! Benchmarks of the components: `cargo bench`, or `cargo bench --all-features` for every backend.
 //!
-//! A name runs what has it: `cargo bench -- step`. Each operation stands beside its plain twin.
+//! `cargo bench -- step` runs the benchmarks whose name contains `step`. Each fused operation is
+//! compared with Burn's own operations.
 
 use std::hint::black_box;
 
@@ -11,14 +12,14 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::TrainStep;
 use burn_digits::backend::Backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::distort::{Distorter, Distortions};
 use burn_digits::data::loader::{BatchLoader, Order};
 use burn_digits::data::source::{Half, Loaded, Source};
 use burn_digits::model::{ModelConfig, PIXELS};
 use burn_digits::picture;
 use burn_digits::train::step::Learnable;
-use burn_digits::train::{Audience, Outcome, Run, TrainConfig, TrainOn, optimizer};
+use burn_digits::train::{Run, RunOptions, RunOutcome, TrainConfig, TrainOn, optimizer};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use fused_ops::{self as ops, LossOptions};
@@ -26,14 +27,15 @@ use fused_ops::{self as ops, LossOptions};
 /// Images per step.
 const BATCH: usize = 128;
 
-/// Training happens on a thread of rayon's pool (see `train::run`), so it is measured on one.
+/// Training runs on a thread of rayon's pool (see `train::run`), so the benchmarks do too.
 fn main() {
     rayon::scope(|_| divan::main());
 }
 
-/// The CPU backends of this build. How long a GPU takes depends on what else it was asked for.
+/// The CPU backends of this build. A GPU queues its work, so a timer around one operation would
+/// measure others too.
 fn cpus() -> impl Iterator<Item = Backend> {
-    Backend::offered().filter(|&backend| backend != Backend::Wgpu)
+    Backend::built_in().filter(|&backend| backend != Backend::Wgpu)
 }
 
 fn open(backend: Backend) -> Device {
@@ -44,23 +46,23 @@ fn training_images() -> Loaded {
     Source::find(None).and_then(|source| source.load(Half::Train)).expect("MNIST is bundled")
 }
 
-fn loader(digits: Digits, device: &Device) -> BatchLoader {
+fn loader(digits: LabelledImages, device: &Device) -> BatchLoader {
     BatchLoader::new(digits, Order::Shuffled { seed: 1 }, BATCH, 1, device)
 }
 
-/// Which of two twins.
+/// Burn's own operations (`Plain`) or the fused one (`Ours`).
 #[derive(Clone, Copy, Debug)]
 enum Twin {
     Plain,
     Ours,
 }
 
-/// Each backend with either twin.
+/// Each CPU backend with both implementations.
 fn twins() -> impl Iterator<Item = (Backend, Twin)> {
     cpus().flat_map(|backend| [(backend, Twin::Plain), (backend, Twin::Ours)])
 }
 
-/// The first layer with ReLU, forward and backward, on a batch.
+/// The first layer with ReLU, forward and backward, one batch.
 #[divan::bench(args = twins())]
 fn linear(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     let device = open(backend).autodiff();
@@ -76,7 +78,7 @@ fn linear(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     });
 }
 
-/// The loss and its gradient, on a batch.
+/// The loss and its gradient, one batch.
 #[divan::bench(args = twins())]
 fn cross_entropy(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     let device = open(backend).autodiff();
@@ -92,7 +94,7 @@ fn cross_entropy(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     });
 }
 
-/// A step of Adam on the first layer's 200,704 weights.
+/// One step of Adam on the first layer's 200,704 weights.
 #[divan::bench(args = twins())]
 fn adam(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     let device = open(backend);
@@ -110,13 +112,13 @@ fn adam(bencher: Bencher, (backend, twin): (Backend, Twin)) {
     });
 }
 
-/// A batch as training takes it, straight from the bytes.
+/// Loading one training batch from the bytes of the data set.
 #[divan::bench]
 fn batch(bencher: Bencher) {
     batches(bencher, None);
 }
 
-/// The same with every image distorted.
+/// Loading one training batch with every image distorted.
 #[divan::bench]
 fn batch_distorted(bencher: Bencher) {
     batches(bencher, Some(Distortions::default()));
@@ -152,21 +154,21 @@ fn distortion(bencher: Bencher) {
     });
 }
 
-/// Forward, loss, backward and Adam, on a batch.
+/// One training step: forward, loss, backward and Adam, one batch.
 #[divan::bench(args = cpus())]
 fn step(bencher: Bencher, backend: Backend) {
     let device = open(backend).autodiff();
     let batch = loader(training_images().digits.slice(0, BATCH), &device);
     let batch = batch.iter().next().and_then(Result::ok).expect("there is one");
-    let mut model = Learnable::new(ModelConfig::default().init(1, &device), 0.0);
-    let mut adam = optimizer::adam_w(TrainConfig::default().weight_decay);
+    let mut model = Learnable::new(ModelConfig::default().init(1, &device), LossOptions::default());
+    let mut adam = optimizer::optimizer(&TrainConfig::default());
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let output = model.step(batch.clone());
         model = adam.step(1e-3, model.clone(), output.grads);
     });
 }
 
-/// The `train` command's work for one epoch of 60,000 images: Learner, metrics, checkpoint, model.
+/// One epoch of the `train` command, 60,000 images: Learner, metrics, checkpoint and model file.
 #[divan::bench(args = cpus(), sample_count = 5)]
 fn epoch(bencher: Bencher, backend: Backend) {
     let device = open(backend);
@@ -183,24 +185,24 @@ fn epoch(bencher: Bencher, backend: Backend) {
     bencher.counter(ItemsCount::new(data.digits.len())).bench_local(|| {
         runs += 1;
         let run = Run::create(&folder.path().join(runs.to_string()), config.clone(), &data);
-        let outcome = run.and_then(|run| run.train(&device, Audience::quiet(|_| ())));
-        assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{:?}", outcome.err());
+        let outcome = run.and_then(|run| run.train(&device, RunOptions::default()));
+        assert!(matches!(outcome, Ok(RunOutcome::Finished(_))), "{:?}", outcome.err());
     });
 }
 
-/// A photograph-sized picture from its file to 28×28.
+/// Preprocessing `image.png` from its file to 28×28 pixels.
 #[divan::bench]
 fn picture_read() -> bool {
     picture::read("image.png".as_ref()).is_ok()
 }
 
-/// One picture's prediction.
+/// Prediction of one picture.
 #[divan::bench(args = cpus())]
 fn predict_one(bencher: Bencher, backend: Backend) {
     predict(bencher, backend, 1);
 }
 
-/// 5,000 pictures' predictions.
+/// Prediction of 5,000 pictures.
 #[divan::bench(args = cpus())]
 fn predict_5000(bencher: Bencher, backend: Backend) {
     predict(bencher, backend, 5_000);

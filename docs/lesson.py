@@ -1,9 +1,10 @@
-"""Runs every command of the lesson anew, and puts what it said and drew back into the lesson.
+"""Runs every command of the lesson and updates its output and figures.
 
     cargo build --release && python3 docs/lesson.py         (about five minutes on two cores)
 
-A block that begins with `$ burn-digits …` in docs/lesson.md or docs/lesson.zh-TW.md is a command and what
-it said; it is run once, for both. The plots go where the command's own flags say, into docs/lesson/.
+A block that begins with `$ burn-digits …` in docs/lesson.md or docs/lesson.zh-TW.md consists of a
+command and its output. Each command runs once; both pages get its output. Plots are written where
+the commands' flags say: docs/lesson/. Figures within the text are not updated; check them by hand.
 """
 
 import pathlib
@@ -17,18 +18,20 @@ PROGRAM = ROOT / "target/release/burn-digits"
 LESSONS = [ROOT / "docs/lesson.md", ROOT / "docs/lesson.zh-TW.md"]
 FIGURES = ROOT / "docs/lesson"
 RUN = ROOT / "artifacts/runs/lesson"
+WIDE_RUN = ROOT / "artifacts/runs/lesson-wide"
 BLOCK = re.compile(r"```console\n\$ burn-digits (?P<command>[^\n]*)\n.*?```", re.DOTALL)
 
-said = {}
+outputs = {}
 
 
 def run(command):
-    """What a command says on standard output, run once."""
-    if command not in said:
+    """The standard output of a command, which runs once."""
+    if command not in outputs:
         print("burn-digits", command, flush=True)
         line = [PROGRAM, *shlex.split(command)]
-        said[command] = subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return said[command]
+        done = subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        outputs[command] = done.stdout
+    return outputs[command]
 
 
 def block(match):
@@ -37,8 +40,9 @@ def block(match):
 
 
 def main():
-    # A run wants a folder of its own.
-    shutil.rmtree(RUN, ignore_errors=True)
+    # `train --out` requires a folder that does not exist yet.
+    for folder in (RUN, WIDE_RUN):
+        shutil.rmtree(folder, ignore_errors=True)
     for lesson in LESSONS:
         lesson.write_text(BLOCK.sub(block, lesson.read_text()))
     shutil.copy(RUN / "curves.svg", FIGURES / "curves.svg")

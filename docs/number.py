@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Draws docs/number.png, a note with a number on it, and docs/number-read.png, what `infer --many` reads.
+"""Draws docs/number.png, a note with a number, and docs/number-read.png, what `infer --many` reads.
 
-The digits are MNIST's training images 10 to 29, each the first of its kind among them, on ruled paper in
-a lamp's shadow. Needs numpy and Pillow; the program is taken from target/release.
+    cargo build --release && python3 docs/number.py      (needs numpy and Pillow)
+
+The digits are MNIST training images, drawn on ruled paper with a shadow across it.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Draws docs/overview.png: the sample pictures, the 28×28 pixels the network saw, and its answers.
+"""Draws docs/overview.png: the sample pictures, their 28×28 pixels, and the predictions.
 
     cargo build --release && python3 docs/overview.py      (needs Pillow)
 """
@@ -21,15 +21,16 @@ def infer(picture, *flags):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def seen(picture):
-    """The 28×28 pixels, from the drawing that --show makes (two characters a pixel)."""
+def network_input(picture):
+    """The 28×28 pixels, read from the output of --show (two characters per pixel)."""
     lines = infer(picture, "--show").splitlines()[:28]
     image = Image.new("L", (28, 28))
     image.putdata([SHADES.index(c) * 255 // 4 for line in lines for c in line[::2]])
     return image.resize((CELL, CELL), Image.NEAREST)
 
 
-def given(picture):
+def thumbnail(picture):
+    """The picture itself, on white where it is transparent."""
     image = Image.open(picture).convert("RGBA")
     paper = Image.new("RGBA", image.size, "white")
     paper.alpha_composite(image)
@@ -45,11 +46,11 @@ def main():
     large, small = (ImageFont.load_default(size=points) for points in (24, 13))
     for column, picture in enumerate(pictures):
         x = GAP + column * (CELL + GAP)
-        image = given(picture)
+        image = thumbnail(picture)
         place = (x + (CELL - image.width) // 2, GAP + (CELL - image.height) // 2)
         sheet.paste(image, place)
         draw.rectangle((x - 1, GAP - 1, x + CELL, GAP + CELL), outline=(225, 225, 225))
-        sheet.paste(seen(picture), (x, 2 * GAP + CELL))
+        sheet.paste(network_input(picture), (x, 2 * GAP + CELL))
         answer = json.loads(infer(picture, "--json"))
         y = 3 * GAP + 2 * CELL
         draw.text((x, y), str(answer["digit"]), INK, font=large)

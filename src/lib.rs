@@ -23,7 +23,7 @@
 //! | [`backend`] | the Burn devices this build offers, and choosing one |
 //! | `png` | images as the bytes of PNG files |
 //! | [`plot`] | lines and points as SVG, for light pages and dark ones |
-//! | [`files`] | files that are whole or absent, and where the project's folders lie |
+//! | [`files`], [`paths`], [`checksum`] | atomic writes and bounded reads; the project's folders; SHA-256 sums |
 //!
 //! ```text
 //! MNIST files ─► data ─► batches [n, 784] in [0, 1] ─► model ─► logits [n, 10] ─► cross-entropy ─► train
@@ -57,14 +57,17 @@
 pub use digit_picture as picture;
 
 pub mod backend;
+pub mod checksum;
 pub mod classifier;
 pub mod data;
 pub mod evaluate;
 pub mod exchange;
 pub mod files;
+pub mod format;
 pub mod insight;
 pub mod model;
 pub mod number;
+pub mod paths;
 
 pub mod plot;
 pub mod png;

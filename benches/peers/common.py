@@ -1,4 +1,4 @@
-"""What the measurements have in common: running a side, taking turns, and writing tables."""
+"""Shared by the benchmarks: run a command, interleave rounds, write tables."""
 
 import json
 import re
@@ -14,7 +14,7 @@ IMAGES = 60_000
 
 
 def output(*command, env=None):
-    """What a command prints; its errors end this program."""
+    """The standard output of a command; exits if the command fails."""
     done = subprocess.run(
         list(map(str, command)), cwd=HERE, env=env, capture_output=True, text=True
     )
@@ -24,7 +24,7 @@ def output(*command, env=None):
 
 
 def train(program, epochs, *flags, env=None):
-    """Seconds of each epoch of the `train` command, the first left out, and the last loss."""
+    """Seconds per epoch of the `train` command, the first listed apart, and the last loss."""
     with tempfile.TemporaryDirectory() as folder:
         lines = output(
             *program, "train", "--json", "--out", f"{folder}/run", "--epochs", epochs,
@@ -35,31 +35,32 @@ def train(program, epochs, *flags, env=None):
     return {"first": seconds[0], "seconds": seconds[1:], "loss": rows[-1]["train_loss"]}
 
 
-def in_turns(sides, rounds):
-    """Each side once a round: all that they told, by side."""
-    told = {name: [] for name in sides}
+def interleaved(contenders, rounds):
+    """Runs every contender once per round; returns the results by contender."""
+    results = {name: [] for name in contenders}
     for number in range(rounds):
-        for name, measure in sides.items():
+        for name, measure in contenders.items():
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
-            told[name].append(measure())
-    return told
+            results[name].append(measure())
+    return results
 
 
-def median_seconds(told):
-    return statistics.median(second for turn in told for second in turn["seconds"])
+def median_seconds(results):
+    """The median over the epochs of all rounds."""
+    return statistics.median(second for result in results for second in result["seconds"])
 
 
 def table(head, rows):
+    """A Markdown table, the first column left-aligned, the others right-aligned."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def write_between(name, command, text):
-    """Puts the text between the README's two markers of this name."""
-    readme = ROOT / "README.md"
+def write_between(file, name, command, text):
+    """Replaces the text between the file's two markers of this name."""
     marked = rf"(<!-- {name}: {re.escape(command)} -->\n).*(<!-- /{name} -->)"
     whole, count = re.subn(
-        marked, lambda m: f"{m[1]}{text}\n{m[2]}", readme.read_text(), flags=re.DOTALL
+        marked, lambda m: f"{m[1]}{text}\n{m[2]}", file.read_text(), flags=re.DOTALL
     )
-    assert count == 1, f"README.md has the two markers of {name}"
-    readme.write_text(whole)
+    assert count == 1, f"{file} must contain the two markers of {name} once"
+    file.write_text(whole)

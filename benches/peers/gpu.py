@@ -1,12 +1,12 @@
-"""Training on a GPU by batch size: burn-digits on wgpu and on the same machine's CPU, PyTorch and JAX.
+"""Compares training on a GPU by batch size: burn-digits on wgpu and on the CPU, PyTorch, JAX.
 
-    python3 benches/peers/gpu.py                  about two minutes a round
-    python3 benches/peers/gpu.py --table-only     the README's table from gpu.json
+    python3 benches/peers/gpu.py                  about two minutes per round
+    python3 benches/peers/gpu.py --table-only     only rewrite the table from gpu.json
 
-All sides take turns, each a process of its own. Seconds of an epoch over 60,000 images are medians over
-all epochs but each process's first. Needs a Python with PyTorch and JAX for the GPU, and a program with
-both backends: `cargo build --release --features wgpu,flex`. Writes benches/peers/gpu.json and the table
-between the markers in README.md.
+Rounds are interleaved; each measurement is a separate process. The result is the median time of an
+epoch of 60,000 images, without each process's first epoch. Needs a Python with PyTorch and JAX for
+the GPU, and a program with both backends: `cargo build --release --features wgpu,flex`. Writes
+benches/peers/gpu.json and the table between the markers in docs/performance.md.
 """
 
 import argparse
@@ -17,11 +17,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common import HERE, ROOT, in_turns, median_seconds, output, table, train, write_between
+from common import HERE, ROOT, interleaved, median_seconds, output, table, train, write_between
 
 FIGURES = HERE / "gpu.json"
 BATCHES = [32, 128, 512, 2048, 8192]
-# f32 as everybody else has it: JAX would multiply in TF32.
+# Full f32 precision for everyone: by default JAX multiplies in TF32.
 ENVIRONMENT = os.environ | {"JAX_DEFAULT_MATMUL_PRECISION": "highest"}
 
 arguments = argparse.ArgumentParser(
@@ -37,7 +37,7 @@ def python(script, *rest):
     return json.loads(output(sys.executable, HERE / script, *rest, env=ENVIRONMENT))
 
 
-def sides(batch):
+def contenders(batch):
     ours = lambda backend: train(
         [args.program.resolve()], 5, "--backend", backend, "--batch-size", batch
     )
@@ -58,9 +58,10 @@ def machine():
 
 
 def measure():
-    told = in_turns({k: v for batch in BATCHES for k, v in sides(batch).items()}, args.rounds)
-    seconds = {name: median_seconds(turns) for name, turns in told.items()}
-    first = {name: turns[0]["first"] for name, turns in told.items() if "first" in turns[0]}
+    everyone = {k: v for batch in BATCHES for k, v in contenders(batch).items()}
+    results = interleaved(everyone, args.rounds)
+    seconds = {name: median_seconds(runs) for name, runs in results.items()}
+    first = {name: runs[0]["first"] for name, runs in results.items() if "first" in runs[0]}
     return {
         "machine": machine(),
         "rounds": args.rounds,
@@ -77,11 +78,11 @@ def write_table(figures):
     on, rounds = figures["machine"], figures["rounds"]
     processes = "one process" if rounds == 1 else f"{rounds} processes"
     text = (
-        f"Seconds per epoch of 60,000 images on an {on['gpu']} (flex: on {on['cpus']} processors of the "
-        f"{on['cpu']} beside it), medians over the epochs of {processes} each.\n\n"
+        f"Seconds per epoch of 60,000 images on an {on['gpu']} (flex: on {on['cpus']} cores of the "
+        f"{on['cpu']} of the same machine), medians over the epochs of {processes} each.\n\n"
     )
     text += table(["images per step", *names], rows)
-    write_between("gpu", "benches/peers/gpu.py", text)
+    write_between(ROOT / "docs/performance.md", "gpu", "benches/peers/gpu.py", text)
 
 
 if not args.table_only:

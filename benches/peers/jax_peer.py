@@ -1,6 +1,8 @@
-"""JAX's epoch: forward, backward and Adam over 60,000 shuffled images, batch 128, compiled whole.
+"""An epoch in JAX: forward, backward and Adam over 60,000 shuffled images, compiled as a whole.
 
-Prints one JSON line: seconds of each epoch, the first (which compiles) left out.
+    jax_peer.py [BATCH]     the batch size is 128 by default
+
+Prints one JSON line: seconds per epoch, without the first, which compiles, and the last loss.
 """
 
 import json
@@ -18,7 +20,7 @@ EPOCHS = 6
 WIDTHS = [784, 256, 128, 64, 10]
 
 X, Y = jnp.asarray(images()), jnp.asarray(labels())
-# A whole number of batches: the shapes of a compiled epoch are fixed.
+# Complete batches only: a compiled epoch has fixed shapes.
 COUNT = len(Y) // BATCH * BATCH
 
 

@@ -1,4 +1,4 @@
-"""MNIST's training images as the peers take them: f32 in [0, 1], all in memory before any clock runs."""
+"""MNIST's training set for the other programs: f32 in [0, 1], loaded before any timing starts."""
 
 import gzip
 from pathlib import Path

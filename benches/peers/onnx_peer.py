@@ -1,9 +1,10 @@
-"""ONNX Runtime on the shipped model's export.
+"""Inference of the exported pretrained model in ONNX Runtime.
 
-    onnx_peer.py MODEL.onnx            10,000 images at once, and one at a time
-    onnx_peer.py MODEL.onnx PICTURE    one picture from its file, for the time of the whole process
+    onnx_peer.py MODEL.onnx            a batch of 10,000 images, and one image at a time
+    onnx_peer.py MODEL.onnx PICTURE    classifies one picture file, to time the whole process
 
-Prints one JSON line: images per second of the network alone, the median microseconds of one image.
+The first form prints one JSON line: images per second, and the median microseconds of one image,
+both of the network only.
 """
 
 import json
@@ -32,7 +33,7 @@ x = images()[:10_000]
 
 
 def median(run, repeats):
-    """The median of some repeats: seconds."""
+    """Median seconds over `repeats` runs, after one warm-up run."""
     run()
     times = []
     for _ in range(repeats):

@@ -1,5 +1,6 @@
-//! The shipped model's network alone, as ONNX Runtime is measured beside it (`benches/peers/run`):
-//! images per second of 10,000 at once, and the median microseconds of one, as a JSON line.
+//! Inference of the pretrained model, network only, for comparison with ONNX Runtime in
+//! `benches/peers/run`. Prints one JSON line: images per second for a batch of 10,000, and the
+//! median microseconds of one image.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use burn_digits::model::PIXELS;
 use clap::ValueEnum;
 use serde_json::json;
 
-/// Pictures at once.
+/// Images per batch.
 const MANY: usize = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let logits = |images: &Tensor<2>| classifier.model().forward(images.clone()).into_data();
     let (all, one) = (images(MANY), images(1));
-    // On a thread of rayon's pool, as `infer`'s batches are.
+    // On a thread of rayon's pool, like the batches of `infer`.
     let (all, one) = rayon::scope(|_| (median(20, || logits(&all)), median(3000, || logits(&one))));
     let figures = json!({
         "images_per_second": MANY as f64 / all.as_secs_f64(),

@@ -1,4 +1,4 @@
-"""figures.json as the README's tables and as docs/speed.svg, light and dark."""
+"""Writes figures.json as the tables in docs/performance.md and as docs/speed.svg."""
 
 import json
 
@@ -23,16 +23,16 @@ def tables():
     inference = figures["inference"]
     many, one = inference["images_per_second"], inference["one_image_us"]
     network = table(
-        ["the network alone", "10,000 at once: images/s", "one image: µs"],
+        ["network only", "batch of 10,000: images/s", "one image: µs"],
         [[name, f"{many[name]:,.0f}", f"{one[name]:.1f}"] for name in many],
     )
     ms, mb = inference["process_ms"], inference["process_mb"]
     names = {"burn-digits, folder": "burn-digits, a folder of 10,000"}
     processes = table(
-        ["one picture, the whole process", "ms", "MB"],
+        ["whole process, one picture", "ms", "MB"],
         [[names.get(name, name), f"{ms[name]:.1f}", f"{mb[name]:.0f}"] for name in ms],
     )
-    machine = f"Measured on {figures['machine']}, medians of {figures['rounds']} rounds in turns."
+    machine = f"Measured on {figures['machine']}, medians of {figures['rounds']} interleaved rounds."
     return "\n\n".join([machine, epochs, network, processes])
 
 
@@ -66,5 +66,5 @@ def plot():
     plt.savefig(ROOT / "docs/speed.svg", transparent=True, metadata={"Date": None})
 
 
-write_between("speed", "benches/peers/run", tables())
+write_between(ROOT / "docs/performance.md", "speed", "benches/peers/run", tables())
 plot()

@@ -1,4 +1,7 @@
-"""One picture from its file in PyTorch, for the time of the whole process: MODEL.safetensors PICTURE."""
+"""Classifies one picture file in PyTorch, to time the whole process.
+
+    torch_infer.py MODEL.safetensors PICTURE
+"""
 
 import sys
 

@@ -1,8 +1,9 @@
-"""PyTorch's epoch: forward, backward and Adam over 60,000 shuffled images, batch 128, data in memory.
+"""An epoch in PyTorch: forward, backward and Adam over 60,000 shuffled images held in memory.
 
     torch_peer.py default|fused [BATCH] [cpu|cuda]
 
-Prints one JSON line: seconds of each epoch, the first (which warms up) left out.
+The batch size is 128 by default. Prints one JSON line: seconds per epoch, without the first, which
+warms up, and the last loss.
 """
 
 import json
@@ -35,7 +36,7 @@ for _ in range(EPOCHS + 1):
         loss.backward()
         adam.step()
         total += loss.detach() * len(places)
-    # On a GPU the steps are still under way; this waits for them.
+    # On a GPU the steps are still running; this waits for them.
     mean_loss = float(total / len(y))
     seconds.append(time.perf_counter() - began)
 print(json.dumps({"seconds": seconds[1:], "loss": mean_loss}))

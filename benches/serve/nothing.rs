@@ -1,4 +1,4 @@
-//! An axum handler that takes a body and does nothing with it: what the stack itself can do.
+//! An axum handler that reads the body and discards it: the upper limit of the HTTP stack itself.
 //!
 //! ```text
 //! cargo run --release --features serve --example serve-nothing -- 127.0.0.1:8090
@@ -17,14 +17,14 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8090".to_owned());
     let listener = TcpListener::bind(address).await?;
     let router = Router::new().fallback(post(async |_body: Bytes| "{}"));
-    // As `axum::serve` does it.
+    // The same loop as in `axum::serve`.
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let builder = auto::Builder::new(TokioExecutor::new());
-            // A client that hangs up is no matter here.
+            // A client that disconnects is not an error.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -1,8 +1,10 @@
-"""The same model on ONNX Runtime behind FastAPI: what most people would write.
+"""ONNX Runtime behind FastAPI, written the usual way, for comparison.
 
-    uvicorn --app-dir benches/serve peer:app --workers 2      (MODEL=digits.onnx in the environment)
+    python peer.py MODEL.safetensors OUT.onnx                 writes the ONNX file
+    MODEL=OUT.onnx uvicorn --app-dir benches/serve peer:app --workers 2
 
-    python peer.py MODEL.safetensors OUT.onnx                 makes the ONNX file
+The network has the layers and weights of the pretrained model, but ReLU, which is cheaper, instead
+of hard-swish: it serves to compare speed, not predictions.
 """
 
 import json
@@ -15,7 +17,7 @@ LAYERS = ["fc1", "fc2", "fc3", "fc4"]
 
 
 def to_onnx(path, out):
-    """Gemm and ReLU, four times; the batch axis is free."""
+    """Four Gemm nodes with ReLU between them; the batch size is dynamic."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
     from safetensors.numpy import load_file
@@ -54,7 +56,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 options = onnxruntime.SessionOptions()
-# One thread for each of the workers.
+# One thread per worker.
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(
     os.environ["MODEL"], options, providers=["CPUExecutionProvider"]

@@ -1,5 +1,6 @@
--- For wrk: posts one body over and over. Environment: BODY (a file), JSON_LENGTH (for a body with
--- binary tensors), DELAY (milliseconds between two requests of a connection; 0 for none).
+-- A wrk script that posts the same body repeatedly. Environment: BODY (a file), JSON_LENGTH (the
+-- length of the JSON header of a body with binary tensors), DELAY (mean milliseconds between two
+-- requests of a connection; 0 for none).
 local file = assert(io.open(os.getenv("BODY"), "rb"))
 wrk.method = "POST"
 wrk.body = file:read("*a")

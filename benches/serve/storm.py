@@ -1,7 +1,10 @@
-"""Malformed requests, as many as asked for: each must get a 4xx with a reason (or, where it is cut
-off or no HTTP at all, nothing worse), and the server must live and not grow.
+"""Sends COUNT malformed requests to a running server.
 
     python storm.py HTTP_PORT GRPC_PORT PID COUNT
+
+Each must be answered with a 4xx status and an error message. Requests that are cut off or are not
+HTTP may instead have their connection closed. Afterwards the server must still answer. Prints the
+counts by status and the server's memory before, halfway and after.
 """
 
 import asyncio
@@ -102,7 +105,7 @@ def wrong_path():
 
 KINDS = [fuzzed_json, wrong_shape, wrong_values, wrong_tensor, wrong_binary, wrong_picture,
          wrong_instances, huge_length, wrong_path]
-# One in so many requests is one of these, each on a connection of its own.
+# Every n-th request is one of these, each on its own connection.
 RARE = {"cut off": 20, "no HTTP": 41, "to gRPC": 43, "slow body": 1009}
 
 counts = collections.Counter()
@@ -135,7 +138,7 @@ def judge(name, sent, status, body):
 
 
 async def alone(name):
-    """A request on a connection of its own, which may be cut at any point."""
+    """A request on its own connection, which may be cut off at any point."""
     port = GRPC if name == "to gRPC" else HTTP
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     valid = request(INFER, {}, VALID.encode())
@@ -164,7 +167,7 @@ async def alone(name):
     except asyncio.TimeoutError:
         problems.append((name, "not cut off", b"", b""))
     except OSError:
-        pass  # cut off by the server, in the middle of it
+        pass  # the server closed the connection while the request was being sent
     counts[name, outcome] += 1
     writer.close()
 
@@ -192,7 +195,7 @@ async def worker(numbers):
                     connection = None
                 break
             except (ConnectionError, asyncio.IncompleteReadError) as error:
-                # The server may have closed after the answer before; a fresh connection counts.
+                # The server may have closed the connection after the previous response: retry once.
                 connection = None
                 if attempt:
                     problems.append((make.__name__, repr(error), b"", sent[:300]))

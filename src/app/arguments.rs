@@ -147,7 +147,7 @@ pub struct DevicesArgs {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(0) => Err("must be 1 or more".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("must be a whole number".to_owned()),
     }
@@ -164,11 +164,45 @@ fn three_widths(text: &str) -> Result<[usize; 3], String> {
 
 #[cfg(test)]
 mod tests {
+    use burn_digits::train::TrainConfig;
+    use clap::{CommandFactory, ValueEnum};
+
     use super::*;
 
     #[test]
     fn the_definition_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    fn value_name(value: &impl ValueEnum) -> String {
+        value.to_possible_value().unwrap().get_name().to_owned()
+    }
+
+    #[test]
+    fn the_help_of_train_states_the_defaults_of_the_configuration() {
+        let config = TrainConfig::default();
+        let command = Cli::command();
+        let train = command.find_subcommand("train").unwrap();
+        let [a, b, c] = config.model.hidden;
+        for (flag, default) in [
+            ("epochs", config.epochs.to_string()),
+            ("batch_size", config.batch_size.to_string()),
+            ("learning_rate", config.learning_rate.to_string()),
+            ("schedule", value_name(&config.schedule)),
+            ("warm_up_epochs", config.warm_up_epochs.to_string()),
+            ("optimizer", value_name(&config.optimizer)),
+            ("weight_decay", config.weight_decay.to_string()),
+            ("label_smoothing", config.label_smoothing.to_string()),
+            ("seed", config.seed.to_string()),
+            ("activation", value_name(&config.model.activation)),
+            ("hidden", format!("{a},{b},{c}")),
+            ("train_on", value_name(&config.train_on)),
+            ("drawn_digits", config.drawn_digits.to_string()),
+            ("non_digits", config.non_digits.to_string()),
+        ] {
+            let argument = train.get_arguments().find(|argument| argument.get_id() == flag);
+            let help = argument.unwrap().get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[default: {default}]")), "{flag}: {help}");
+        }
     }
 }

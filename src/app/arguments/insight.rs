@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use burn_digits::insight::compare::{DemoActivation, DemoOptimizer, Start};
+use burn_digits::insight::compare::{DemoActivation, DemoOptimizer, WeightInit};
 use clap::Args;
 
 use super::{BackendArgs, DataArgs, JsonArgs, ModelArgs, at_least_one};
@@ -30,7 +30,7 @@ pub struct CompareArgs {
     /// Initial weights: the same for all activation functions (Glorot), or scaled for each of them (He
     /// for ReLU and leaky ReLU).
     #[arg(long, value_name = "HOW", default_value = "same")]
-    pub init: Start,
+    pub init: WeightInit,
     /// Optimizer: with plain gradient descent (sgd) a vanishing gradient shows; Adam compensates for it by
     /// dividing each gradient by its own magnitude.
     #[arg(long, value_name = "NAME", default_value = "sgd")]

@@ -1,4 +1,4 @@
-//! `burn-digits completions`: what a shell needs to complete this program's commands and flags.
+//! `burn-digits completions`: a shell's completion script for this program.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `burn-digits data`: what is found where, and whether its sums are right.
+//! `burn-digits data`: where the data are found, and whether they are intact.
 
 use std::process::ExitCode;
 
@@ -6,8 +6,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app::arguments::DataSetArgs;
-use crate::app::output::{print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
 use burn_digits::data::source::{Half, Source};
+use burn_digits::format::thousands;
 
 pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     let mut rows = Vec::new();
@@ -36,12 +37,12 @@ pub fn run(args: DataSetArgs) -> Result<ExitCode> {
             }
         }
     }
-    // One whole source is all that training needs.
+    // Training needs one complete source.
     let is_found = rows.chunks(2).any(|halves| halves.iter().all(|row| row["error"].is_null()));
     if args.output.json {
         print_json(&json!({ "sources": rows }))?;
     } else if !is_found {
-        print_line("\nnone is whole; training would download MNIST through Burn")?;
+        print_line("\nno complete data set found; training would download MNIST through Burn")?;
     }
     Ok(ExitCode::from(u8::from(!is_found)))
 }
@@ -52,11 +53,11 @@ fn describe(origin: &str, folder: &str, half: Half, row: Option<&serde_json::Val
     let finding = match (row["error"].as_str(), row["is_mnist"].as_bool()) {
         (Some(error), _) => error.to_owned(),
         (None, Some(true)) => format!(
-            "{} images, SHA-256 sums are MNIST's",
+            "{} images, checksums are those of MNIST",
             thousands(row["images"].as_u64().unwrap_or_default() as usize)
         ),
         _ => format!(
-            "{} images of another set than MNIST (images' SHA-256 {})",
+            "{} images, not MNIST (SHA-256 of the images: {})",
             thousands(row["images"].as_u64().unwrap_or_default() as usize),
             row["sha256"].as_str().unwrap_or_default()
         ),

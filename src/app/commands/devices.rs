@@ -1,4 +1,4 @@
-//! `burn-digits devices`: what this build offers and what this machine has.
+//! `burn-digits devices`: the backends of this build and the devices of this machine.
 
 use std::process::ExitCode;
 
@@ -17,17 +17,17 @@ pub fn run(args: DevicesArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for device in &report {
-        let mark = if Some(device.backend) == chosen { "→" } else { " " };
+        let marker = if Some(device.backend) == chosen { "→" } else { " " };
         let state = match (device.built_in, device.usable) {
             (false, _) => "not built in",
             (true, false) => "not usable",
             (true, true) => "usable",
         };
         print_line(format_args!(
-            "{mark} {:<8} {state:<13} {}",
+            "{marker} {:<8} {state:<13} {}",
             device.backend, device.description
         ))?;
     }
-    print_line("\n→ is used unless `--backend NAME` says otherwise")?;
+    print_line("\n→ is the default; `--backend NAME` selects another")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,19 +8,20 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::classifier;
-use super::labelled::{self, Labelled};
 use crate::app::arguments::EvalArgs;
-use crate::app::output::{percent, print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
 use burn_digits::classifier::Classifier;
+use burn_digits::data::labelled_pictures::{self, LabelledPicture};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::evaluate::{self, Evaluation, mistakes};
+use burn_digits::evaluate::{Evaluation, Misclassification, misclassifications};
+use burn_digits::format::{percent, thousands};
 use burn_digits::model::CLASSES;
 use burn_digits::picture::{self, Picture};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
     match &args.pictures {
-        Some(folder) => on_pictures(&args, &classifier, labelled::read(folder)?)?,
+        Some(folder) => on_pictures(&args, &classifier, labelled_pictures::list(folder)?)?,
         None => on_test_set(&args, &classifier)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -31,7 +32,8 @@ fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
     let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
     let figures = evaluation(&logits, digits.labels(), classifier);
     if args.output.json {
-        let mistakes = mistakes(&logits, digits.labels(), classifier.metadata().temperature);
+        let temperature = classifier.metadata().temperature;
+        let mistakes = misclassifications(&logits, digits.labels(), temperature);
         return print_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
     headline(&figures, classifier, "test images")?;
@@ -48,12 +50,12 @@ fn evaluation(logits: &[[f32; CLASSES]], labels: &[u8], classifier: &Classifier)
 struct TestFigures<'a> {
     #[serde(flatten)]
     figures: &'a Evaluation,
-    mistakes: &'a [evaluate::Mistake],
+    mistakes: &'a [Misclassification],
 }
 
 /// A picture that was read as another digit, or as none.
 #[derive(Serialize)]
-struct Mistake {
+struct PictureMistake {
     path: String,
     digit: u8,
     answer: Option<u8>,
@@ -75,10 +77,14 @@ struct PictureFigures<'a> {
     #[serde(flatten)]
     figures: &'a Evaluation,
     kinds: &'a [KindFigures],
-    mistakes: &'a [Mistake],
+    mistakes: &'a [PictureMistake],
 }
 
-fn on_pictures(args: &EvalArgs, classifier: &Classifier, labelled: Vec<Labelled>) -> Result<()> {
+fn on_pictures(
+    args: &EvalArgs,
+    classifier: &Classifier,
+    labelled: Vec<LabelledPicture>,
+) -> Result<()> {
     let read: Vec<_> = labelled.par_iter().map(|item| picture::read(&item.path)).collect();
     let readable: Vec<Picture> = read.iter().flatten().cloned().collect();
     let predictions = classifier.try_predict(&readable)?;
@@ -94,7 +100,7 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, labelled: Vec<Labelled>
         }
         let is_right = prediction.is_some_and(|prediction| prediction.digit == item.digit);
         if !is_right {
-            mistakes.push(Mistake {
+            mistakes.push(PictureMistake {
                 path: item.path.display().to_string(),
                 digit: item.digit,
                 answer: prediction.map(|prediction| prediction.digit),

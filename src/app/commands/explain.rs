@@ -1,4 +1,4 @@
-//! `burn-digits explain`: which pixels spoke for the digit.
+//! `burn-digits explain`: which pixels support the answer.
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::app::output::{confidence, print_json, print_line};
 use burn_digits::insight::explain::Explanation;
 use burn_digits::picture;
 
-/// `explain`'s JSON.
+/// JSON output of `explain`.
 #[derive(Serialize)]
 struct Explained<'a> {
     path: &'a str,
@@ -38,7 +38,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         Some(file) => file.clone(),
         None => output_folder(None)?.join("explain.png"),
     };
-    write(&png, &explanation.png())?;
+    write(&png, &explanation.to_png())?;
     if args.output.json {
         let model = classifier.name();
         print_json(&Explained { path: &path, model, explanation: &explanation })?;
@@ -52,15 +52,16 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         classifier.name()
     ))?;
     print_line(format_args!(
-        "the {digit}'s logit leads by {lead:.2}; on black by {lead_on_black:.2}; the ink brought the rest:\n"
+        "logit of {digit} minus logit of {runner_up}: {lead:.2}; on a black picture {lead_on_black:.2}; the \
+         difference comes from these pixels:\n"
     ))?;
     let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if has_colours {
-        print_line(explanation.in_colours())?;
-        print_line(format_args!("orange spoke for the {digit}, blue for the {runner_up}"))?;
+        print_line(explanation.to_ansi())?;
+        print_line(format_args!("orange supports {digit}, blue supports {runner_up}"))?;
     } else {
-        print_line(explanation.in_signs())?;
-        print_line(format_args!("+ spoke for the {digit}, - for the {runner_up}, · for neither"))?;
+        print_line(explanation.to_text())?;
+        print_line(format_args!("+ supports {digit}, - supports {runner_up}, · neither"))?;
     }
     print_line(format_args!("picture: {}", png.display()))?;
     Ok(ExitCode::SUCCESS)

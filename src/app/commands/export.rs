@@ -1,4 +1,4 @@
-//! `burn-digits export`: a model for other programs.
+//! `burn-digits export`: a model as safetensors or ONNX.
 
 use std::process::ExitCode;
 
@@ -7,23 +7,25 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use serde_json::json;
 
+use super::model_choice::ChosenModel;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
-use crate::app::output::{print_json, print_line, thousands};
-use burn_digits::classifier::Found;
+use crate::app::output::{print_json, print_line};
 use burn_digits::files;
+use burn_digits::format::thousands;
 use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {
     if args.softmax && args.format != ExportFormat::Onnx {
-        let message = "--softmax is for --format onnx: safetensors hold weights, and no outputs";
+        let message =
+            "--softmax applies to --format onnx only: safetensors hold weights, not outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
-    let Found { saved, name } = Found::choose(args.model.as_deref())?;
+    let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref())?;
     let bytes = match args.format {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,
     };
-    files::write_whole(&args.out, &bytes)
+    files::write_atomically(&args.out, &bytes)
         .with_context(|| format!("{} can't be written", args.out.display()))?;
 
     let out = args.out.display();
@@ -42,5 +44,5 @@ fn onnx(saved: &SavedModel, with_probabilities: bool) -> Result<Vec<u8>> {
 
 #[cfg(not(feature = "onnx"))]
 fn onnx(_: &SavedModel, _: bool) -> Result<Vec<u8>> {
-    anyhow::bail!("this build can't write ONNX: build it with `--features onnx`")
+    anyhow::bail!("this build can't write ONNX: build with `--features onnx`")
 }

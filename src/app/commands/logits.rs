@@ -1,4 +1,4 @@
-//! `burn-digits logits`: the loss from logits beside softmax-then-log.
+//! `burn-digits logits`: cross-entropy from logits compared with softmax followed by a logarithm.
 
 use std::process::ExitCode;
 
@@ -7,41 +7,41 @@ use anyhow::{Result, anyhow};
 use super::{output_folder, select, write};
 use crate::app::arguments::LogitsArgs;
 use crate::app::output::{print_json, print_line};
-use burn_digits::insight::logits::{Figures, LossForms, Row};
+use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 
-/// The heights of the growing logit that the table shows.
-const SHOWN: [f32; 13] =
+/// Values of the growing logit that are printed.
+const PRINTED_LOGITS: [f32; 13] =
     [0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 50.0, 88.0, 89.0, 95.0, 103.0, 104.0, 1000.0];
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
     let plot = output_folder(args.out.as_deref())?.join("logits.svg");
-    let forms = LossForms::measure(&device)?;
-    write(&plot, forms.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
+    let comparison = LossComparison::measure(&device)?;
+    write(&plot, comparison.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
     if args.output.json {
-        print_json(&forms)?;
+        print_json(&comparison)?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line(
-        "A wrong digit's logit grows, the other nine are 0: the loss is about that logit.\n",
+        "The logit of a wrong digit grows, the other nine are 0: the loss is about that logit.\n",
     )?;
-    table(&forms.wrong)?;
+    table(&comparison.wrong)?;
     print_line(
-        "\nThe right digit's logit grows: f32 rounds 1 + ε to 1; sums in f64 do so later.\n",
+        "\nThe logit of the right digit grows: f32 rounds 1 + ε to 1, f64 does so later.\n",
     )?;
-    table(&forms.right)?;
+    table(&comparison.right)?;
     print_line(format_args!("\nplot: {}", plot.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[Row]) -> Result<()> {
+fn table(rows: &[LossRow]) -> Result<()> {
     print_line(
         "            loss in f64 | loss in f32                             | its gradient at the right digit",
     )?;
     print_line(
         " logit            exact |  from logits softmax, log  exp, ÷, log |     exact    logits   softmax       exp",
     )?;
-    for row in rows.iter().filter(|row| SHOWN.contains(&row.logit)) {
+    for row in rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)) {
         let forms = [&row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
         let losses: String = forms.iter().map(|form| format!(" {:>12}", loss(form))).collect();
         let gradients: String = std::iter::once(&row.exact)
@@ -57,20 +57,19 @@ fn table(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn loss(figures: &Figures) -> String {
-    written(figures.loss.0, 6)
+fn loss(figures: &LossAndGradient) -> String {
+    format_value(figures.loss.0, 6)
 }
 
-fn gradient(figures: &Figures) -> String {
-    written(figures.gradient.0, 4)
+fn gradient(figures: &LossAndGradient) -> String {
+    format_value(figures.gradient.0, 4)
 }
 
-fn written(value: f64, digits: usize) -> String {
+fn format_value(value: f64, digits: usize) -> String {
     if value == 0.0 {
-        // −0 is 0.
         "0".to_owned()
     } else if value.is_nan() {
-        "no number".to_owned()
+        "NaN".to_owned()
     } else if value.is_infinite() {
         if value > 0.0 { "∞".to_owned() } else { "−∞".to_owned() }
     } else if value.abs() < 1e-3 {

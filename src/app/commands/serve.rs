@@ -5,31 +5,31 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
 use burn_digits::backend;
-use burn_digits::classifier::Classifier;
-use burn_digits::serve::{self, Connections, Options};
+use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
-    log(&args);
+    start_logging(&args);
     let selected = backend::select(args.model.backend.backend)?;
     if let Some(notice) = &selected.notice {
         tracing::info!("{notice}");
     }
     let device = selected.device;
-    let named = args.model.model;
-    let choose = move || Classifier::choose(named.as_deref(), &device);
-    let options = Options {
+    let requested = args.model.model;
+    let choose = move || Ok(ChosenModel::choose(requested.as_deref())?.classifier(&device));
+    let options = ServeOptions {
         http: args.http,
         grpc: args.grpc,
-        queue: args.queue,
+        queue_capacity: args.queue,
         batch_wait: args.batch_wait.into(),
-        largest_body: usize::from(args.largest_body) << 20,
+        max_body_bytes: usize::from(args.largest_body) << 20,
         time_limit: args.time_limit.into(),
-        connections: Connections {
-            most: args.connections,
-            idle: args.idle.into(),
-            grace: args.grace.into(),
+        connections: ConnectionLimits {
+            max_open: args.connections,
+            idle_timeout: args.idle.into(),
+            shutdown_grace: args.grace.into(),
         },
     };
     let model = choose()?;
@@ -37,13 +37,13 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lines on standard error: for people, or one JSON object each.
-fn log(args: &ServeArgs) {
+/// Logs to standard error, as text or as JSON.
+fn start_logging(args: &ServeArgs) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(args.log))
         .with_writer(std::io::stderr)
         .with_target(false);
-    // Both fail only where the program logs already, which it doesn't.
+    // Fails only if a logger is already installed, and none is.
     let _ = if args.json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
     } else {

@@ -1,4 +1,4 @@
-//! `burn-digits summary`: the layers and their parameters.
+//! `burn-digits summary`: the network's layers and number of parameters.
 
 use std::process::ExitCode;
 
@@ -6,11 +6,11 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app::arguments::SummaryArgs;
-use crate::app::output::{print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
+use burn_digits::format::thousands;
 use burn_digits::model::ModelConfig;
 
-/// Bytes of an f32.
-const BYTES: usize = 4;
+const BYTES_PER_PARAMETER: usize = size_of::<f32>();
 
 pub fn run(args: SummaryArgs) -> Result<ExitCode> {
     let config = ModelConfig { hidden: args.hidden, activation: args.activation };
@@ -31,7 +31,7 @@ pub fn run(args: SummaryArgs) -> Result<ExitCode> {
             "layers": rows,
             "activation": config.activation,
             "parameters": total,
-            "bytes": total * BYTES,
+            "bytes": total * BYTES_PER_PARAMETER,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -42,10 +42,10 @@ pub fn run(args: SummaryArgs) -> Result<ExitCode> {
         let count = thousands(layer.parameters());
         print_line(format_args!("{:<5}  {shape:<22} {formula:>25} {count:>12}", layer.name))?;
     }
-    let size = (total * BYTES) as f64 / (1 << 20) as f64;
+    let size = (total * BYTES_PER_PARAMETER) as f64 / (1 << 20) as f64;
     print_line(format_args!("total  {:>61}", thousands(total)))?;
     print_line(format_args!(
-        "\n{} between the layers, raw logits at the end; {size:.2} MiB as f32",
+        "\nhidden layers: {}; output: logits; size: {size:.2} MiB as f32",
         config.activation
     ))?;
     Ok(ExitCode::SUCCESS)

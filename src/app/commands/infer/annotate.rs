@@ -1,4 +1,4 @@
-//! A picture with a box around each digit that was read, and the digit above it.
+//! Writes a copy of the picture with a box and a label for each digit found.
 
 use std::path::Path;
 
@@ -6,16 +6,16 @@ use anyhow::{Context, Result};
 use image::{DynamicImage, Rgb, RgbImage};
 
 use burn_digits::files;
-use burn_digits::number::Number;
+use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::many::Area;
 use burn_digits::png;
 
-/// Surely read.
-const SURE: Rgb<u8> = Rgb([0, 114, 178]);
-/// Marked unsure. Both colours differ for colour-blind eyes too (Okabe and Ito 2008).
-const UNSURE: Rgb<u8> = Rgb([213, 94, 0]);
+/// Colour of sure answers.
+const SURE_COLOUR: Rgb<u8> = Rgb([0, 114, 178]);
+/// Colour of unsure answers. The two can be told apart by colour-blind people (Okabe and Ito 2008).
+const UNSURE_COLOUR: Rgb<u8> = Rgb([213, 94, 0]);
 
-/// The digits in 3×5 pixels, three bits a row from the top.
+/// The digits as 3×5 pixels, three bits per row, from the top.
 const GLYPHS: [[u8; 5]; 10] = [
     [0b111, 0b101, 0b101, 0b101, 0b111],
     [0b010, 0b110, 0b010, 0b010, 0b111],
@@ -33,20 +33,21 @@ const GLYPHS: [[u8; 5]; 10] = [
 ///
 /// # Errors
 /// If the file can't be written.
-pub fn write(file: &Path, image: &DynamicImage, number: &Number) -> Result<()> {
+pub fn write(file: &Path, image: &DynamicImage, number: &RecognisedNumber) -> Result<()> {
     let mut drawn = image.to_rgb8();
     let pen = (drawn.width().max(drawn.height()) / 400).max(1);
+    let dot = label_dot(number);
     for digit in number.digits() {
-        let colour = if digit.prediction.unsure { UNSURE } else { SURE };
+        let colour = if digit.prediction.unsure { UNSURE_COLOUR } else { SURE_COLOUR };
         let area = &digit.found.area;
         outline(&mut drawn, area, pen, colour);
-        label(&mut drawn, area, digit.prediction.digit, colour);
+        label(&mut drawn, area, dot, digit.prediction.digit, colour);
     }
-    files::write_whole(file, &png::encode(&drawn)?)
+    files::write_atomically(file, &png::encode(&drawn)?)
         .with_context(|| format!("{} can't be written", file.display()))
 }
 
-/// A frame around the area, outside of it.
+/// Draws a frame around the area, outside of it.
 fn outline(image: &mut RgbImage, area: &Area, pen: u32, colour: Rgb<u8>) {
     let Area { left, top, width, height } = *area;
     let (x, y) = (left.saturating_sub(2 * pen), top.saturating_sub(2 * pen));
@@ -57,9 +58,16 @@ fn outline(image: &mut RgbImage, area: &Area, pen: u32, colour: Rgb<u8>) {
     fill(image, [right, y, pen, bottom + pen - y], colour);
 }
 
-/// The digit on a tab above the frame's left corner, or inside of it where there is no room above.
-fn label(image: &mut RgbImage, area: &Area, digit: u8, colour: Rgb<u8>) {
-    let dot = (area.height / 24).max(1);
+/// Side in pixels of a dot of the labels: the same for all, by the median height of the digits.
+fn label_dot(number: &RecognisedNumber) -> u32 {
+    let mut heights: Vec<u32> = number.digits().map(|digit| digit.found.area.height).collect();
+    heights.sort_unstable();
+    let median = heights.get(heights.len() / 2).copied().unwrap_or_default();
+    (median / 24).max(1)
+}
+
+/// Draws the digit on a tab above the frame's left corner, or inside the frame if there is no room above.
+fn label(image: &mut RgbImage, area: &Area, dot: u32, digit: u8, colour: Rgb<u8>) {
     let (width, height) = (5 * dot, 7 * dot);
     let x = area.left.saturating_sub(dot);
     let y = area.top.saturating_sub(height + dot);
@@ -74,7 +82,7 @@ fn label(image: &mut RgbImage, area: &Area, digit: u8, colour: Rgb<u8>) {
     }
 }
 
-/// Fills a rectangle (left, top, width, height), as far as it lies in the image.
+/// Fills a rectangle (left, top, width, height), clipped to the image.
 fn fill(image: &mut RgbImage, [left, top, width, height]: [u32; 4], colour: Rgb<u8>) {
     for y in top..(top + height).min(image.height()) {
         for x in left..(left + width).min(image.width()) {

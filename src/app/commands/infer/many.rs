@@ -1,4 +1,4 @@
-//! Several digits a picture, with `--many`.
+//! Several digits per picture, with `--many`.
 
 use std::io::{self, Write};
 
@@ -7,30 +7,30 @@ use image::DynamicImage;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Answer, annotate, drawing};
+use super::{Reader, annotate, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json};
 use burn_digits::classifier::Classifier;
-use burn_digits::number::{Digit, Number};
+use burn_digits::number::{RecognisedDigit, RecognisedNumber};
 use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
 
-pub struct Numbers<'a> {
+pub struct NumberReader<'a> {
     pub args: &'a InferArgs,
     pub classifier: &'a Classifier,
 }
 
-/// `infer --many`'s JSON for a picture with digits.
+/// JSON output of `infer --many` for a picture.
 #[derive(Serialize)]
-struct Object<'a> {
+struct NumberAnswer<'a> {
     path: &'a str,
     number: String,
-    digits: Vec<DigitObject>,
+    digits: Vec<DigitInNumber>,
     model: &'a str,
 }
 
 #[derive(Serialize)]
-struct DigitObject {
+struct DigitInNumber {
     /// Left, top, width and height in the picture's pixels.
     r#box: [u32; 4],
     digit: u8,
@@ -38,8 +38,8 @@ struct DigitObject {
     unsure: bool,
 }
 
-impl From<&Digit> for DigitObject {
-    fn from(digit: &Digit) -> Self {
+impl From<&RecognisedDigit> for DigitInNumber {
+    fn from(digit: &RecognisedDigit) -> Self {
         let Area { left, top, width, height } = digit.found.area;
         let prediction = &digit.prediction;
         Self {
@@ -51,43 +51,43 @@ impl From<&Digit> for DigitObject {
     }
 }
 
-/// What may be digits, and the image they are on if it is to be annotated.
-pub struct Seen {
+/// The places that may hold digits, and the image if it is to be annotated.
+pub struct DecodedRows {
     rows: Vec<Vec<Region>>,
     image: Option<DynamicImage>,
 }
 
-impl Answer for Numbers<'_> {
-    type Seen = Seen;
+impl Reader for NumberReader<'_> {
+    type Decoded = DecodedRows;
 
-    fn see(&self, bytes: &[u8]) -> Result<Seen, PictureError> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedRows, PictureError> {
         let image = picture::decode(bytes)?;
         let rows = many::find(&image)?;
-        Ok(Seen { rows, image: self.args.annotate.is_some().then_some(image) })
+        Ok(DecodedRows { rows, image: self.args.annotate.is_some().then_some(image) })
     }
 
-    fn tell(&self, seen: &[(&str, Seen)]) -> Result<()> {
-        for (path, Seen { rows, image }) in seen {
-            let number = Number::read(rows.clone(), self.classifier)?;
+    fn answer(&self, decoded: &[(&str, DecodedRows)]) -> Result<()> {
+        for (path, DecodedRows { rows, image }) in decoded {
+            let number = RecognisedNumber::read(rows.clone(), self.classifier)?;
             if let (Some(image), Some(file)) = (image, &self.args.annotate) {
                 annotate::write(file, image, &number)?;
             }
-            self.tell_one(path, &number)?;
+            self.print(path, &number)?;
         }
         Ok(())
     }
 
-    fn blank(&self) -> Value {
+    fn no_ink(&self) -> Value {
         json!({ "number": null, "digits": [] })
     }
 }
 
-impl Numbers<'_> {
-    fn tell_one(&self, path: &str, number: &Number) -> Result<()> {
+impl NumberReader<'_> {
+    fn print(&self, path: &str, number: &RecognisedNumber) -> Result<()> {
         let model = self.classifier.name();
         if self.args.json {
-            let digits = number.digits().map(DigitObject::from).collect();
-            return print_json(&Object { path, number: number.text(), digits, model });
+            let digits = number.digits().map(DigitInNumber::from).collect();
+            return print_json(&NumberAnswer { path, number: number.text(), digits, model });
         }
         let mut out = io::stdout().lock();
         for row in number.text().lines() {

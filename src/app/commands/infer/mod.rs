@@ -1,4 +1,4 @@
-//! `burn-digits infer`: the digit in each picture, or the number.
+//! `burn-digits infer`: recognises the digits in pictures.
 
 mod annotate;
 mod many;
@@ -22,50 +22,50 @@ use crate::app::exit::{FAILURE, UsageError};
 use crate::app::output::{note, print_json, progress_bar};
 use burn_digits::picture::{self, Picture, PictureError};
 
-/// Pictures read at once, in parallel: bounds memory, whatever the number of pictures.
-const CHUNK: usize = 256;
-/// What stands for standard input.
+/// Number of pictures of a folder that are decoded in parallel, which bounds memory.
+const PICTURES_AT_ONCE: usize = 256;
+/// The path that means standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
-/// From nothing to full ink, for `--show`.
+/// From no ink to full ink, for `--show`.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
 pub fn run(args: InferArgs) -> Result<ExitCode> {
     if args.annotate.is_some() && (args.pictures.len() != 1 || args.pictures[0].is_dir()) {
-        let rule = "--annotate draws on one picture: name one, and no folder";
+        let rule = "--annotate needs exactly one picture, and no folder";
         return Err(UsageError(rule).into());
     }
     let classifier = classifier(&args.model)?;
     let all_answered = if args.many {
-        answer_all(&args, &many::Numbers { args: &args, classifier: &classifier })?
+        answer_all(&args, &many::NumberReader { args: &args, classifier: &classifier })?
     } else {
-        answer_all(&args, &one::Digits { args: &args, classifier: &classifier })?
+        answer_all(&args, &one::DigitReader { args: &args, classifier: &classifier })?
     };
     Ok(ExitCode::from(if all_answered { 0 } else { FAILURE }))
 }
 
-/// What is read from pictures, and how it is told.
-trait Answer: Sync {
-    /// What a picture is to the network.
-    type Seen: Send;
+/// A way of reading pictures: one digit per picture, or many.
+trait Reader: Sync {
+    /// A decoded picture, as the network needs it.
+    type Decoded: Send;
 
-    /// Makes that of an image file's bytes.
-    fn see(&self, bytes: &[u8]) -> Result<Self::Seen, PictureError>;
+    /// Decodes an image file.
+    fn decode(&self, bytes: &[u8]) -> Result<Self::Decoded, PictureError>;
 
-    /// Tells what is seen in pictures, in order, with the paths they came from.
-    fn tell(&self, seen: &[(&str, Self::Seen)]) -> Result<()>;
+    /// Runs the network on pictures and prints the answers, in order, with the pictures' paths.
+    fn answer(&self, pictures: &[(&str, Self::Decoded)]) -> Result<()>;
 
-    /// The JSON of a picture without any ink, its path and the reason aside.
-    fn blank(&self) -> Value;
+    /// The JSON fields of a picture without ink, beside its path and the error.
+    fn no_ink(&self) -> Value;
 }
 
-/// Answers every picture named; whether all got an answer.
-fn answer_all<A: Answer>(args: &InferArgs, answer: &A) -> Result<bool> {
-    let mut pictures = Pictures { json: args.json, answer, all_answered: true };
+/// Answers all requested pictures; false if one of them could not be answered.
+fn answer_all<R: Reader>(args: &InferArgs, reader: &R) -> Result<bool> {
+    let mut pictures = Pictures { json: args.json, reader, all_answered: true };
     for path in &args.pictures {
         if path.is_dir() {
             pictures.folder(path)?;
         } else {
-            pictures.give(path)?;
+            pictures.single(path)?;
         }
     }
     if let Some(list) = &args.paths_from {
@@ -76,25 +76,25 @@ fn answer_all<A: Answer>(args: &InferArgs, answer: &A) -> Result<bool> {
                 File::open(list).with_context(|| format!("{} can't be read", list.display()))?;
             Box::new(BufReader::new(file))
         };
-        // As bytes: a file's name need not be UTF-8.
+        // As bytes: file names need not be UTF-8.
         for line in lines.byte_lines() {
             let line = line.with_context(|| format!("{} can't be read", list.display()))?;
             if !line.is_empty() {
-                pictures.give(&line.to_path_lossy())?;
+                pictures.single(&line.to_path_lossy())?;
             }
         }
     }
     Ok(pictures.all_answered)
 }
 
-struct Pictures<'a, A> {
+struct Pictures<'a, R> {
     json: bool,
-    answer: &'a A,
+    reader: &'a R,
     all_answered: bool,
 }
 
-impl<A: Answer> Pictures<'_, A> {
-    /// Answers every picture in a folder, by name. Files of other kinds are passed over.
+impl<R: Reader> Pictures<'_, R> {
+    /// Answers every picture in a folder, sorted by name. Other files are skipped.
     fn folder(&mut self, folder: &Path) -> Result<()> {
         let entries = std::fs::read_dir(folder)
             .with_context(|| format!("{} can't be read", folder.display()))?;
@@ -102,74 +102,70 @@ impl<A: Answer> Pictures<'_, A> {
             entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
         paths.sort();
         let mut count = 0;
-        // On a terminal the answers themselves show how far it is.
+        // On a terminal the answers themselves show the progress.
         let bar = match io::stdout().is_terminal() {
             true => ProgressBar::hidden(),
             false => progress_bar(paths.len() as u64),
         };
         bar.set_message("pictures");
-        for chunk in paths.chunks(CHUNK) {
-            let seen: Vec<_> = chunk
+        for chunk in paths.chunks(PICTURES_AT_ONCE) {
+            let decoded: Vec<_> = chunk
                 .par_iter()
-                .map(|path| (path.as_path(), self.see(path)))
-                .filter(|(_, seen)| !matches!(seen, Err(PictureError::UnknownFormat)))
+                .map(|path| (path.as_path(), self.decode(path)))
+                .filter(|(_, decoded)| !matches!(decoded, Err(PictureError::UnknownFormat)))
                 .collect();
-            count += seen.len();
+            count += decoded.len();
             bar.inc(chunk.len() as u64);
-            bar.suspend(|| self.tell(seen))?;
+            bar.suspend(|| self.answer(decoded))?;
         }
         bar.finish_and_clear();
         if count == 0 {
-            self.refuse(
-                &folder.display().to_string(),
-                "there is no picture in this folder",
-                false,
-            )?;
+            self.fail(&folder.display().to_string(), "there is no picture in this folder", false)?;
         }
         Ok(())
     }
 
-    fn give(&mut self, path: &Path) -> Result<()> {
-        let seen = if path == Path::new(STANDARD_INPUT) {
-            standard_input().and_then(|bytes| self.answer.see(&bytes))
+    fn single(&mut self, path: &Path) -> Result<()> {
+        let decoded = if path == Path::new(STANDARD_INPUT) {
+            standard_input().and_then(|bytes| self.reader.decode(&bytes))
         } else {
-            self.see(path)
+            self.decode(path)
         };
-        self.tell(vec![(path, seen)])
+        self.answer(vec![(path, decoded)])
     }
 
-    fn see(&self, path: &Path) -> Result<A::Seen, PictureError> {
-        self.answer.see(&picture::read_bytes(path)?)
+    fn decode(&self, path: &Path) -> Result<R::Decoded, PictureError> {
+        self.reader.decode(&picture::read_bytes(path)?)
     }
 
-    /// Answers pictures in the order given, those that could not be read too.
-    fn tell(&mut self, pictures: Vec<(&Path, Result<A::Seen, PictureError>)>) -> Result<()> {
+    /// Answers pictures in order, with an error for those that could not be decoded.
+    fn answer(&mut self, pictures: Vec<(&Path, Result<R::Decoded, PictureError>)>) -> Result<()> {
         let paths: Vec<_> = pictures.iter().map(|(path, _)| path.to_string_lossy()).collect();
         let mut readable = Vec::with_capacity(pictures.len());
-        for ((_, seen), path) in pictures.into_iter().zip(&paths) {
-            match seen {
-                Ok(seen) => readable.push((&**path, seen)),
+        for ((_, decoded), path) in pictures.into_iter().zip(&paths) {
+            match decoded {
+                Ok(decoded) => readable.push((&**path, decoded)),
                 Err(error) => {
-                    self.answer.tell(&std::mem::take(&mut readable))?;
-                    let is_blank = matches!(error, PictureError::NoInk);
-                    self.refuse(path, &error.to_string(), is_blank)?;
+                    self.reader.answer(&std::mem::take(&mut readable))?;
+                    let has_no_ink = matches!(error, PictureError::NoInk);
+                    self.fail(path, &error.to_string(), has_no_ink)?;
                 }
             }
         }
-        self.answer.tell(&readable)?;
-        // Whoever feeds paths one by one waits for each answer.
+        self.reader.answer(&readable)?;
+        // A program that writes paths one by one waits for each answer.
         Ok(io::stdout().flush()?)
     }
 
-    fn refuse(&mut self, path: &str, error: &str, is_blank: bool) -> Result<()> {
+    fn fail(&mut self, path: &str, error: &str, has_no_ink: bool) -> Result<()> {
         self.all_answered = false;
         if !self.json {
             note(format_args!("{path}: {error}"));
             return Ok(());
         }
         let mut object = json!({ "path": path });
-        if is_blank {
-            merge(&mut object, self.answer.blank());
+        if has_no_ink {
+            merge(&mut object, self.reader.no_ink());
         }
         merge(&mut object, json!({ "error": error }));
         print_json(&object)
@@ -184,12 +180,12 @@ fn merge(object: &mut Value, more: Value) {
 
 pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
-    // One byte past the limit is enough for the size to be refused.
+    // One byte beyond the limit is enough to reject the size.
     io::stdin().lock().take(picture::MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// 28 lines of two characters per pixel, about square in a terminal.
+/// Draws a picture as 28 lines with two characters per pixel, about square in a terminal.
 fn drawing(picture: &Picture) -> String {
     let shade = |&pixel: &f32| SHADES[((pixel * 4.0).round() as usize).min(4)];
     let line = |row: &[f32; picture::PICTURE_SIDE]| -> String {

@@ -1,4 +1,4 @@
-//! One digit a picture.
+//! One digit per picture.
 
 use std::io::{self, Write};
 
@@ -6,41 +6,41 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Answer, drawing};
+use super::{Reader, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::confidence;
 use burn_digits::classifier::{Classifier, Prediction};
 use burn_digits::picture::{self, Picture, PictureError};
 
-pub struct Digits<'a> {
+pub struct DigitReader<'a> {
     pub args: &'a InferArgs,
     pub classifier: &'a Classifier,
 }
 
-/// `infer`'s JSON for a picture that got a digit.
+/// JSON output of `infer` for a picture.
 #[derive(Serialize)]
-struct Object<'a> {
+struct DigitAnswer<'a> {
     path: &'a str,
     #[serde(flatten)]
     prediction: &'a Prediction,
     model: &'a str,
 }
 
-impl Answer for Digits<'_> {
-    type Seen = Picture;
+impl Reader for DigitReader<'_> {
+    type Decoded = Picture;
 
-    fn see(&self, bytes: &[u8]) -> Result<Picture, PictureError> {
+    fn decode(&self, bytes: &[u8]) -> Result<Picture, PictureError> {
         picture::from_bytes(bytes)
     }
 
-    fn tell(&self, seen: &[(&str, Picture)]) -> Result<()> {
-        let pictures: Vec<Picture> = seen.iter().map(|(_, picture)| picture.clone()).collect();
+    fn answer(&self, decoded: &[(&str, Picture)]) -> Result<()> {
+        let pictures: Vec<Picture> = decoded.iter().map(|(_, picture)| picture.clone()).collect();
         let predictions = self.classifier.try_predict(&pictures)?;
         let model = self.classifier.name();
         let mut out = io::stdout().lock();
-        for ((path, picture), prediction) in seen.iter().zip(&predictions) {
+        for ((path, picture), prediction) in decoded.iter().zip(&predictions) {
             if self.args.json {
-                serde_json::to_writer(&mut out, &Object { path, prediction, model })?;
+                serde_json::to_writer(&mut out, &DigitAnswer { path, prediction, model })?;
                 writeln!(out)?;
                 continue;
             }
@@ -51,7 +51,7 @@ impl Answer for Digits<'_> {
             let (digit, confidence_shown) = (prediction.digit, confidence(prediction.confidence));
             writeln!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
             if self.args.top > 1 {
-                for (digit, probability) in likeliest(prediction, self.args.top) {
+                for (digit, probability) in most_likely(prediction, self.args.top) {
                     writeln!(out, "    {digit}  {:>9}", confidence(probability))?;
                 }
             }
@@ -59,12 +59,12 @@ impl Answer for Digits<'_> {
         Ok(())
     }
 
-    fn blank(&self) -> Value {
+    fn no_ink(&self) -> Value {
         json!({ "digit": null })
     }
 }
 
-fn likeliest(prediction: &Prediction, top: u8) -> Vec<(usize, f32)> {
+fn most_likely(prediction: &Prediction, top: u8) -> Vec<(usize, f32)> {
     let mut ranked: Vec<_> = prediction.probabilities.iter().copied().enumerate().collect();
     ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     ranked.truncate(top.into());

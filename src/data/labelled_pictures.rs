@@ -1,0 +1,196 @@
+//! A folder of labelled pictures of any size and format, as people collect them.
+//!
+//! Either one subfolder per digit, `0` to `9`, or a table `labels.csv` beside a folder `img`, with the
+//! columns `file` and `digit` and optionally `kind`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::LabelledImages;
+use super::source::Loaded;
+use crate::checksum::sha256_hex;
+use crate::picture::{self, PictureError};
+
+/// A picture file and its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelledPicture {
+    /// The picture file.
+    pub path: PathBuf,
+    /// The digit that it shows, 0 to 9.
+    pub digit: u8,
+    /// The column `kind` of the table: any category to report separately.
+    pub kind: Option<String>,
+}
+
+/// Why a folder can't be used as labelled pictures.
+#[derive(Debug, Error)]
+pub enum LabelledPicturesError {
+    /// The folder has neither layout.
+    #[error(
+        "{0} has no labelled pictures: it must contain subfolders 0 to 9, or a labels.csv with the columns \
+         file and digit beside img/"
+    )]
+    Empty(PathBuf),
+    /// No picture in it can be read.
+    #[error("none of the pictures in {0} can be read")]
+    NoneReadable(PathBuf),
+    /// A subfolder can't be read.
+    #[error("{path} can't be read: {error}")]
+    Folder {
+        /// The subfolder.
+        path: PathBuf,
+        /// The operating system's error.
+        error: io::Error,
+    },
+    /// The table is not CSV, or lacks a column.
+    #[error("{path} is not a usable table: {error}")]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        error: csv::Error,
+    },
+    /// A label in the table is above 9.
+    #[error("{table}: {file} has the label {label}, but labels are 0 to 9")]
+    Label {
+        /// The table.
+        table: PathBuf,
+        /// The picture file as in the table.
+        file: PathBuf,
+        /// The label.
+        label: u8,
+    },
+}
+
+/// A row of `labels.csv`; other columns are ignored.
+#[derive(Deserialize)]
+struct TableRow {
+    file: PathBuf,
+    digit: u8,
+    kind: Option<String>,
+}
+
+/// Lists all pictures of a folder with their labels: sorted by name, or in the table's order.
+///
+/// # Errors
+/// If the folder has neither layout, or the table is invalid.
+pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError> {
+    let table = folder.join("labels.csv");
+    let pictures = if table.is_file() { from_table(folder, table)? } else { from_folders(folder)? };
+    if pictures.is_empty() {
+        return Err(LabelledPicturesError::Empty(folder.to_owned()));
+    }
+    Ok(pictures)
+}
+
+/// Reads all pictures of a folder as a training set. The order is shuffled, always in the same way, so
+/// that the validation images at the end are of every digit.
+///
+/// Pictures that can't be read are left out and returned beside the training set, with the reason.
+///
+/// # Errors
+/// As [`list`]; also if no picture can be read.
+#[allow(clippy::type_complexity)]
+pub fn load(
+    folder: &Path,
+) -> Result<(Loaded, Vec<(PathBuf, PictureError)>), LabelledPicturesError> {
+    let mut pictures = list(folder)?;
+    fastrand::Rng::with_seed(0).shuffle(&mut pictures);
+    let read: Vec<_> = pictures.par_iter().map(|item| picture::read(&item.path)).collect();
+    let (mut pixels, mut labels, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    for (item, outcome) in pictures.into_iter().zip(read) {
+        match outcome {
+            Ok(picture) => {
+                pixels.extend(picture.as_slice().iter().map(|v| (v * 255.0).round() as u8));
+                labels.push(item.digit);
+            }
+            Err(error) => skipped.push((item.path, error)),
+        }
+    }
+    if labels.is_empty() {
+        return Err(LabelledPicturesError::NoneReadable(folder.to_owned()));
+    }
+    let sha256 = sha256_hex([&pixels, &labels]);
+    Ok((Loaded { digits: LabelledImages::new(pixels, labels), is_mnist: false, sha256 }, skipped))
+}
+
+fn from_table(
+    folder: &Path,
+    table: PathBuf,
+) -> Result<Vec<LabelledPicture>, LabelledPicturesError> {
+    let invalid = |error| LabelledPicturesError::Table { path: table.clone(), error };
+    let mut reader = csv::Reader::from_path(&table).map_err(invalid)?;
+    let mut pictures = Vec::new();
+    for row in reader.deserialize() {
+        let TableRow { file, digit, kind } = row.map_err(invalid)?;
+        if digit > 9 {
+            return Err(LabelledPicturesError::Label { table, file, label: digit });
+        }
+        pictures.push(LabelledPicture { path: folder.join("img").join(file), digit, kind });
+    }
+    Ok(pictures)
+}
+
+fn from_folders(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError> {
+    let mut pictures = Vec::new();
+    for digit in 0..10 {
+        let class = folder.join(digit.to_string());
+        if !class.is_dir() {
+            continue;
+        }
+        let entries = std::fs::read_dir(&class)
+            .map_err(|error| LabelledPicturesError::Folder { path: class.clone(), error })?;
+        let mut files: Vec<_> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        files.sort();
+        pictures.extend(files.into_iter().map(|path| LabelledPicture { path, digit, kind: None }));
+    }
+    Ok(pictures)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn subfolders_are_labels_and_files_are_sorted_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["7/b.png", "7/a.png", "0/z.png", "other/x.png"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        let found = list(folder.path()).unwrap();
+        let names: Vec<_> = found
+            .iter()
+            .map(|item| (item.digit, item.path.strip_prefix(folder.path()).unwrap().to_owned()))
+            .collect();
+        assert_eq!(names, [(0, "0/z.png".into()), (7, "7/a.png".into()), (7, "7/b.png".into())]);
+    }
+
+    #[test]
+    fn unreadable_pictures_are_skipped_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("7")).unwrap();
+        fs::copy("image.png", folder.path().join("7/good.png")).unwrap();
+        fs::write(folder.path().join("7/bad.png"), b"no picture").unwrap();
+        let (loaded, skipped) = load(folder.path()).unwrap();
+        assert_eq!(loaded.digits.labels(), [7]);
+        assert_eq!(skipped.len(), 1);
+        assert!(skipped[0].0.ends_with("7/bad.png"));
+    }
+
+    #[test]
+    fn a_label_above_nine_is_an_error_that_names_table_and_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("labels.csv"), "file,digit\nx.png,12\n").unwrap();
+        let error = list(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("x.png has the label 12, but labels are 0 to 9"), "{error}");
+    }
+}
