@@ -377,6 +377,6 @@ fn a_dropped_or_pasted_picture_is_recognised_and_another_file_gets_the_reason() 
     browser.screenshot("dropped.png");
     browser.run("openPicture(new File(['no picture'], 'x.txt'))");
     browser.until(
-        "return document.getElementById('message').textContent.includes('unknown image format')",
+        "return document.getElementById('message').textContent.includes('Unknown image format')",
     );
 }
