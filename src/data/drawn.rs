@@ -20,7 +20,7 @@ use digit_distort::GOLDEN_STEP;
 
 use super::LabelledImages;
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::SIDE;
+use crate::picture::PICTURE_SIDE;
 use pen::PenStroke;
 
 /// The label of an image without a digit: 10.
@@ -102,7 +102,7 @@ fn blob(rng: &mut Rng) -> [u8; PIXELS] {
     let radius = 8.0 + 8.0 * rng.f32();
     let mut picture = [0; PIXELS];
     for (index, pixel) in picture.iter_mut().enumerate() {
-        let [x, y] = [index % SIDE, index / SIDE].map(|at| at as f32 - 13.5);
+        let [x, y] = [index % PICTURE_SIDE, index / PICTURE_SIDE].map(|at| at as f32 - 13.5);
         if x * x + y * y < radius * radius {
             *pixel = (contrast * (noise[index] - level)) as u8;
         }
@@ -111,12 +111,12 @@ fn blob(rng: &mut Rng) -> [u8; PIXELS] {
 }
 
 fn box_blur(values: &[f32], reach: usize) -> Vec<f32> {
-    let span = |at: usize| at.saturating_sub(reach)..(at + reach + 1).min(SIDE);
+    let span = |at: usize| at.saturating_sub(reach)..(at + reach + 1).min(PICTURE_SIDE);
     let mean = |index| {
-        let (rows, columns) = (span(index / SIDE), span(index % SIDE));
+        let (rows, columns) = (span(index / PICTURE_SIDE), span(index % PICTURE_SIDE));
         let count = rows.len() * columns.len();
         let sum: f32 =
-            rows.map(|row| values[row * SIDE..][columns.clone()].iter().sum::<f32>()).sum();
+            rows.map(|row| values[row * PICTURE_SIDE..][columns.clone()].iter().sum::<f32>()).sum();
         sum / count as f32
     };
     (0..PIXELS).map(mean).collect()
@@ -152,10 +152,10 @@ mod tests {
             let range = |along: fn(usize) -> usize| {
                 inked().map(along).max().unwrap() - inked().map(along).min().unwrap() + 1
             };
-            let longest = range(|at| at % SIDE).max(range(|at| at / SIDE));
+            let longest = range(|at| at % PICTURE_SIDE).max(range(|at| at / PICTURE_SIDE));
             assert!((18..=23).contains(&longest), "{longest} pixels");
             let mass: f32 = picture.iter().map(|&ink| f32::from(ink)).sum();
-            for along in [|at| at % SIDE, |at: usize| at / SIDE] {
+            for along in [|at| at % PICTURE_SIDE, |at: usize| at / PICTURE_SIDE] {
                 let centre: f32 =
                     inked().map(|at| f32::from(picture[at]) * along(at) as f32).sum::<f32>() / mass;
                 assert!((centre - 13.5).abs() < 0.5, "{centre}");

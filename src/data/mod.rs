@@ -26,7 +26,7 @@ pub use burn_dataset::vision::MnistItem;
 pub use digit_distort as distort;
 
 use crate::model::PIXELS;
-use crate::picture::SIDE;
+use crate::picture::PICTURE_SIDE;
 
 /// Number of validation images: the last 5,000 of MNIST's 60,000 training images.
 pub const VALIDATION_IMAGES: usize = 5_000;
@@ -116,8 +116,8 @@ impl LabelledImages {
     }
 
     fn item(&self, index: usize) -> MnistItem {
-        let mut image = [[0.0; SIDE]; SIDE];
-        for (row, bytes) in image.iter_mut().zip(self.pixels(index).chunks_exact(SIDE)) {
+        let mut image = [[0.0; PICTURE_SIDE]; PICTURE_SIDE];
+        for (row, bytes) in image.iter_mut().zip(self.pixels(index).chunks_exact(PICTURE_SIDE)) {
             for (pixel, &byte) in row.iter_mut().zip(bytes) {
                 *pixel = f32::from(byte);
             }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn items_of_the_burn_data_set_hold_the_pixels_row_by_row() {
         let mut pixels = vec![0; PIXELS];
-        pixels[SIDE * 3 + 5] = 200;
+        pixels[PICTURE_SIDE * 3 + 5] = 200;
         let images = LabelledImages::new(pixels, vec![4]);
         let item = images.get(0).unwrap();
         assert_eq!((item.image[3][5], item.image[5][3], item.label), (200.0, 0.0, 4));

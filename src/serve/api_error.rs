@@ -126,7 +126,7 @@ impl From<PictureError> for ApiError {
     fn from(error: PictureError) -> Self {
         let kind = match error {
             PictureError::NoInk => ApiErrorKind::NoInk,
-            PictureError::UnknownKind => ApiErrorKind::UnsupportedMediaType,
+            PictureError::UnknownFormat => ApiErrorKind::UnsupportedMediaType,
             PictureError::TooLarge { .. } | PictureError::FileTooLarge { .. } => {
                 ApiErrorKind::TooLarge
             }

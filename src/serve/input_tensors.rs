@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::api_error::ApiError;
 use super::model_spec::{IMAGE_INPUT, PICTURE_INPUT, TensorSpec};
 use crate::model::PIXELS;
-use crate::picture::{Picture, SIDE};
+use crate::picture::{PICTURE_SIDE, Picture};
 
 /// The inputs of the model. A request has exactly one of them.
 pub(crate) const MODEL_INPUTS: [TensorSpec; 2] = [
@@ -87,7 +87,7 @@ pub(crate) fn check_input(
         }
     };
     const FLAT_SIZE: i64 = PIXELS as i64;
-    const SIDE_SIZE: i64 = SIDE as i64;
+    const SIDE_SIZE: i64 = PICTURE_SIDE as i64;
     let count = match (datatype, shape) {
         (InputDatatype::Bytes, &[count] | &[count, 1]) => Ok(count),
         (InputDatatype::Bytes, _) => Err("[n]"),

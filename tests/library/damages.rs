@@ -12,7 +12,7 @@ use burn_digits::classifier::Classifier;
 use burn_digits::data::LabelledImages;
 use burn_digits::data::source::{Half, Source};
 use burn_digits::model::PIXELS;
-use burn_digits::picture::{self, SIDE};
+use burn_digits::picture::{self, PICTURE_SIDE};
 use fastrand::Rng;
 use image::{DynamicImage, GrayImage};
 
@@ -95,7 +95,7 @@ fn accuracy(digits: &LabelledImages, damage: Damage, classifier: &Classifier) ->
         let mut pixels = digits.pixels(index).map(|byte| f32::from(byte) / 255.0);
         damage(&mut pixels, &mut Rng::with_seed(index as u64));
         let bytes = pixels.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).to_vec();
-        let image = GrayImage::from_raw(SIDE as u32, SIDE as u32, bytes).unwrap();
+        let image = GrayImage::from_raw(PICTURE_SIDE as u32, PICTURE_SIDE as u32, bytes).unwrap();
         // A picture in which no digit is found counts as an error.
         if let Ok(picture) = picture::normalise(&DynamicImage::ImageLuma8(image)) {
             pictures.push(picture);
@@ -125,7 +125,7 @@ fn each(pixels: &mut Pixels, change: impl Fn(f32) -> f32) {
 
 fn with_places(pixels: &mut Pixels, mut change: impl FnMut(f32, f32, f32) -> f32) {
     for (at, pixel) in pixels.iter_mut().enumerate() {
-        *pixel = change((at % SIDE) as f32, (at / SIDE) as f32, *pixel);
+        *pixel = change((at % PICTURE_SIDE) as f32, (at / PICTURE_SIDE) as f32, *pixel);
     }
 }
 
@@ -148,12 +148,12 @@ fn salt_and_pepper(pixels: &mut Pixels, rng: &mut Rng) {
 /// A Gaussian blur with standard deviation 1.3, truncated at 4 pixels.
 fn blur(pixels: &mut Pixels, _: &mut Rng) {
     let weight = |d: usize| (-((d * d) as f32) / (2.0 * 1.3 * 1.3)).exp();
-    for step in [1, SIDE] {
+    for step in [1, PICTURE_SIDE] {
         let source = *pixels;
         for at in 0..PIXELS {
-            let place = if step == 1 { at % SIDE } else { at / SIDE };
+            let place = if step == 1 { at % PICTURE_SIDE } else { at / PICTURE_SIDE };
             let (mut sum, mut weights) = (0.0, 0.0);
-            for other in place.saturating_sub(4)..(place + 5).min(SIDE) {
+            for other in place.saturating_sub(4)..(place + 5).min(PICTURE_SIDE) {
                 let w = weight(other.abs_diff(place));
                 sum += w * source[at - place * step + other * step];
                 weights += w;
@@ -180,10 +180,10 @@ fn motion(pixels: &mut Pixels, rng: &mut Rng) {
 /// Swaps each pixel with a random neighbour, twice, as behind frosted glass.
 fn glass(pixels: &mut Pixels, rng: &mut Rng) {
     for _ in 0..2 {
-        for y in 1..SIDE - 1 {
-            for x in 1..SIDE - 1 {
-                let other = (y + rng.usize(0..3) - 1) * SIDE + x + rng.usize(0..3) - 1;
-                pixels.swap(y * SIDE + x, other);
+        for y in 1..PICTURE_SIDE - 1 {
+            for x in 1..PICTURE_SIDE - 1 {
+                let other = (y + rng.usize(0..3) - 1) * PICTURE_SIDE + x + rng.usize(0..3) - 1;
+                pixels.swap(y * PICTURE_SIDE + x, other);
             }
         }
     }
@@ -192,13 +192,13 @@ fn glass(pixels: &mut Pixels, rng: &mut Rng) {
 /// The outlines only.
 fn edges(pixels: &mut Pixels, _: &mut Rng) {
     let source = *pixels;
-    let inked = |x: usize, y: usize| source[y * SIDE + x] > 0.5;
+    let inked = |x: usize, y: usize| source[y * PICTURE_SIDE + x] > 0.5;
     *pixels = [0.0; PIXELS];
-    for y in 1..SIDE - 1 {
-        for x in 1..SIDE - 1 {
+    for y in 1..PICTURE_SIDE - 1 {
+        for x in 1..PICTURE_SIDE - 1 {
             let beside = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)];
             if inked(x, y) && beside.into_iter().any(|(x, y)| !inked(x, y)) {
-                pixels[y * SIDE + x] = 1.0;
+                pixels[y * PICTURE_SIDE + x] = 1.0;
             }
         }
     }
@@ -258,9 +258,9 @@ fn line_across(pixels: &mut Pixels, rng: &mut Rng) {
 /// A row of dots from edge to edge.
 fn dotted_line(pixels: &mut Pixels, rng: &mut Rng) {
     let (start, end) = (uniform(rng, 4.0, 23.0), uniform(rng, 4.0, 23.0));
-    for dot in (1..SIDE).step_by(3) {
+    for dot in (1..PICTURE_SIDE).step_by(3) {
         let y = start + (end - start) * dot as f32 / 27.0;
-        pixels[(y.round() as usize) * SIDE + dot] = 1.0;
+        pixels[(y.round() as usize) * PICTURE_SIDE + dot] = 1.0;
     }
 }
 
@@ -278,8 +278,8 @@ fn zigzag(pixels: &mut Pixels, rng: &mut Rng) {
 fn transform(pixels: &mut Pixels, [a, b, c, d]: [f32; 4], [dx, dy]: [f32; 2]) {
     let source = *pixels;
     let at = |x: i32, y: i32| {
-        let inside = (0..SIDE as i32).contains(&x) && (0..SIDE as i32).contains(&y);
-        if inside { source[y as usize * SIDE + x as usize] } else { 0.0 }
+        let inside = (0..PICTURE_SIDE as i32).contains(&x) && (0..PICTURE_SIDE as i32).contains(&y);
+        if inside { source[y as usize * PICTURE_SIDE + x as usize] } else { 0.0 }
     };
     with_places(pixels, |x, y, _| {
         let (u, v) = (x - 13.5 - dx, y - 13.5 - dy);

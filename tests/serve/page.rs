@@ -376,5 +376,7 @@ fn a_dropped_or_pasted_picture_is_recognised_and_another_file_gets_the_reason() 
     }
     browser.screenshot("dropped.png");
     browser.run("openPicture(new File(['no picture'], 'x.txt'))");
-    browser.until("return document.getElementById('message').textContent.includes('not a picture of a known kind')");
+    browser.until(
+        "return document.getElementById('message').textContent.includes('unknown image format')",
+    );
 }

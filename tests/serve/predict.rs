@@ -53,7 +53,7 @@ fn a_body_that_is_not_a_picture_of_a_digit_gets_an_error_that_says_why() {
     let response = server.post("/predict", blank.into_inner());
     assert!(response.error(422).contains("no ink"));
     assert_eq!(response.json()["digit"], Value::Null);
-    assert!(server.post("/predict", b"no picture").error(415).contains("known kind"));
+    assert!(server.post("/predict", b"no picture").error(415).contains("unknown image format"));
     assert!(server.post("/predict", b"").error(400).contains("empty"));
     let truncated = &file(SEVEN)[..200];
     assert!(server.post("/predict", truncated).error(400).contains("damaged"));

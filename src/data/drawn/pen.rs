@@ -5,7 +5,7 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use crate::model::PIXELS;
-use crate::picture::SIDE;
+use crate::picture::PICTURE_SIDE;
 
 /// x and y.
 type PenPoint = [f32; 2];
@@ -84,7 +84,8 @@ fn ink(lines: &[Vec<PenPoint>], radius: f32) -> [f32; PIXELS] {
         let along = [to[0] - from[0], to[1] - from[1]];
         let square = (along[0] * along[0] + along[1] * along[1]).max(1e-6);
         for (index, ink) in ink.iter_mut().enumerate() {
-            let [x, y] = [(index % SIDE) as f32 - from[0], (index / SIDE) as f32 - from[1]];
+            let [x, y] =
+                [(index % PICTURE_SIDE) as f32 - from[0], (index / PICTURE_SIDE) as f32 - from[1]];
             let t = ((x * along[0] + y * along[1]) / square).clamp(0.0, 1.0);
             let [x, y] = [x - t * along[0], y - t * along[1]];
             *ink = ink.max((radius - (x * x + y * y).sqrt() + 0.5).clamp(0.0, 1.0));
@@ -98,5 +99,5 @@ fn centre_of_mass(ink: &[f32; PIXELS]) -> PenPoint {
     let mean = |along: fn(usize) -> usize| {
         ink.iter().enumerate().map(|(at, ink)| along(at) as f32 * ink).sum::<f32>() / mass
     };
-    [mean(|at| at % SIDE), mean(|at| at / SIDE)]
+    [mean(|at| at % PICTURE_SIDE), mean(|at| at / PICTURE_SIDE)]
 }
