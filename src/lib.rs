@@ -29,8 +29,8 @@
 //! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction ─► infer, serve
 //! ```
 //!
-//! Training and prediction share two conventions only: the pixels (784 values in [0, 1], row by row,
-//! bright ink on black) and the model file (weights together with their configuration).
+//! Training and prediction share two conventions only: the pixels (784 values in [0, 1], row by
+//! row, bright ink on black) and the model file (weights together with their configuration).
 //!
 //! # Example
 //!
@@ -46,8 +46,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Complete programs are in `examples/`: sorting a folder of pictures by digit, reading a number, and
-//! training a network from code.
+//! Complete programs are in `examples/`: sorting a folder of pictures by digit, reading a number,
+//! and training a network from code.
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
