@@ -1,5 +1,5 @@
-//! Refuses a build without a backend: earlier than `compile_error!` in the application could, which has to wait
-//! for all of Burn.
+//! Stops a build that has no backend. `compile_error!` in the library would report it only after
+//! all of Burn had been compiled.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

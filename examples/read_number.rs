@@ -1,9 +1,10 @@
-//! Reads the number on a picture: `cargo run --release --example read_number -- docs/number.png`.
+//! Reads a number of several digits in a picture: `cargo run --release --example read_number --
+//! docs/number.png`.
 
 use std::error::Error;
 use std::path::Path;
 
-use burn_digits::number::Number;
+use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::{self, many};
 use burn_digits::{backend, classifier::Classifier};
 
@@ -11,13 +12,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: read_number PICTURE")?;
     let classifier = Classifier::shipped(&backend::select(None)?.device)?;
     let image = picture::decode(&picture::read_bytes(Path::new(&path))?)?;
-    let number = Number::read(many::find(&image)?, &classifier)?;
+    let number = RecognisedNumber::read(many::find(&image)?, &classifier)?;
     println!("{}", number.text());
     for digit in number.digits() {
         let many::Area { left, top, width, height } = digit.found.area;
         let prediction = &digit.prediction;
-        let doubt = if prediction.unsure { ", unsure" } else { "" };
-        println!("{} in {width}×{height} at {left}, {top}{doubt}", prediction.digit);
+        let note = if prediction.unsure { ", unsure" } else { "" };
+        println!("{} in {width}×{height} at {left}, {top}{note}", prediction.digit);
     }
     Ok(())
 }

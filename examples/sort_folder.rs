@@ -1,5 +1,5 @@
-//! Sorts a folder of pictures by the digit on them: copies each into a subfolder `0` to `9`, or
-//! `unsure` where the model has its doubts, or `unreadable`.
+//! Sorts a folder of pictures by the digit they show: copies each into a subfolder `0` to `9`,
+//! `unsure` if the model's confidence is low, or `unreadable` if it isn't a picture.
 //!
 //!     cargo run --release --example sort_folder -- artifacts/samples sorted
 

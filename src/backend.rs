@@ -1,9 +1,9 @@
-//! The Burn devices this build offers, and choosing one.
+//! The Burn backends of this build, and selecting one.
 //!
-//! The crate's features decide what is offered, `--backend` picks what is used. Asked for nothing in
-//! particular, [`select`] takes wgpu where there is a real GPU, then flex, then ndarray. The chosen
-//! [`Device`] is passed down from here; nothing else in the crate asks Burn for a default one, because
-//! Burn's own default is the GPU even on machines that have none.
+//! Cargo features determine which backends are built in. By default [`select`] chooses wgpu if the
+//! machine has a hardware GPU, then flex, then ndarray. All other code receives its [`Device`] as
+//! an argument and never asks Burn for the default device, because Burn's default is the GPU even
+//! on machines without one.
 
 use std::fmt;
 
@@ -11,24 +11,24 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A Burn backend by the name of its cargo feature.
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+/// A Burn backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// The GPU, through wgpu: Vulkan, Metal, DirectX 12 or WebGPU.
+    /// GPU through wgpu: Vulkan, Metal, DirectX 12 or WebGPU.
     Wgpu,
-    /// The CPU: ndarray's successor in Burn.
+    /// CPU: ndarray's successor in Burn.
     Flex,
-    /// The CPU, on the `ndarray` crate. The default build's backend.
+    /// CPU with the `ndarray` crate; the backend of a default build.
     Ndarray,
 }
 
 impl Backend {
-    /// Every backend there is, in the order in which [`select`] prefers them.
+    /// All backends, in the order in which [`select`] prefers them.
     pub const ALL: [Self; 3] = [Self::Wgpu, Self::Flex, Self::Ndarray];
 
-    /// The name, which is the cargo feature's too.
+    /// The name, which is also the name of its Cargo feature.
     pub fn name(self) -> &'static str {
         match self {
             Self::Wgpu => "wgpu",
@@ -37,7 +37,7 @@ impl Backend {
         }
     }
 
-    /// Whether this build has it.
+    /// Whether it is built in.
     pub fn is_built_in(self) -> bool {
         match self {
             Self::Wgpu => cfg!(feature = "wgpu"),
@@ -46,15 +46,15 @@ impl Backend {
         }
     }
 
-    /// Those of this build, best first.
-    pub fn offered() -> impl Iterator<Item = Self> {
+    /// The backends that are built in, in order of preference.
+    pub fn built_in() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|backend| backend.is_built_in())
     }
 
-    /// A device of this backend. On wgpu software adapters count too.
+    /// The default device of this backend. For wgpu it may be a software adapter.
     ///
     /// # Errors
-    /// If this build lacks it, or this machine has no adapter for it.
+    /// If the backend is not built in, or wgpu finds no adapter.
     pub fn open(self) -> Result<Device, BackendError> {
         match self {
             #[cfg(feature = "wgpu")]
@@ -63,7 +63,7 @@ impl Backend {
             Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "ndarray")]
             Self::Ndarray => Ok(ndarray()),
-            #[allow(unreachable_patterns)] // reachable where a feature is off
+            #[allow(unreachable_patterns)] // reachable if a feature is disabled
             _ => Err(BackendError::NotBuiltIn(self)),
         }
     }
@@ -75,72 +75,73 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Why a backend can't be had.
+/// Why a backend is not available.
 #[derive(Clone, Debug, Error)]
 pub enum BackendError {
-    /// The cargo feature is off.
+    /// Its Cargo feature is disabled.
     #[error(
-        "this build has no {0} backend. Build it in with `cargo run --release --features {0} -- …`, \
-         or leave out `--backend {0}`"
+        "the {0} backend is not part of this build. Build with `--features {0}`, or omit \
+         `--backend {0}`"
     )]
     NotBuiltIn(Backend),
-    /// wgpu found nothing to run on.
+    /// wgpu found no adapter, or only a software one that was not asked for.
     #[error(
-        "wgpu found no adapter: {0}. Install a Vulkan driver (software: Debian's \
-         `mesa-vulkan-drivers` and `libvulkan1`), or run on the CPU with `--backend ndarray`"
+        "wgpu found no adapter: {0}. Install a Vulkan driver (a software one is in Debian's packages \
+         `mesa-vulkan-drivers` and `libvulkan1`), or use the CPU with `--backend ndarray`"
     )]
     NoAdapter(String),
 }
 
-/// A device ready for use, and where it came from.
+/// A device and the backend it belongs to.
 #[derive(Clone, Debug)]
-pub struct Selected {
-    /// The backend it belongs to.
+pub struct SelectedDevice {
+    /// The backend.
     pub backend: Backend,
     /// The device, without autodiff.
     pub device: Device,
-    /// What the user should know: that a GPU was hoped for and a CPU is used.
+    /// A message for the user if a CPU backend was selected because there is no GPU.
     pub notice: Option<String>,
 }
 
-/// The backend asked for, exactly; asked for none, the best this build and this machine have.
+/// Opens `requested`, or without a request the best backend that this build and this machine have.
 ///
 /// # Errors
-/// If the backend asked for can't be had, or wgpu is all this build has and there is no adapter.
-pub fn select(wanted: Option<Backend>) -> Result<Selected, BackendError> {
-    if let Some(backend) = wanted {
-        return Ok(Selected { backend, device: backend.open()?, notice: None });
+/// If the requested backend is not available; or without a request, if wgpu is the only one built
+/// in and there is no GPU.
+pub fn select(requested: Option<Backend>) -> Result<SelectedDevice, BackendError> {
+    if let Some(backend) = requested {
+        return Ok(SelectedDevice { backend, device: backend.open()?, notice: None });
     }
     let mut notice = None;
-    let mut failure = BackendError::NotBuiltIn(Backend::Ndarray);
-    for backend in Backend::offered() {
-        let refused = match reason_against(backend) {
+    let mut last_error = BackendError::NotBuiltIn(Backend::Ndarray);
+    for backend in Backend::built_in() {
+        let error = match reason_to_skip(backend) {
             None => match backend.open() {
                 Ok(device) => {
-                    return Ok(Selected { backend, device, notice });
+                    return Ok(SelectedDevice { backend, device, notice });
                 }
                 Err(error) => error,
             },
             Some(error) => error,
         };
         if backend == Backend::Wgpu
-            && let Some(cpu) = Backend::offered().find(|&other| other != Backend::Wgpu)
+            && let Some(cpu) = Backend::built_in().find(|&other| other != Backend::Wgpu)
         {
             notice = Some(format!("no GPU found, running on the CPU with the {cpu} backend"));
         }
-        failure = refused;
+        last_error = error;
     }
-    Err(failure)
+    Err(last_error)
 }
 
-/// Why `backend` is not taken unless asked for by name: a software adapter is slower than the CPU
+/// Why `backend` is only used on request: wgpu on a software adapter is slower than the CPU
 /// backends.
-fn reason_against(backend: Backend) -> Option<BackendError> {
+fn reason_to_skip(backend: Backend) -> Option<BackendError> {
     match backend {
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => match gpu::adapter() {
             Ok(adapter) if adapter.is_software => Some(BackendError::NoAdapter(format!(
-                "only a software one ({}), which has to be asked for with `--backend wgpu`",
+                "only a software one ({}), which is used only with `--backend wgpu`",
                 adapter.name
             ))),
             Ok(_) => None,
@@ -150,40 +151,38 @@ fn reason_against(backend: Backend) -> Option<BackendError> {
     }
 }
 
-/// A CPU device that any build has: for reading files and for tests.
+/// The CPU, available in every build: for loading files, small computations and tests.
 ///
-/// In a build with wgpu alone it is that.
+/// It is flex if that is built in, then ndarray. A build with wgpu alone uses flex too, which it
+/// contains because Burn's trainer depends on it.
 pub fn cpu() -> Device {
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", not(feature = "ndarray")))]
     return Device::flex();
     #[cfg(all(feature = "ndarray", not(feature = "flex")))]
     return ndarray();
-    #[cfg(not(any(feature = "ndarray", feature = "flex")))]
-    return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
 }
 
 #[cfg(feature = "ndarray")]
 fn ndarray() -> Device {
-    // Burn 0.22 is the last with this backend. The project offers it by name, so the warning is
-    // silenced here and nowhere else.
+    // Burn 0.22 is the last version with this backend; the deprecation is known.
     #[allow(deprecated)]
     Device::ndarray()
 }
 
-/// What this machine has for a backend, as `burn-digits devices` shows it.
+/// Whether a backend can be used on this machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceReport {
     /// The backend.
     pub backend: Backend,
-    /// Whether this build has it.
+    /// Whether it is built in.
     pub built_in: bool,
-    /// Whether it can be used here.
+    /// Whether it can be used on this machine.
     pub usable: bool,
-    /// The hardware, or why it can't be used.
+    /// The hardware it runs on, or why it is not available.
     pub description: String,
 }
 
-/// Every backend, whether this build has it, and what it would run on.
+/// The state of every backend, in the order of [`Backend::ALL`].
 pub fn report() -> Vec<DeviceReport> {
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
     Backend::ALL
@@ -204,24 +203,9 @@ pub fn report() -> Vec<DeviceReport> {
         .into()
 }
 
-/// Bounds the CPU threads of everything that follows: Burn's kernels, distortions, picture reading.
-///
-/// Call it once, first thing in `main`, before any thread exists.
-pub fn limit_threads(threads: usize) {
-    // `matrixmultiply`, which ndarray multiplies with, takes its number of threads from the
-    // environment alone.
-    #[allow(unsafe_code)]
-    // SAFETY: the process has one thread, so nobody reads the environment meanwhile.
-    unsafe {
-        std::env::set_var("MATMUL_NUM_THREADS", threads.to_string());
-    }
-    // Fails only where a pool exists already, whose size is then the answer.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-}
-
 #[cfg(feature = "wgpu")]
 mod gpu {
-    //! The one wgpu adapter of this process, opened at first use.
+    //! The wgpu adapter of this process, opened at first use.
 
     use std::sync::OnceLock;
 
@@ -233,7 +217,7 @@ mod gpu {
     pub struct Adapter {
         pub device: Device,
         pub name: String,
-        /// Whether a CPU does the work (Mesa's llvmpipe, say).
+        /// Whether it is emulated on the CPU, for example by Mesa's llvmpipe.
         pub is_software: bool,
         api: String,
     }
@@ -257,7 +241,8 @@ mod gpu {
         }
     }
 
-    /// Burn registers a runtime once per process, hence the cell.
+    /// The adapter, or why there is none. Burn registers a runtime once per process, hence the
+    /// cell.
     pub fn adapter() -> Result<&'static Adapter, BackendError> {
         static ADAPTER: OnceLock<Result<Adapter, BackendError>> = OnceLock::new();
         ADAPTER

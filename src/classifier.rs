@@ -1,7 +1,7 @@
 //! A trained model ready for use: pictures in, digits with their probabilities out.
 //!
-//! `infer`, `eval` and every other consumer go through [`Classifier`], so that a probability is the
-//! same number everywhere: softmax(logits / T), with the model's own temperature T.
+//! All predictions come from [`Classifier`], so that a probability is computed the same way
+//! everywhere: softmax(logits / T), with the temperature T of the model.
 
 use std::path::Path;
 
@@ -9,19 +9,17 @@ use burn::tensor::{Device, Tensor, TensorReadError};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::files;
 use crate::model::{CLASSES, Model, PIXELS};
 use crate::picture::Picture;
-use crate::saved::{self, Metadata, SHIPPED_NAME, SavedError, SavedModel};
+use crate::saved::{Metadata, SHIPPED_NAME, SavedError, SavedModel};
 
-/// Pictures that go through the network at once: bounds memory, and is past the size where larger
-/// batches gain nothing.
-const CHUNK: usize = 1024;
+/// Pictures per forward pass. It bounds memory, and larger batches are not faster.
+const PREDICTION_BATCH: usize = 1024;
 
-/// Why there is no model, or no answer from it.
+/// Why a model cannot be loaded, or makes no prediction.
 #[derive(Debug, Error)]
 pub enum ClassifierError {
-    /// The file can't be used.
+    /// The model cannot be loaded.
     #[error(transparent)]
     Saved(#[from] SavedError),
     /// The device failed.
@@ -29,56 +27,20 @@ pub enum ClassifierError {
     Device(#[from] TensorReadError),
 }
 
-/// What the network says of one picture.
+/// The network's prediction for one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// The likeliest digit.
+    /// The most probable digit.
     pub digit: u8,
     /// Its probability.
     pub confidence: f32,
-    /// Whether the confidence is below the model's threshold.
+    /// Whether the confidence is below the model's threshold, [`Metadata::unsure_below`].
     pub unsure: bool,
-    /// Probabilities of 0 to 9, summing to 1.
+    /// Probabilities of the digits 0 to 9; their sum is 1.
     pub probabilities: [f32; CLASSES],
-    /// What the network itself put out, unbounded.
+    /// The network's output, unbounded.
     #[serde(skip)]
     pub logits: [f32; CLASSES],
-}
-
-/// A model, and what messages call it.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// The model.
-    pub saved: SavedModel,
-    /// Where it came from: `shipped`, or the path it was read from.
-    pub name: String,
-}
-
-impl Found {
-    /// The model that every command uses by the same rule: the one named (`shipped`, a file or a
-    /// run's folder); otherwise the newest finished run on MNIST in `artifacts/runs/`; otherwise the
-    /// shipped one.
-    ///
-    /// # Errors
-    /// If the one named can't be used. A damaged run that nobody named is passed over.
-    pub fn choose(named: Option<&Path>) -> Result<Self, ClassifierError> {
-        match named {
-            Some(path) => Self::load(path),
-            None => newest_run().map_or_else(Self::shipped, Ok),
-        }
-    }
-
-    fn shipped() -> Result<Self, ClassifierError> {
-        Ok(Self { saved: SavedModel::shipped()?, name: SHIPPED_NAME.to_owned() })
-    }
-
-    fn load(path: &Path) -> Result<Self, ClassifierError> {
-        Ok(Self { saved: SavedModel::named(path)?, name: path.display().to_string() })
-    }
-
-    fn on(self, device: &Device) -> Classifier {
-        Classifier::new(&self.saved, self.name, device)
-    }
 }
 
 /// A trained network on a device, with its metadata.
@@ -91,31 +53,24 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// The model that ships with the program.
+    /// The model included in the program.
     ///
     /// # Errors
-    /// If its bytes inside this executable were damaged.
+    /// If the executable is damaged.
     pub fn shipped(device: &Device) -> Result<Self, ClassifierError> {
-        Ok(Found::shipped()?.on(device))
+        Ok(Self::new(&SavedModel::shipped()?, SHIPPED_NAME.to_owned(), device))
     }
 
-    /// A model file, or the folder of a finished run; `shipped` is [`Self::shipped`].
+    /// Loads a model from a model file, the folder of a finished run, or the word `shipped`; see
+    /// [`SavedModel::load`].
     ///
     /// # Errors
-    /// If it can't be read or is damaged.
+    /// If the model cannot be read or is damaged.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ClassifierError> {
-        Ok(Found::load(path)?.on(device))
+        Ok(Self::new(&SavedModel::load(path)?, path.display().to_string(), device))
     }
 
-    /// The model that [`Found::choose`] finds.
-    ///
-    /// # Errors
-    /// If the one named can't be used.
-    pub fn choose(named: Option<&Path>, device: &Device) -> Result<Self, ClassifierError> {
-        Ok(Found::choose(named)?.on(device))
-    }
-
-    /// A model at hand, under a name for messages.
+    /// Puts a saved model on `device`. `name` identifies it in messages and reports.
     pub fn new(saved: &SavedModel, name: String, device: &Device) -> Self {
         Self {
             model: saved.to_model(device),
@@ -125,7 +80,8 @@ impl Classifier {
         }
     }
 
-    /// Where the model came from: `shipped`, or the path it was read from.
+    /// The model's name: `shipped`, the path it was loaded from, or the name given to
+    /// [`Self::new`].
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -135,12 +91,12 @@ impl Classifier {
         &self.model
     }
 
-    /// The device it is on.
+    /// The device of the network.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// What belongs to the weights.
+    /// The model's metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -148,7 +104,8 @@ impl Classifier {
     /// One prediction per picture, in order.
     ///
     /// # Panics
-    /// If the device fails, which the CPU backends don't; [`Self::try_predict`] says so instead.
+    /// If the device fails, which can happen on a GPU; [`Self::try_predict`] returns an error
+    /// instead.
     pub fn predict(&self, pictures: &[Picture]) -> Vec<Prediction> {
         self.try_predict(pictures).expect("the device gives the logits back")
     }
@@ -163,7 +120,8 @@ impl Classifier {
         Ok(logits.into_iter().map(|logits| self.prediction(logits)).collect())
     }
 
-    /// Logits of `count` pictures, each given as 784 values in [0, 1] by `pixels(index)`.
+    /// Logits of `count` pictures. `pixels(index)` gives the 784 values in [0, 1] of one of them,
+    /// row-major.
     ///
     /// # Errors
     /// If the device fails.
@@ -173,11 +131,11 @@ impl Classifier {
         pixels: impl Fn(usize) -> I,
     ) -> Result<Vec<[f32; CLASSES]>, ClassifierError> {
         let mut all = Vec::with_capacity(count);
-        for first in (0..count).step_by(CHUNK) {
-            let chunk = first..count.min(first + CHUNK);
-            let shape = [chunk.len(), PIXELS];
-            let mut values = Vec::with_capacity(chunk.len() * PIXELS);
-            chunk.for_each(|index| values.extend(pixels(index)));
+        for first in (0..count).step_by(PREDICTION_BATCH) {
+            let indices = first..count.min(first + PREDICTION_BATCH);
+            let shape = [indices.len(), PIXELS];
+            let mut values = Vec::with_capacity(indices.len() * PIXELS);
+            indices.for_each(|index| values.extend(pixels(index)));
             let batch = fused_ops::tensor(values, shape, &self.device);
             let logits = self.model.forward(batch).try_into_vec_as::<f32>()?;
             all.extend_from_slice(logits.as_chunks::<CLASSES>().0);
@@ -185,8 +143,8 @@ impl Classifier {
         Ok(all)
     }
 
-    /// What each of the four layers gives on for one picture: the hidden layers' features after
-    /// their activation, then the logits.
+    /// The outputs of the four layers for one picture: the hidden layers' features after the
+    /// activation function, then the logits.
     ///
     /// # Errors
     /// If the device fails.
@@ -211,37 +169,20 @@ impl Classifier {
     }
 }
 
-/// The newest finished run on MNIST's digits.
-fn newest_run() -> Option<Found> {
-    let runs = std::fs::read_dir(files::runs_folder()).ok()?;
-    let mut finished: Vec<_> = runs
-        .flatten()
-        .filter_map(|run| {
-            let file = run.path().join(saved::FILE_NAME);
-            let written = file.metadata().ok()?.modified().ok()?;
-            Some((written, run.path(), file))
-        })
-        .collect();
-    finished.sort();
-    finished.into_iter().rev().find_map(|(_, run, file)| {
-        SavedModel::load(&file)
-            .ok()
-            .filter(|saved| saved.metadata.data.is_mnist)
-            .map(|saved| Found { saved, name: run.display().to_string() })
-    })
-}
-
-/// Probabilities softmax(logits / temperature), computed from the largest logit down so that no
-/// exponential overflows.
+/// The probabilities softmax(logits / temperature), each in [0, 1], with the sum 1.
+///
+/// The largest logit is subtracted from all before exponentiation, so that nothing overflows.
 ///
 /// ```
 /// use burn_digits::classifier::softmax;
 ///
-/// // e¹ / (e¹ + 9 e⁰) = 2.71828 / 11.71828
 /// let mut logits = [0.0; 10];
 /// logits[3] = 2.0;
-/// assert!((softmax(&logits, 2.0)[3] - 0.231969).abs() < 1e-6);
-/// // Far apart logits are no trouble.
+/// // At temperature 2: e¹ / (e¹ + 9 e⁰) = 2.71828 / 11.71828, and 1 / 11.71828 for the others.
+/// let probabilities = softmax(&logits, 2.0);
+/// assert!((probabilities[3] - 0.231969).abs() < 1e-6);
+/// assert!((probabilities[4] - 0.085337).abs() < 1e-6);
+///
 /// logits[3] = 1e9;
 /// assert_eq!(softmax(&logits, 1.0)[3], 1.0);
 /// ```
@@ -252,7 +193,13 @@ pub fn softmax(logits: &[f32; CLASSES], temperature: f32) -> [f32; CLASSES] {
     exponentials.map(|exponential| exponential / sum)
 }
 
-/// The position of the largest value; the first of equals.
+/// The index of the largest value; of equal ones, the first.
+///
+/// ```
+/// use burn_digits::classifier::argmax;
+///
+/// assert_eq!(argmax(&[0.0, -1.0, 7.0, 2.0, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0]), 2);
+/// ```
 pub fn argmax(values: &[f32; CLASSES]) -> usize {
     (1..CLASSES).fold(0, |best, index| if values[index] > values[best] { index } else { best })
 }

@@ -1,75 +1,83 @@
-//! How good answers are: accuracy, precision and recall, the confusion matrix, calibration.
+//! Classification metrics: accuracy, loss, precision and recall, confusion matrix, calibration.
 //!
-//! Everything here is computed from logits and true digits alone, wherever they came from.
+//! They are computed from logits and true labels alone, so that they are the same for any data set,
+//! backend or source of pictures.
 
 use serde::Serialize;
 
 use crate::classifier::{argmax, softmax};
 use crate::model::CLASSES;
 
-/// Bins of equal width that confidences are sorted into for the calibration error.
+/// Number of confidence bins for the calibration error, of equal width.
 pub const CALIBRATION_BINS: usize = 15;
 
-/// The figures of a model on labelled pictures.
+/// The metrics of a model on labelled pictures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// Fraction answered right.
+    /// Fraction of correct predictions, 0 to 1.
     pub accuracy: f64,
-    /// Pictures answered wrong.
+    /// Number of wrong predictions.
     pub errors: usize,
-    /// Pictures.
+    /// Number of pictures.
     pub total: usize,
-    /// Mean of −ln p(true digit), p = softmax(logits / T).
+    /// Cross-entropy: the mean of −ln p(true digit), p = softmax(logits / T).
     pub loss: f64,
-    /// Expected calibration error, a fraction: see [`calibration_error`].
+    /// Expected calibration error, 0 to 1: see [`calibration_error`].
     pub ece: f64,
-    /// Answers whose confidence reaches the model's threshold, so that they are not marked unsure.
+    /// Number of predictions not marked unsure: their confidence reaches the model's threshold.
     pub sure: usize,
-    /// Those among them that are wrong.
+    /// Number of wrong ones among them.
     pub sure_errors: usize,
-    /// What that error is made of: the bins of a reliability diagram, from sure of nothing to sure.
+    /// The bins of the reliability diagram, by increasing confidence.
     pub reliability: Vec<ReliabilityBin>,
-    /// One entry per digit, 0 to 9.
+    /// The metrics of each digit, 0 to 9.
     pub classes: Vec<ClassFigures>,
-    /// `confusion[t][p]` pictures of the digit t were read as p.
+    /// `confusion[t][p]` is the number of pictures of digit t that were classified as p.
     pub confusion: [[usize; CLASSES]; CLASSES],
 }
 
-/// One digit's figures. Where a denominator is 0 (a digit never answered, or never there), the
-/// figure is 0, as in scikit-learn.
+/// The metrics of one digit. A metric whose denominator is 0 (the digit was never predicted, or
+/// does not occur) is 0, as in scikit-learn.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassFigures {
     /// The digit.
     pub digit: u8,
-    /// Of the answers "this digit", the fraction that was right.
+    /// Fraction of the predictions of this digit that are correct.
     pub precision: f64,
-    /// Of this digit's pictures, the fraction that was found.
+    /// Fraction of this digit's pictures that are predicted correctly.
     pub recall: f64,
-    /// Harmonic mean of the two: 2 · precision · recall / (precision + recall).
+    /// Harmonic mean of precision and recall: 2 · precision · recall / (precision + recall).
     pub f1: f64,
-    /// Pictures of this digit.
+    /// Number of pictures of this digit.
     pub support: usize,
 }
 
 impl Evaluation {
-    /// Figures of `logits` against the true `labels`, probabilities at `temperature`, answers less
-    /// probable than `unsure_below` marked unsure.
+    /// Compares `logits` with the true `labels`. Probabilities are softmax(logits / `temperature`);
+    /// predictions with a confidence below `unsure_below` count as unsure.
     ///
     /// # Panics
-    /// If there are not as many labels as logits, or a label is above 9.
+    /// If the numbers of logits and labels differ, or a label is above 9.
     ///
     /// ```
     /// use burn_digits::evaluate::Evaluation;
     ///
+    /// // The probabilities 81 / (81 + 9) = 0.9 of `digit` and 1/90 of each other digit.
+    /// let predict = |digit: usize| { let mut row = [0.0; 10]; row[digit] = 81_f32.ln(); row };
     /// // Two sevens and a one; the second seven is taken for a one.
-    /// let says = |digit: usize| { let mut logits = [0.0; 10]; logits[digit] = 9.0; logits };
-    /// let figures = Evaluation::new(&[says(7), says(1), says(1)], &[7, 7, 1], 1.0, 0.5);
+    /// let metrics = Evaluation::new(&[predict(7), predict(1), predict(1)], &[7, 7, 1], 1.0, 0.5);
     ///
-    /// assert_eq!((figures.errors, figures.total), (1, 3));
-    /// assert_eq!((figures.sure, figures.sure_errors), (3, 1));
-    /// assert_eq!(figures.confusion[7][1], 1);
-    /// assert_eq!((figures.classes[7].precision, figures.classes[7].recall), (1.0, 0.5));
-    /// assert_eq!((figures.classes[1].precision, figures.classes[1].recall), (0.5, 1.0));
+    /// assert_eq!((metrics.errors, metrics.total, metrics.accuracy), (1, 3, 2.0 / 3.0));
+    /// assert_eq!((metrics.sure, metrics.sure_errors), (3, 1));
+    /// assert_eq!(metrics.confusion[7][1], 1);
+    /// assert_eq!((metrics.classes[7].precision, metrics.classes[7].recall), (1.0, 0.5));
+    /// assert_eq!((metrics.classes[1].precision, metrics.classes[1].recall), (0.5, 1.0));
+    /// // Each has F1 = 2 · 1 · 0.5 / 1.5.
+    /// assert_eq!((metrics.classes[7].f1, metrics.classes[1].f1), (2.0 / 3.0, 2.0 / 3.0));
+    /// // (−ln 0.9 − ln 0.9 − ln 1/90) / 3 = (0.10536 + 0.10536 + 4.49981) / 3
+    /// assert!((metrics.loss - 1.57018).abs() < 1e-5);
+    /// // All in one bin, 2/3 of them correct at a confidence of 0.9.
+    /// assert!((metrics.ece - 0.233333).abs() < 1e-6);
     /// ```
     pub fn new(
         logits: &[[f32; CLASSES]],
@@ -77,35 +85,37 @@ impl Evaluation {
         temperature: f32,
         unsure_below: f32,
     ) -> Self {
-        assert_eq!(logits.len(), labels.len(), "each row of logits has its label");
+        assert_eq!(logits.len(), labels.len(), "the numbers of logits and labels differ");
         let mut confusion = [[0; CLASSES]; CLASSES];
-        let mut answers = Vec::with_capacity(labels.len());
+        let mut predictions = Vec::with_capacity(labels.len());
         for (row, &label) in logits.iter().zip(labels) {
-            let answer = argmax(row);
-            confusion[label as usize][answer] += 1;
-            answers.push((softmax(row, temperature)[answer], answer == label as usize));
+            let predicted = argmax(row);
+            confusion[label as usize][predicted] += 1;
+            predictions.push((softmax(row, temperature)[predicted], predicted == label as usize));
         }
         let is_sure = |&&(confidence, _): &&(f32, bool)| confidence >= unsure_below;
-        let sure = answers.iter().filter(is_sure).count();
-        let sure_errors = answers.iter().filter(is_sure).filter(|(_, is_right)| !is_right).count();
+        let sure = predictions.iter().filter(is_sure).count();
+        let sure_errors =
+            predictions.iter().filter(is_sure).filter(|(_, is_correct)| !is_correct).count();
         let total = labels.len();
-        let right: usize = (0..CLASSES).map(|digit| confusion[digit][digit]).sum();
+        let correct: usize = (0..CLASSES).map(|digit| confusion[digit][digit]).sum();
         Self {
-            accuracy: ratio(right, total),
-            errors: total - right,
+            accuracy: ratio(correct, total),
+            errors: total - correct,
             total,
             loss: mean_loss(logits, labels, temperature),
-            ece: calibration_error(&answers),
+            ece: calibration_error(&predictions),
             sure,
             sure_errors,
-            reliability: reliability(&answers),
+            reliability: reliability(&predictions),
             classes: (0..CLASSES).map(|digit| class_figures(&confusion, digit)).collect(),
             confusion,
         }
     }
 
-    /// The same with `count` pictures more that got no answer: each is an error. They are in no
-    /// class's figures.
+    /// Adds `count` pictures without a prediction, such as unreadable files. Each counts as an
+    /// error; the loss, calibration, confusion matrix and metrics per digit stay those of the
+    /// predictions.
     pub fn with_unanswered(mut self, count: usize) -> Self {
         self.errors += count;
         self.total += count;
@@ -115,15 +125,15 @@ impl Evaluation {
 }
 
 fn class_figures(confusion: &[[usize; CLASSES]; CLASSES], digit: usize) -> ClassFigures {
-    let right = confusion[digit][digit];
-    let answered: usize = confusion.iter().map(|row| row[digit]).sum();
+    let correct = confusion[digit][digit];
+    let predicted: usize = confusion.iter().map(|row| row[digit]).sum();
     let support: usize = confusion[digit].iter().sum();
     ClassFigures {
         digit: digit as u8,
-        precision: ratio(right, answered),
-        recall: ratio(right, support),
-        // 2PR/(P+R) with both fractions written out.
-        f1: ratio(2 * right, answered + support),
+        precision: ratio(correct, predicted),
+        recall: ratio(correct, support),
+        // 2PR/(P+R), with P and R as fractions of counts.
+        f1: ratio(2 * correct, predicted + support),
         support,
     }
 }
@@ -132,7 +142,14 @@ fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Mean of −ln softmax(logits / T)\[label\], a loss of 0 or more; 0 for no logits at all.
+/// The mean cross-entropy −ln softmax(logits / T)\[label\], 0 or more; 0 for empty input.
+///
+/// ```
+/// use burn_digits::evaluate::mean_loss;
+///
+/// // Equal logits give every digit the probability 1/10: ln 10 = 2.302585.
+/// assert!((mean_loss(&[[0.0; 10]], &[3], 1.0) - 2.302585).abs() < 1e-6);
+/// ```
 pub fn mean_loss(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> f64 {
     let losses = logits.iter().zip(labels);
     let sum: f64 =
@@ -140,7 +157,7 @@ pub fn mean_loss(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> 
     sum / logits.len().max(1) as f64
 }
 
-/// −ln softmax(logits / T)\[label\], by log-sum-exp in f64: finite for any finite logits.
+/// −ln softmax(logits / T)\[label\], by log-sum-exp in `f64`: finite for all finite logits.
 fn negative_log_likelihood(logits: &[f32; CLASSES], label: u8, temperature: f32) -> f64 {
     let scaled = logits.map(|logit| f64::from(logit) / f64::from(temperature));
     let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -150,92 +167,99 @@ fn negative_log_likelihood(logits: &[f32; CLASSES], label: u8, temperature: f32)
 
 /// Expected calibration error, a fraction in [0, 1].
 ///
-/// The answers, each a confidence and whether it was right, are sorted into [`CALIBRATION_BINS`]
-/// bins of equal width (lower, upper]; the error is Σ |bin| / n · |accuracy(bin) − mean
-/// confidence(bin)|. Naeini et al. 2015; Guo et al., *On Calibration of Modern Neural Networks*,
-/// 2017, equation 3.
+/// The predictions, each a confidence and whether it is correct, are divided into
+/// [`CALIBRATION_BINS`] bins (lower, upper] of equal width. The error is Σ |bin| / n ·
+/// |accuracy(bin) − mean confidence(bin)|. Naeini et al. 2015; Guo et al., *On Calibration of
+/// Modern Neural Networks*, 2017, equation 3.
 ///
 /// ```
 /// use burn_digits::evaluate::calibration_error;
 ///
-/// // One bin: said 0.9 four times, right three times. |3/4 − 0.9| = 0.15.
-/// let answers = [(0.9, true), (0.9, true), (0.9, true), (0.9, false)];
-/// assert!((calibration_error(&answers) - 0.15).abs() < 1e-6);
+/// // Four in the bin (13/15, 14/15], three of them correct: 4/5 · |3/4 − 0.9| = 0.12.
+/// // One in the bin (4/15, 5/15], wrong: 1/5 · |0 − 0.3| = 0.06.
+/// let predictions = [(0.9, true), (0.9, true), (0.9, true), (0.9, false), (0.3, false)];
+/// assert!((calibration_error(&predictions) - 0.18).abs() < 1e-6);
 /// ```
-pub fn calibration_error(answers: &[(f32, bool)]) -> f64 {
-    let gaps = reliability(answers)
+pub fn calibration_error(predictions: &[(f32, bool)]) -> f64 {
+    let gaps = reliability(predictions)
         .into_iter()
         .map(|bin| bin.count as f64 * (bin.accuracy - bin.confidence).abs());
-    if answers.is_empty() { 0.0 } else { gaps.sum::<f64>() / answers.len() as f64 }
+    if predictions.is_empty() { 0.0 } else { gaps.sum::<f64>() / predictions.len() as f64 }
 }
 
-/// The answers whose confidences are near one another, and how often they were right.
+/// A bin of the reliability diagram: predictions of similar confidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ReliabilityBin {
-    /// Confidences above this …
+    /// Lower bound of the confidence, exclusive.
     pub lower: f64,
-    /// … and up to this.
+    /// Upper bound of the confidence, inclusive.
     pub upper: f64,
-    /// Answers with such confidences.
+    /// Number of predictions.
     pub count: usize,
-    /// Their mean confidence; 0 for no answers.
+    /// Mean confidence; 0 in an empty bin.
     pub confidence: f64,
-    /// The fraction of them that was right; 0 for no answers.
+    /// Fraction of correct predictions; 0 in an empty bin.
     pub accuracy: f64,
 }
 
-/// The answers, each a confidence and whether it was right, in [`CALIBRATION_BINS`] bins.
-fn reliability(answers: &[(f32, bool)]) -> Vec<ReliabilityBin> {
+/// Divides predictions, each a confidence and whether it is correct, into [`CALIBRATION_BINS`]
+/// bins.
+fn reliability(predictions: &[(f32, bool)]) -> Vec<ReliabilityBin> {
     let mut bins = [(0usize, 0.0f64, 0usize); CALIBRATION_BINS];
-    for &(confidence, is_right) in answers {
+    for &(confidence, is_correct) in predictions {
         let position = (f64::from(confidence) * CALIBRATION_BINS as f64).ceil() as usize;
-        let (count, confidences, right) = &mut bins[position.clamp(1, CALIBRATION_BINS) - 1];
+        let (count, confidences, correct) = &mut bins[position.clamp(1, CALIBRATION_BINS) - 1];
         *count += 1;
         *confidences += f64::from(confidence);
-        *right += usize::from(is_right);
+        *correct += usize::from(is_correct);
     }
-    let bin = |(index, (count, confidences, right)): (usize, (usize, f64, usize))| ReliabilityBin {
-        lower: index as f64 / CALIBRATION_BINS as f64,
-        upper: (index + 1) as f64 / CALIBRATION_BINS as f64,
-        count,
-        confidence: confidences / count.max(1) as f64,
-        accuracy: ratio(right, count),
-    };
+    let bin =
+        |(index, (count, confidences, correct)): (usize, (usize, f64, usize))| ReliabilityBin {
+            lower: index as f64 / CALIBRATION_BINS as f64,
+            upper: (index + 1) as f64 / CALIBRATION_BINS as f64,
+            count,
+            confidence: confidences / count.max(1) as f64,
+            accuracy: ratio(correct, count),
+        };
     bins.into_iter().enumerate().map(bin).collect()
 }
 
-/// A picture of a set that was answered wrong.
+/// A picture with a wrong prediction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Mistake {
-    /// Which picture of the set, from 0.
+pub struct Misclassification {
+    /// Index of the picture in its data set, from 0.
     pub index: usize,
-    /// What it shows.
+    /// The true digit.
     pub digit: u8,
-    /// What was answered.
+    /// The predicted digit.
     pub answer: u8,
-    /// With what probability.
+    /// The predicted digit's probability.
     pub confidence: f32,
 }
 
-/// The pictures answered wrong, the surest first.
+/// The wrong predictions, by decreasing confidence.
 ///
 /// ```
-/// use burn_digits::evaluate::mistakes;
+/// use burn_digits::evaluate::misclassifications;
 ///
-/// let says = |digit: usize, logit| { let mut logits = [0.0; 10]; logits[digit] = logit; logits };
-/// let found = mistakes(&[says(1, 3.0), says(2, 9.0), says(3, 9.0)], &[7, 7, 3], 1.0);
+/// let row = |digit: usize, logit| { let mut logits = [0.0; 10]; logits[digit] = logit; logits };
+/// let wrong = misclassifications(&[row(1, 3.0), row(2, 9.0), row(3, 9.0)], &[7, 7, 3], 1.0);
 ///
-/// let named: Vec<_> = found.iter().map(|m| (m.index, m.digit, m.answer)).collect();
-/// assert_eq!(named, [(1, 7, 2), (0, 7, 1)]);
+/// let wrong: Vec<_> = wrong.iter().map(|m| (m.index, m.digit, m.answer)).collect();
+/// assert_eq!(wrong, [(1, 7, 2), (0, 7, 1)]);
 /// ```
-pub fn mistakes(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> Vec<Mistake> {
-    let mistake = |(index, (row, &digit)): (usize, (&[f32; CLASSES], &u8))| {
-        let answer = argmax(row);
-        let confidence = softmax(row, temperature)[answer];
-        let answer = answer as u8;
-        (answer != digit).then_some(Mistake { index, digit, answer, confidence })
+pub fn misclassifications(
+    logits: &[[f32; CLASSES]],
+    labels: &[u8],
+    temperature: f32,
+) -> Vec<Misclassification> {
+    let wrong = |(index, (row, &digit)): (usize, (&[f32; CLASSES], &u8))| {
+        let predicted = argmax(row);
+        let confidence = softmax(row, temperature)[predicted];
+        let answer = predicted as u8;
+        (answer != digit).then_some(Misclassification { index, digit, answer, confidence })
     };
-    let mut found: Vec<_> = logits.iter().zip(labels).enumerate().filter_map(mistake).collect();
-    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    found
+    let mut all: Vec<_> = logits.iter().zip(labels).enumerate().filter_map(wrong).collect();
+    all.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    all
 }

@@ -1,12 +1,12 @@
 //! The network: four [`Linear`] layers and one activation, declared once for every Burn backend.
 //!
-//! Each layer narrows what it is given, 784 pixels → 256 → 128 → 64 features → 10 logits, so that
-//! what the last layer sees holds what tells digits apart and little else. The model ends in raw
-//! **logits**: softmax is applied only where probabilities are shown, because the loss is computed
-//! from logits, where it is exact and cannot overflow.
+//! Each layer is narrower than its input: 784 pixels → 256 → 128 → 64 features → 10 logits. The
+//! last hidden layer therefore keeps what distinguishes digits and little else. The output is raw
+//! **logits**. Softmax is applied only where probabilities are shown; the loss is computed from the
+//! logits directly, which is more accurate and cannot overflow.
 //!
-//! In Burn 0.22 tensors and modules carry no backend parameter: the same `Model` runs on any
-//! [`Device`] it is created on.
+//! In Burn 0.22 tensors and modules carry no backend parameter: the same [`Model`] runs on
+//! whichever [`Device`] it is created on.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -17,29 +17,30 @@ use burn::nn::{LeakyReluConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use fused_ops as ops;
+use crate::picture::SIDE;
 
-/// Pixels of one picture, 28 × 28: the width of the input.
-pub const PIXELS: usize = 784;
-/// Digits, 0 to 9: the width of the output.
+/// Pixels of one image, 28 × 28 = 784: the number of inputs.
+pub const PIXELS: usize = SIDE * SIDE;
+/// Digits, 0 to 9: the number of outputs.
 pub const CLASSES: usize = 10;
+/// The largest width of a hidden layer that training and import accept.
+pub const MAX_HIDDEN_WIDTH: usize = 8192;
 
-/// What stands between two layers.
+/// Activation function of the hidden layers.
 ///
-/// Named as in configuration files and on the command line (`leaky-relu`). ReLU's family is
-/// initialised after He et al. 2015, the saturating ones after Glorot & Bengio 2010.
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+/// Serialised by its name in kebab case, such as `leaky-relu`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum HiddenActivation {
     /// max(0, x): the default.
     #[default]
     Relu,
-    /// x, or 0.01 x where x is negative: no unit is ever without a gradient.
+    /// x, or 0.01 x where x is negative, so that every unit always has a gradient.
     LeakyRelu,
-    /// 1 / (1 + e⁻ˣ): saturates on both sides.
+    /// 1 / (1 + e⁻ˣ): saturates for large and small x.
     Sigmoid,
-    /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ): saturates, but is centred on zero.
+    /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ): saturates, centred on zero.
     Tanh,
     /// x · Φ(x), Hendrycks & Gimpel 2016.
     Gelu,
@@ -55,7 +56,7 @@ pub enum HiddenActivation {
     Softsign,
 }
 
-/// The slope of leaky ReLU below zero, PyTorch's default.
+/// The slope of leaky ReLU for negative values, PyTorch's default.
 pub const LEAKY_SLOPE: f64 = 0.01;
 
 impl fmt::Display for HiddenActivation {
@@ -78,7 +79,21 @@ impl fmt::Display for HiddenActivation {
 }
 
 impl HiddenActivation {
-    /// Burn's layer for it.
+    /// All activation functions, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Sigmoid,
+        Self::Tanh,
+        Self::Gelu,
+        Self::Elu,
+        Self::Selu,
+        Self::HardSwish,
+        Self::Softplus,
+        Self::Softsign,
+    ];
+
+    /// Burn's module for this activation function.
     pub fn layer(self, device: &Device) -> Activation {
         use HiddenActivation::*;
         let config = match self {
@@ -98,10 +113,12 @@ impl HiddenActivation {
         config.init(device)
     }
 
-    /// The weights' initialiser that keeps the signal's variance from layer to layer.
+    /// The weight initialiser that keeps the variance of the signal constant from layer to layer.
     ///
-    /// He: standard deviation √(2 / fan_in), corrected for leaky ReLU's slope a by 1 / √(1 + a²).
-    /// Glorot: standard deviation √(2 / (fan_in + fan_out)).
+    /// - The ReLU family: He et al. 2015, normal with standard deviation √(2 / fan_in), for leaky
+    ///   ReLU with slope a multiplied by 1 / √(1 + a²).
+    /// - Sigmoid, tanh and softsign, which saturate: Glorot & Bengio 2010, normal with standard
+    ///   deviation √(2 / (fan_in + fan_out)).
     pub fn initializer(self) -> Initializer {
         use HiddenActivation::*;
         let he = |slope: f64| Initializer::KaimingNormal {
@@ -116,7 +133,7 @@ impl HiddenActivation {
     }
 }
 
-/// The shape of a [`Model`]. The default is the network this project is about.
+/// The hidden layers of a [`Model`]. The default is 256, 128 and 64 units with ReLU.
 ///
 /// ```
 /// use burn_digits::model::ModelConfig;
@@ -128,7 +145,7 @@ impl HiddenActivation {
 pub struct ModelConfig {
     /// Widths of the three hidden layers.
     pub hidden: [usize; 3],
-    /// What stands between the layers.
+    /// Activation function of the hidden layers.
     pub activation: HiddenActivation,
 }
 
@@ -138,26 +155,26 @@ impl Default for ModelConfig {
     }
 }
 
-/// One layer of a configuration, as `burn-digits summary` shows it.
+/// Name and dimensions of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LayerShape {
-    /// The layer's name, also in the saved model: `fc1` … `fc4`.
+    /// `fc1` to `fc4`, the names in the model file.
     pub name: &'static str,
-    /// Features in.
+    /// Input features.
     pub inputs: usize,
-    /// Features out.
+    /// Output features.
     pub outputs: usize,
 }
 
 impl LayerShape {
-    /// Weights and biases: in_features · out_features + out_features.
+    /// Number of weights and biases: inputs · outputs + outputs.
     pub fn parameters(&self) -> usize {
         self.inputs * self.outputs + self.outputs
     }
 }
 
 impl ModelConfig {
-    /// The four layers from input to output.
+    /// The four layers, from input to output.
     pub fn layers(&self) -> [LayerShape; 4] {
         let [h1, h2, h3] = self.hidden;
         let shape = |name, inputs, outputs| LayerShape { name, inputs, outputs };
@@ -169,20 +186,20 @@ impl ModelConfig {
         ]
     }
 
-    /// Number of trainable values in the whole network.
+    /// Number of trainable parameters of the network.
     pub fn parameters(&self) -> usize {
         self.layers().iter().map(LayerShape::parameters).sum()
     }
 
-    /// A network with fresh weights on `device`: the initialiser that fits the activation
-    /// ([`HiddenActivation::initializer`]), biases zero.
+    /// Creates a network on `device` with random weights ([`HiddenActivation::initializer`]) and
+    /// zero biases.
     ///
-    /// The weights are a function of `seed` (and of the backend's generator).
+    /// The weights are determined by `seed` and the backend's random number generator.
     pub fn init(&self, seed: u64, device: &Device) -> Model {
-        // Burn's generator is one for the whole process, and parameters are drawn at first use:
-        // seeding and drawing must not be interleaved with another thread's.
+        // Burn has one generator per process: seeding it and sampling from it must not be
+        // interleaved with another thread's.
         static GENERATOR: Mutex<()> = Mutex::new(());
-        let _drawing = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         device.seed(seed);
 
         Model::new(self.layers().map(|layer| self.linear(layer, device)), self.activation, device)
@@ -193,12 +210,13 @@ impl ModelConfig {
             .with_initializer(self.activation.initializer())
             .init(device);
         linear.bias = Some(Param::from_tensor(Tensor::zeros([layer.outputs], device)));
-        let _drawn_now = linear.weight.val();
+        // Burn initialises parameters lazily: sample them while the generator is locked.
+        let _ = linear.weight.val();
         linear
     }
 }
 
-/// The network itself.
+/// The network: four linear layers, with the activation function after each of the first three.
 #[derive(Module, Debug)]
 pub struct Model {
     fc1: Linear,
@@ -209,13 +227,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// The network of four layers, from input to output, on the device they are on.
+    /// Builds the network from its layers, from input to output, which must be on `device`.
     pub fn new(layers: [Linear; 4], activation: HiddenActivation, device: &Device) -> Self {
         let [fc1, fc2, fc3, fc4] = layers;
         Self { fc1, fc2, fc3, fc4, activation: activation.layer(device) }
     }
 
-    /// Pixels `[n, 784]` in [0, 1] to logits `[n, 10]`, unbounded.
+    /// The logits `[n, 10]`, unbounded, of pixels `[n, 784]` in [0, 1].
     ///
     /// # Panics
     /// If the second dimension is not 784.
@@ -224,20 +242,20 @@ impl Model {
         logits
     }
 
-    /// What each layer gives on: the hidden ones' features after their activation, `[n, width]`, then
-    /// the logits `[n, 10]`. The last is [`Self::forward`].
+    /// The output of each layer: the hidden layers' features after the activation function, `[n,
+    /// width]`, and the logits `[n, 10]` of [`Self::forward`].
     ///
     /// # Panics
     /// If the second dimension is not 784.
     pub fn features(&self, pixels: Tensor<2>) -> [Tensor<2>; 4] {
-        let first = ops::linear(pixels, &self.fc1, Some(&self.activation));
-        let second = ops::linear(first.clone(), &self.fc2, Some(&self.activation));
-        let third = ops::linear(second.clone(), &self.fc3, Some(&self.activation));
-        let logits = ops::linear(third.clone(), &self.fc4, None);
+        let first = fused_ops::linear(pixels, &self.fc1, Some(&self.activation));
+        let second = fused_ops::linear(first.clone(), &self.fc2, Some(&self.activation));
+        let third = fused_ops::linear(second.clone(), &self.fc3, Some(&self.activation));
+        let logits = fused_ops::linear(third.clone(), &self.fc4, None);
         [first, second, third, logits]
     }
 
-    /// The four layers from input to output.
+    /// The four layers, from input to output.
     pub fn layers(&self) -> [&Linear; 4] {
         [&self.fc1, &self.fc2, &self.fc3, &self.fc4]
     }

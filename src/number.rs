@@ -1,70 +1,74 @@
-//! Several digits in one picture, read as a number.
+//! Numbers of several digits in one picture.
 //!
-//! Where digits touch, [`picture::many`](crate::picture::many) offers several ways to cut them; the
-//! classifier reads all of them, and the one it is surest of is taken (segmentation by recognition:
-//! Matan, Burges, LeCun and Denker, "Multi-Digit Recognition Using a Space Displacement Neural
-//! Network", NIPS 1991, and LeCun et al. 1998, section VI).
+//! Where digits touch, [`picture::many`](crate::picture::many) proposes several ways to separate
+//! them. The classifier reads them all, and the most confident reading is used: segmentation by
+//! recognition (Matan, Burges, LeCun and Denker, "Multi-Digit Recognition Using a Space
+//! Displacement Neural Network", NIPS 1991; LeCun et al. 1998, section VI).
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
-use crate::picture::many::{Found, Place};
+use crate::picture::many::{Candidate, Region};
 
-/// What a cut through as much ink as the pen is wide loses in the mean log of the confidence.
-const PER_PEN_WIDTH: f32 = 0.03;
-/// Digits are hardly ever wider than so many times the height of those around them ...
-const WIDE: f32 = 1.25;
-/// ... and one that is loses so much for as much again.
-const TOO_WIDE: f32 = 1.0;
-/// A part lower than this share of the digits around it is a splinter.
-const LOWEST: f32 = 0.5;
-/// What a splinter loses.
-const SPLINTER: f32 = 2.0;
+/// Penalty for cutting through ink, per pen width of ink that is cut, in units of ln(confidence).
+const CUT_PENALTY: f32 = 0.03;
+/// Width of a digit, as a multiple of the height of the digits around it, above which it is
+/// penalised.
+const MAX_ASPECT_RATIO: f32 = 1.25;
+/// Penalty per multiple of the height that a digit is wider than that.
+const WIDTH_PENALTY: f32 = 1.0;
+/// Height of a part, as a fraction of the height of the digits around it, below which it is a
+/// fragment.
+const MIN_HEIGHT_FRACTION: f32 = 0.5;
+/// Penalty for a fragment.
+const FRAGMENT_PENALTY: f32 = 2.0;
 
-/// A digit that was read, and where.
+/// A digit of a number.
 #[derive(Clone, Debug)]
-pub struct Digit {
-    /// Its place, and what the network saw.
-    pub found: Found,
-    /// What the network said.
+pub struct RecognisedDigit {
+    /// Its area in the picture, and the network's input.
+    pub found: Candidate,
+    /// The network's prediction.
     pub prediction: Prediction,
-    /// Whether wide paper parts it from the digit before.
+    /// Whether a wide gap separates it from the previous digit of its row.
     pub is_apart: bool,
 }
 
-/// Digits by row, top to bottom and left to right.
+/// The digits of a picture by row, from top to bottom and from left to right.
 #[derive(Clone, Debug)]
-pub struct Number {
+pub struct RecognisedNumber {
     /// The rows; none is empty.
-    pub rows: Vec<Vec<Digit>>,
+    pub rows: Vec<Vec<RecognisedDigit>>,
 }
 
-impl Number {
-    /// Reads what was found.
+impl RecognisedNumber {
+    /// Reads the digits of the regions found by [`picture::many::find`](crate::picture::many::find).
     ///
     /// # Errors
     /// If the device fails.
-    pub fn read(rows: Vec<Vec<Place>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
+    pub fn read(rows: Vec<Vec<Region>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
         let candidates: Vec<_> = rows
             .iter()
             .flatten()
-            .flat_map(|place| place.readings.iter().flat_map(|reading| &reading.digits))
+            .flat_map(|region| region.segmentations.iter().flat_map(|reading| &reading.candidates))
             .map(|found| found.picture.clone())
             .collect();
         let mut predictions = classifier.try_predict(&candidates)?.into_iter();
         let rows = rows
             .into_iter()
-            .map(|row| row.into_iter().flat_map(|place| choose(place, &mut predictions)).collect())
+            .map(|row| {
+                row.into_iter().flat_map(|region| best_reading(region, &mut predictions)).collect()
+            })
             .collect();
         Ok(Self { rows })
     }
 
     /// All digits, row by row.
-    pub fn digits(&self) -> impl Iterator<Item = &Digit> {
+    pub fn digits(&self) -> impl Iterator<Item = &RecognisedDigit> {
         self.rows.iter().flatten()
     }
 
-    /// The digits as text: a space where wide paper parts two numbers, a new line for each row.
+    /// The digits as text, with a space at each wide gap and a line for each row.
     pub fn text(&self) -> String {
-        let row = |row: &Vec<Digit>| -> String {
+        let row = |row: &Vec<RecognisedDigit>| -> String {
             let mut text = String::new();
             for digit in row {
                 if digit.is_apart {
@@ -78,17 +82,20 @@ impl Number {
     }
 }
 
-/// The reading of a place that the classifier is surest of.
-fn choose(place: Place, predictions: &mut impl Iterator<Item = Prediction>) -> Vec<Digit> {
-    let (is_apart, height) = (place.is_apart, place.height as f32);
-    let readings = place.readings.into_iter().map(|reading| {
-        let digits: Vec<Digit> = reading
-            .digits
+/// The reading of a region with the highest score.
+fn best_reading(
+    region: Region,
+    predictions: &mut impl Iterator<Item = Prediction>,
+) -> Vec<RecognisedDigit> {
+    let (is_apart, height) = (region.is_apart, region.digit_height as f32);
+    let readings = region.segmentations.into_iter().map(|reading| {
+        let digits: Vec<RecognisedDigit> = reading
+            .candidates
             .into_iter()
             .zip(&mut *predictions)
-            .map(|(found, prediction)| Digit { found, prediction, is_apart: false })
+            .map(|(found, prediction)| RecognisedDigit { found, prediction, is_apart: false })
             .collect();
-        (worth(&digits, reading.cut, height), digits)
+        (score(&digits, reading.ink_cut, height), digits)
     });
     let best = readings.max_by(|a, b| a.0.total_cmp(&b.0));
     let mut best = best.map(|(_, digits)| digits).unwrap_or_default();
@@ -98,14 +105,16 @@ fn choose(place: Place, predictions: &mut impl Iterator<Item = Prediction>) -> V
     best
 }
 
-/// The mean log of the confidence, less what speaks against the cuts, among digits of this height.
-fn worth(reading: &[Digit], cut: f32, height: f32) -> f32 {
-    let worth = |digit: &Digit| {
-        let (wide, high) = (digit.found.area.width as f32, digit.found.area.height as f32);
-        let too_wide = TOO_WIDE * (wide / height - WIDE).max(0.0);
-        let splinter = if high < LOWEST * height { SPLINTER } else { 0.0 };
-        digit.prediction.confidence.max(1e-6).ln() - too_wide - splinter
+/// The mean ln(confidence) of the digits minus their penalties, among digits of this height.
+fn score(digits: &[RecognisedDigit], cut: f32, height: f32) -> f32 {
+    let score = |digit: &RecognisedDigit| {
+        let area = digit.found.area;
+        let (digit_width, digit_height) = (area.width as f32, area.height as f32);
+        let excess = (digit_width / height - MAX_ASPECT_RATIO).max(0.0);
+        let is_fragment = digit_height < MIN_HEIGHT_FRACTION * height;
+        let fragment = if is_fragment { FRAGMENT_PENALTY } else { 0.0 };
+        digit.prediction.confidence.max(1e-6).ln() - WIDTH_PENALTY * excess - fragment
     };
-    let mean = reading.iter().map(worth).sum::<f32>() / reading.len().max(1) as f32;
-    mean - PER_PEN_WIDTH * cut
+    let mean = digits.iter().map(score).sum::<f32>() / digits.len().max(1) as f32;
+    mean - CUT_PENALTY * cut
 }

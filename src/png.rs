@@ -1,12 +1,12 @@
-//! Images as the bytes of PNG files.
+//! Images encoded as PNG files.
 
 use image::codecs::png::PngEncoder;
 use image::{ImageBuffer, ImageEncoder, ImageResult, PixelWithColorType};
 
-/// A PNG file of an image with 8 bits per channel.
+/// Encodes an image with 8 bits per channel as a PNG file.
 ///
-/// With PNG's encoder by name: `ImageBuffer::write_to` would link the encoders of every format that Burn
-/// enables in `image`, AV1 among them, 3 MB of program.
+/// It names PNG's encoder: `ImageBuffer::write_to` would link the encoders of every format that
+/// Burn enables in `image`, AV1 among them, which add 3 MB to the program.
 ///
 /// # Errors
 /// If the image has no pixels.

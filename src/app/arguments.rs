@@ -147,7 +147,7 @@ pub struct DevicesArgs {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(0) => Err("must be 1 or more".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("must be a whole number".to_owned()),
     }

@@ -12,6 +12,7 @@ mod import;
 mod infer;
 mod logits;
 mod man;
+mod model_choice;
 mod report;
 #[cfg(feature = "serve")]
 mod serve;
@@ -22,12 +23,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use burn_digits::backend::{self, Selected};
+use burn_digits::backend::{self, SelectedDevice};
 use burn_digits::classifier::Classifier;
-use burn_digits::files;
+use burn_digits::{files, paths};
 
 use super::arguments::{BackendArgs, Command, ModelArgs};
 use super::output::note;
+use model_choice::ChosenModel;
 
 /// Runs a command.
 ///
@@ -56,7 +58,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
 }
 
 /// The requested backend, or the best; a notice about it goes to standard error.
-fn select(args: BackendArgs) -> Result<Selected> {
+fn select(args: BackendArgs) -> Result<SelectedDevice> {
     let selected = backend::select(args.backend)?;
     if let Some(notice) = &selected.notice {
         note(format_args!("burn-digits: {notice}"));
@@ -67,12 +69,12 @@ fn select(args: BackendArgs) -> Result<Selected> {
 /// The requested model on the requested backend.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let selected = select(args.backend)?;
-    Ok(Classifier::choose(args.model.as_deref(), &selected.device)?)
+    Ok(ChosenModel::choose(args.model.as_deref())?.classifier(&selected.device))
 }
 
 /// Creates the folder for output files before any work is done.
 fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
-    let folder = out.map_or_else(files::insight_folder, Path::to_owned);
+    let folder = out.map_or_else(paths::insight_folder, Path::to_owned);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("the folder {} can't be created", folder.display()))?;
     Ok(folder)
@@ -80,5 +82,6 @@ fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
 
 /// Writes a file completely or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    files::write_whole(path, bytes).with_context(|| format!("{} can't be written", path.display()))
+    files::write_atomically(path, bytes)
+        .with_context(|| format!("{} can't be written", path.display()))
 }

@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::Digits;
+use super::LabelledImages;
 use super::source::Loaded;
-use crate::files;
+use crate::checksum::sha256_hex;
 use crate::picture::{self, PictureError};
 
 /// A picture file and its label.
@@ -115,9 +114,8 @@ pub fn load(
     if labels.is_empty() {
         return Err(LabelledPicturesError::NoneReadable(folder.to_owned()));
     }
-    let sum = Sha256::new().chain_update(&pixels).chain_update(&labels).finalize();
-    let sha256 = files::hex(&sum);
-    Ok((Loaded { digits: Digits::new(pixels, labels), is_mnist: false, sha256 }, skipped))
+    let sha256 = sha256_hex([&pixels, &labels]);
+    Ok((Loaded { digits: LabelledImages::new(pixels, labels), is_mnist: false, sha256 }, skipped))
 }
 
 fn from_table(

@@ -1,174 +1,170 @@
-//! Weights that another program wrote, made a model of this one's.
+//! Imports the weights of this architecture from files of other programs.
 //!
-//! A state dict is names and tensors; what the names are, and whether a weight is `[out, in]`
-//! (PyTorch) or `[in, out]` (Keras), differs. The shapes settle it: four layers that lead from 784
-//! pixels to 10 digits fit together in one way. What no tensor says (activation, temperature) is
-//! [`Assumed`]. Nothing in a file is executed: pickles are parsed as data.
+//! Such files contain named tensors. The names differ, and so does the orientation of weights:
+//! `[out, in]` in PyTorch, `[in, out]` in Keras. The shapes resolve both, because four layers from
+//! 784 pixels to 10 digits fit together in one way. What tensors do not tell, activation function
+//! and temperature, comes from [`ImportOptions`]. Nothing in a file is executed: pickles are parsed
+//! as data.
 
-mod contents;
 mod layers;
+mod tensor_file;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::checksum::sha256_hex;
 use crate::files;
 use crate::model::{HiddenActivation, ModelConfig};
 use crate::saved::{
-    self, DataProvenance, FORMAT, LARGEST_FILE, LayerWeights, Metadata, SavedModel,
+    self, DataProvenance, FORMAT_VERSION, LayerWeights, MAX_FILE_BYTES, Metadata, ModelFormatError,
+    SavedModel,
 };
-use contents::Contents;
-pub use contents::{ContentsError, Kind};
 pub use layers::LayersError;
+use tensor_file::TensorFile;
+pub use tensor_file::{TensorFileError, WeightsFormat};
 
-/// What weights don't say. None is the usual: ReLU, temperature 1, nothing marked unsure.
+/// What a file of weights does not contain. The defaults are ReLU, temperature 1, and no
+/// predictions marked unsure.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Assumed {
-    /// What stands between the layers.
+pub struct ImportOptions {
+    /// Activation function of the hidden layers.
     pub activation: Option<HiddenActivation>,
     /// Probabilities are softmax(logits / temperature); above 0.
     pub temperature: Option<f32>,
-    /// Answers with a confidence below this are marked unsure; 0 to 1.
+    /// Predictions with a lower confidence are marked unsure; 0 to 1.
     pub unsure_below: Option<f32>,
 }
 
-impl Assumed {
-    /// The name, with underscores, of the first that is given.
-    fn given(&self) -> Option<&'static str> {
+impl ImportOptions {
+    /// The name of the first option that is set.
+    fn first_set(&self) -> Option<&'static str> {
         [
             (self.activation.is_some(), "activation"),
             (self.temperature.is_some(), "temperature"),
             (self.unsure_below.is_some(), "unsure_below"),
         ]
         .into_iter()
-        .find_map(|(is_given, name)| is_given.then_some(name))
+        .find_map(|(is_set, name)| is_set.then_some(name))
     }
 }
 
-/// A model made of another program's weights.
+/// An imported model.
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// The model.
     pub model: SavedModel,
-    /// What kind of file the weights came from.
-    pub kind: Kind,
-    /// The file's own names: `fc1.weight` is called what there.
+    /// The format of the file.
+    pub format: WeightsFormat,
+    /// For each tensor, its name in the model and its name in the file, such as `fc1.weight` and
+    /// `0.weight`.
     pub names: Vec<(String, String)>,
 }
 
-/// Why a file can't be imported.
+/// Why a file cannot be imported.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The file system said no.
+    /// The file cannot be read.
     #[error("{path} can't be read: {error}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What was said.
+        /// The cause.
         error: io::Error,
     },
-    /// The file is no network of this architecture.
+    /// The file does not contain a network of this architecture.
     #[error("{path} can't be imported: {problem}")]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        problem: Problem,
+        /// The cause.
+        problem: ImportContentError,
     },
 }
 
-/// What is wrong with a file to import.
+/// What is wrong with the content of a file to import.
 #[derive(Debug, Error)]
-pub enum Problem {
-    /// Larger than any network of this architecture.
-    #[error("it is larger than {} MB", LARGEST_FILE >> 20)]
-    TooLarge,
+pub enum ImportContentError {
     /// No tensors can be read from it.
     #[error(transparent)]
-    Contents(#[from] ContentsError),
+    TensorFile(#[from] TensorFileError),
     /// The tensors are another network's.
     #[error(transparent)]
     Layers(#[from] LayersError),
-    /// This program's own model file, but not a whole one.
-    #[error("it is a model of burn-digits already, and {0}")]
-    Own(saved::Problem),
-    /// This program's own model file, which leaves nothing to assume.
-    #[error("it is a model of burn-digits already and states its own {0}: leave that out")]
-    Stated(&'static str),
+    /// It is a damaged burn-digits model.
+    #[error("not a valid burn-digits model: {0}")]
+    OwnModel(ModelFormatError),
+    /// It is a burn-digits model, so no options are needed.
+    #[error("the file is a burn-digits model and defines its own {0}: omit this option")]
+    UnneededOption(&'static str),
 }
 
-/// Reads a PyTorch file or safetensors with the weights of a network 784 → a → b → c → 10.
+/// Reads a network 784 → a → b → c → 10 from a PyTorch state dict or a safetensors file.
 ///
-/// This program's own model files keep their metadata; nothing may be assumed about them.
+/// A burn-digits model keeps its metadata; `options` must be empty for it.
 ///
 /// # Errors
-/// If the file can't be read, or is no whole network of this architecture.
-pub fn import(path: &Path, assumed: &Assumed) -> Result<Imported, ImportError> {
-    let bytes = read(path).map_err(|error| ImportError::Read { path: path.to_owned(), error })?;
-    bytes
-        .ok_or(Problem::TooLarge)
-        .and_then(|bytes| from_bytes(bytes, path, assumed))
+/// If the file cannot be read, or does not contain a complete network of this architecture.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let bytes = files::read_regular(path, MAX_FILE_BYTES)
+        .map_err(|error| ImportError::Read { path: path.to_owned(), error })?;
+    from_bytes(bytes, path, options)
         .map_err(|problem| ImportError::Content { path: path.to_owned(), problem })
 }
 
-/// The file's bytes, if they are not too many.
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= LARGEST_FILE).then_some(bytes))
-}
-
-fn from_bytes(bytes: Vec<u8>, path: &Path, assumed: &Assumed) -> Result<Imported, Problem> {
-    let sum = files::hex(&Sha256::digest(&bytes));
-    let contents = Contents::open(bytes, path)?;
-    if let Some(bytes) = contents.own_model() {
-        let model = SavedModel::from_bytes(bytes).map_err(Problem::Own)?;
-        if let Some(name) = assumed.given() {
-            return Err(Problem::Stated(name));
+fn from_bytes(
+    bytes: Vec<u8>,
+    path: &Path,
+    options: &ImportOptions,
+) -> Result<Imported, ImportContentError> {
+    let sha256 = sha256_hex([&bytes]);
+    let file = TensorFile::open(bytes, path)?;
+    if let Some(bytes) = file.own_model() {
+        let model = SavedModel::from_bytes(bytes).map_err(ImportContentError::OwnModel)?;
+        if let Some(name) = options.first_set() {
+            return Err(ImportContentError::UnneededOption(name));
         }
         let names = model.tensors().map(|(name, _, _)| (name.clone(), name)).collect();
-        return Ok(Imported { model, kind: Kind::OwnModel, names });
+        return Ok(Imported { model, format: WeightsFormat::OwnModel, names });
     }
 
-    let found = layers::arrange(contents.shapes())?;
-    let hidden = std::array::from_fn(|index| found.layers[index].outputs);
-    let config = ModelConfig { hidden, activation: assumed.activation.unwrap_or_default() };
+    let recognised = layers::recognise(file.shapes())?;
+    let hidden = std::array::from_fn(|index| recognised.layers[index].outputs);
+    let config = ModelConfig { hidden, activation: options.activation.unwrap_or_default() };
     let mut names = Vec::new();
     let mut layers = Vec::with_capacity(4);
-    for (layer, shape) in found.layers.iter().zip(config.layers()) {
-        names.push((format!("{}.weight", shape.name), layer.weight.clone()));
-        let weight = contents.values(&layer.weight)?;
-        let weight = found.orientation.out_in(weight, shape.inputs, shape.outputs);
-        let bias = match &layer.bias {
+    for (tensors, shape) in recognised.layers.iter().zip(config.layers()) {
+        names.push((format!("{}.weight", shape.name), tensors.weight.clone()));
+        let weight = file.values(&tensors.weight)?;
+        let weight = recognised.orientation.to_out_in(weight, shape.outputs);
+        let bias = match &tensors.bias {
             Some(name) => {
                 names.push((format!("{}.bias", shape.name), name.clone()));
-                contents.values(name)?
+                file.values(name)?
             }
             None => vec![0.0; shape.outputs],
         };
         layers.push(LayerWeights { weight, bias });
     }
     let metadata = Metadata {
-        format: FORMAT,
+        format: FORMAT_VERSION,
         model: config,
-        temperature: assumed.temperature.unwrap_or(1.0),
-        unsure_below: assumed.unsure_below.unwrap_or(0.0),
+        temperature: options.temperature.unwrap_or(1.0),
+        unsure_below: options.unsure_below.unwrap_or(0.0),
         data: DataProvenance { is_mnist: false, sha256: String::new(), images: 0 },
-        recipe: provenance(contents.kind(), &sum, &names),
+        recipe: provenance(file.format(), &sha256, &names),
         figures: json!({}),
         made_with: saved::MADE_WITH.to_owned(),
     };
-    let layers = layers.try_into().expect("a network of this architecture has four layers");
-    Ok(Imported { model: SavedModel::new(metadata, layers), kind: contents.kind(), names })
+    let layers = layers.try_into().expect("four layers were recognised");
+    Ok(Imported { model: SavedModel::new(metadata, layers), format: file.format(), names })
 }
 
-/// Where the weights came from, in the place of the configuration they were trained by.
-fn provenance(kind: Kind, sha256: &str, names: &[(String, String)]) -> Value {
+/// The origin of the weights, stored in place of a training configuration.
+fn provenance(format: WeightsFormat, sha256: &str, names: &[(String, String)]) -> Value {
     let names = BTreeMap::from_iter(names.iter().cloned());
-    json!({ "imported": { "from": kind.to_string(), "sha256": sha256, "names": names } })
+    json!({ "imported": { "from": format.to_string(), "sha256": sha256, "names": names } })
 }

@@ -1,11 +1,14 @@
-//! Models from and to other programs.
+//! Model exchange with other programs.
 //!
-//! - [`import`] reads the weights of this architecture out of PyTorch's files and safetensors of any
-//!   naming, and makes a model of them.
-//! - [`onnx`] writes a model as an ONNX graph.
+//! Files of other programs are converted here, where they enter, so that the rest of the crate
+//! knows one kind of model.
 //!
-//! Safetensors are not written here: the model file itself ([`crate::saved`]) carries PyTorch's names
-//! and orientation.
+//! - [`import`] reads weights of this architecture from PyTorch files and from safetensors files
+//!   with any tensor names.
+//! - `onnx` writes a model as an ONNX graph (feature `onnx`).
+//!
+//! There is no export to safetensors: the model file ([`crate::saved`]) already has PyTorch's
+//! tensor names and orientation.
 
 pub mod import;
 #[cfg(feature = "onnx")]

@@ -1,12 +1,14 @@
-//! A model as an ONNX graph, for ONNX Runtime and whatever else reads ONNX.
+//! Exports a model as an ONNX graph, for ONNX Runtime and other inference engines.
 //!
-//! Input `image` `[batch, 784]` (values in [0, 1], row-major, bright ink on black), output `logits`
-//! `[batch, 10]`, and on request `probabilities` `[batch, 10]`, softmax(logits / temperature). The
-//! batch axis is free. Each layer is one `Gemm` with the model file's names and orientation.
+//! Input `image` `[batch, 784]` (values in [0, 1], row-major, bright ink on black); output `logits`
+//! `[batch, 10]` and optionally `probabilities` `[batch, 10]`, softmax(logits / temperature). The
+//! batch size is free. Each layer is one `Gemm` with the tensor names and orientation of the model
+//! file.
 //!
-//! Opset 14, of ONNX 1.9 (2021): the first with hard-swish, so that any runtime since then reads it.
-//! GELU is an operator from opset 20 on only and is spelled out by its formula. Temperature,
-//! threshold, pixel convention and provenance are in the model's `metadata_props`.
+//! It uses opset 14, of ONNX 1.9 (2021), the first with hard-swish, so that every runtime since
+//! then reads it. GELU became an operator only in opset 20 and is written as its formula.
+//! Temperature, unsure threshold, pixel convention and provenance are in the model's
+//! `metadata_props`.
 
 mod messages;
 
@@ -17,26 +19,24 @@ use prost::Message;
 use crate::model::{CLASSES, HiddenActivation, LEAKY_SLOPE, PIXELS};
 use crate::saved::SavedModel;
 use messages::{
-    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, AttributeProto, Dimension, FLOAT, GraphProto, ModelProto,
-    NodeProto, OperatorSetIdProto, Size, StringStringEntryProto, TensorProto, TensorShapeProto,
-    TensorType, TypeProto, ValueInfoProto,
+    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, AttributeProto, Dimension, DimensionValue, ELEMENT_FLOAT,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
-/// The input's name.
-pub const INPUT: &str = "image";
-/// The first output's name.
-pub const LOGITS: &str = "logits";
-/// The second output's name.
-pub const PROBABILITIES: &str = "probabilities";
-/// The version of the operators.
-pub const OPSET: i64 = 14;
-/// The version of the file format that belongs to it.
+const INPUT_NAME: &str = "image";
+const LOGITS_NAME: &str = "logits";
+const PROBABILITIES_NAME: &str = "probabilities";
+/// Version of the operator set.
+const OPSET_VERSION: i64 = 14;
+/// Version of the file format that belongs to this operator set.
 const IR_VERSION: i64 = 7;
 
 const PIXEL_CONVENTION: &str = "28×28 row-major as 784 values, 0 is background and 1 full ink, digit fitted into 20×20 with its \
      centre of mass in the middle";
 
-/// The graph's bytes; the same model gives the same bytes.
+/// Encodes a model as an ONNX file, optionally with an output for probabilities. The same model
+/// gives the same bytes.
 pub fn encode(saved: &SavedModel, with_probabilities: bool) -> Vec<u8> {
     let metadata = &saved.metadata;
     let mut graph = GraphProto {
@@ -45,31 +45,32 @@ pub fn encode(saved: &SavedModel, with_probabilities: bool) -> Vec<u8> {
             .tensors()
             .map(|(name, shape, values)| tensor(&name, &shape, values))
             .collect(),
-        input: vec![value(INPUT, PIXELS, &format!("Pictures: {PIXEL_CONVENTION}."))],
-        output: vec![value(LOGITS, CLASSES, "What the network puts out, unbounded.")],
+        input: vec![value(INPUT_NAME, PIXELS, &format!("Pictures: {PIXEL_CONVENTION}."))],
+        output: vec![value(LOGITS_NAME, CLASSES, "What the network puts out, unbounded.")],
         ..GraphProto::default()
     };
-    let mut flowing = INPUT.to_owned();
-    for layer in metadata.model.layers() {
+    let mut current = INPUT_NAME.to_owned();
+    let layers = metadata.model.layers();
+    for (position, layer) in layers.iter().enumerate() {
         let name = layer.name;
-        let is_last = name == "fc4";
-        let output = if is_last { LOGITS.to_owned() } else { format!("{name}.output") };
-        let inputs = [flowing, format!("{name}.weight"), format!("{name}.bias")];
+        let is_last = position + 1 == layers.len();
+        let output = if is_last { LOGITS_NAME.to_owned() } else { format!("{name}.output") };
+        let inputs = [current, format!("{name}.weight"), format!("{name}.bias")];
         graph.node.push(node("Gemm", name, inputs, &output, [int("transB", 1)]));
-        flowing = output;
+        current = output;
         if !is_last {
-            flowing = activate(&mut graph, metadata.model.activation, name, flowing);
+            current = activate(&mut graph, metadata.model.activation, name, current);
         }
     }
     if with_probabilities {
         let temperature = tensor("temperature", &[], &[metadata.temperature]);
         graph.initializer.push(temperature);
-        let inputs = [flowing, "temperature".to_owned()];
+        let inputs = [current, "temperature".to_owned()];
         graph.node.push(node("Div", "scale", inputs, "logits_over_temperature", []));
         let inputs = ["logits_over_temperature".to_owned()];
-        graph.node.push(node("Softmax", "softmax", inputs, PROBABILITIES, [int("axis", 1)]));
-        let words = "Probabilities of 0 to 9: softmax(logits / temperature).";
-        graph.output.push(value(PROBABILITIES, CLASSES, words));
+        graph.node.push(node("Softmax", "softmax", inputs, PROBABILITIES_NAME, [int("axis", 1)]));
+        let description = "Probabilities of 0 to 9: softmax(logits / temperature).";
+        graph.output.push(value(PROBABILITIES_NAME, CLASSES, description));
     }
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
@@ -79,14 +80,14 @@ pub fn encode(saved: &SavedModel, with_probabilities: bool) -> Vec<u8> {
         graph: Some(graph),
         opset_import: vec![OperatorSetIdProto {
             domain: Some(String::new()),
-            version: Some(OPSET),
+            version: Some(OPSET_VERSION),
         }],
         metadata_props: properties(saved),
     };
     model.encode_to_vec()
 }
 
-/// What belongs to the weights, as text.
+/// The model's metadata as text.
 fn properties(saved: &SavedModel) -> Vec<StringStringEntryProto> {
     let metadata = &saved.metadata;
     [
@@ -106,7 +107,7 @@ fn properties(saved: &SavedModel) -> Vec<StringStringEntryProto> {
     .collect()
 }
 
-/// Adds the activation behind layer `layer` and gives the name of what comes out of it.
+/// Adds the activation function after `layer` and returns the name of its output.
 fn activate(
     graph: &mut GraphProto,
     activation: HiddenActivation,
@@ -121,7 +122,7 @@ fn activate(
         Sigmoid => ("Sigmoid", vec![]),
         Tanh => ("Tanh", vec![]),
         Elu => ("Elu", vec![float("alpha", 1.0)]),
-        // ONNX's own constants are Klambauer et al.'s.
+        // ONNX's default constants are Klambauer et al.'s.
         Selu => ("Selu", vec![]),
         HardSwish => ("HardSwish", vec![]),
         Softplus => ("Softplus", vec![]),
@@ -136,7 +137,7 @@ fn activate(
     output
 }
 
-/// x · (1 + erf(x / √2)) / 2, operator by operator.
+/// Adds x · (1 + erf(x / √2)) / 2 as a sequence of operators.
 fn gelu(graph: &mut GraphProto, layer: &str, input: &str, output: &str) {
     let constants =
         [("gelu.half", 0.5), ("gelu.one", 1.0), ("gelu.sqrt2", std::f32::consts::SQRT_2)];
@@ -184,22 +185,22 @@ fn float(name: &str, value: f32) -> AttributeProto {
 fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
     TensorProto {
         dims: shape.iter().map(|&size| size as i64).collect(),
-        data_type: Some(FLOAT),
+        data_type: Some(ELEMENT_FLOAT),
         name: Some(name.to_owned()),
         raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
     }
 }
 
 /// An input or output `[batch, features]`.
-fn value(name: &str, features: usize, words: &str) -> ValueInfoProto {
-    let sizes = iter::once(Size::DimParam("batch".to_owned()))
-        .chain(iter::once(Size::DimValue(features as i64)));
-    let dim = sizes.map(|size| Dimension { size: Some(size) }).collect();
+fn value(name: &str, features: usize, description: &str) -> ValueInfoProto {
+    let sizes = iter::once(DimensionValue::DimParam("batch".to_owned()))
+        .chain(iter::once(DimensionValue::DimValue(features as i64)));
+    let dim = sizes.map(|size| Dimension { value: Some(size) }).collect();
     let shape = Some(TensorShapeProto { dim });
-    let tensor_type = Some(TensorType { elem_type: Some(FLOAT), shape });
+    let tensor_type = Some(TensorTypeProto { elem_type: Some(ELEMENT_FLOAT), shape });
     ValueInfoProto {
         name: Some(name.to_owned()),
         r#type: Some(TypeProto { tensor_type }),
-        doc_string: Some(words.to_owned()),
+        doc_string: Some(description.to_owned()),
     }
 }

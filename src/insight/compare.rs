@@ -20,7 +20,7 @@ pub use run::{ActivationRun, EpochFigures, GradientNorms};
 pub use summary::ActivationSummary;
 
 use super::{StageProgress, StepCounter};
-use crate::data::Digits;
+use crate::data::LabelledImages;
 
 /// The optimizer of all runs of a comparison.
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -113,8 +113,8 @@ impl Comparison {
     pub fn run(
         config: ComparisonConfig,
         activations: &[DemoActivation],
-        train: &Digits,
-        valid: &Digits,
+        train: &LabelledImages,
+        valid: &LabelledImages,
         device: &Device,
         progress: &mut dyn FnMut(StageProgress),
     ) -> Result<Self, TensorReadError> {

@@ -156,7 +156,7 @@ mod tests {
     use crate::classifier::Prediction;
     use crate::model::{HiddenActivation, ModelConfig};
     use crate::picture;
-    use crate::saved::{DataProvenance, FORMAT, Metadata, SavedModel};
+    use crate::saved::{DataProvenance, FORMAT_VERSION, Metadata, SavedModel};
 
     fn sample() -> Picture {
         picture::read("image.png".as_ref()).unwrap()
@@ -193,7 +193,7 @@ mod tests {
         // W = W₁ W₂ W₃ W₄, and ∂F/∂x = W[·, digit] − W[·, runner-up] everywhere on the path.
         let config = ModelConfig { hidden: [3, 3, 3], activation: HiddenActivation::Relu };
         let metadata = Metadata {
-            format: FORMAT,
+            format: FORMAT_VERSION,
             model: config.clone(),
             temperature: 1.0,
             unsure_below: 0.0,

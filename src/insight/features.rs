@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use super::{StageProgress, StepCounter};
 use crate::classifier::Classifier;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::model::PIXELS;
 use crate::plot::{self, Chart, Curve, LineChart, PlotResult, ScatterPlot};
 
@@ -83,8 +83,8 @@ impl Features {
     /// If the device can't return a result.
     pub fn measure(
         classifier: &Classifier,
-        train: &Digits,
-        test: &Digits,
+        train: &LabelledImages,
+        test: &LabelledImages,
         progress: &mut dyn FnMut(StageProgress),
     ) -> Result<Self, TensorReadError> {
         let shapes = classifier.metadata().model.layers();
@@ -192,7 +192,7 @@ impl<'a> FeatureMatrix<'a> {
     /// layer.
     fn of(
         classifier: &Classifier,
-        digits: &'a Digits,
+        digits: &'a LabelledImages,
         depth: usize,
         width: usize,
     ) -> Result<Self, TensorReadError> {

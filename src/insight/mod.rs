@@ -11,8 +11,8 @@
 //!
 //! ```no_run
 //! use burn_digits::insight::{StageProgress, features::Features};
-//! # use burn_digits::{classifier::Classifier, data::Digits};
-//! # fn example(classifier: &Classifier, train: &Digits, test: &Digits)
+//! # use burn_digits::{classifier::Classifier, data::LabelledImages};
+//! # fn example(classifier: &Classifier, train: &LabelledImages, test: &LabelledImages)
 //! # -> Result<(), Box<dyn std::error::Error>> {
 //! let mut print = |progress: StageProgress| {
 //!     println!("{}: {} of {}", progress.stage, progress.done, progress.total);

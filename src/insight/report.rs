@@ -15,8 +15,8 @@ use serde::Serialize;
 use super::StageProgress;
 use super::features::Features;
 use crate::classifier::{Classifier, ClassifierError};
-use crate::data::Digits;
-use crate::evaluate::{self, Evaluation, Mistake};
+use crate::data::LabelledImages;
+use crate::evaluate::{self, Evaluation, Misclassification};
 use crate::model::PIXELS;
 use crate::plot::{self, PlotResult};
 use crate::saved::Metadata;
@@ -38,7 +38,7 @@ pub struct Report {
     /// Evaluation on the test images.
     pub evaluation: Evaluation,
     /// Misclassified test images, the most confident prediction first.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<Misclassification>,
     /// How well each layer separates the digits.
     pub features: Features,
 }
@@ -46,7 +46,7 @@ pub struct Report {
 /// What the images on a page are made from: the weights of the first layer and the test images.
 pub struct ReportImages<'a> {
     weights: Vec<f32>,
-    test: &'a Digits,
+    test: &'a LabelledImages,
 }
 
 impl<'a> ReportImages<'a> {
@@ -54,7 +54,7 @@ impl<'a> ReportImages<'a> {
     ///
     /// # Errors
     /// If the device can't return them.
-    pub fn of(classifier: &Classifier, test: &'a Digits) -> Result<Self, TensorReadError> {
+    pub fn of(classifier: &Classifier, test: &'a LabelledImages) -> Result<Self, TensorReadError> {
         let weights = classifier.model().layers()[0].weight.val().transpose();
         Ok(Self { weights: weights.try_into_vec_as::<f32>()?, test })
     }
@@ -74,8 +74,8 @@ impl Report {
     pub fn measure(
         classifier: &Classifier,
         history: Option<History>,
-        train: &Digits,
-        test: &Digits,
+        train: &LabelledImages,
+        test: &LabelledImages,
         progress: &mut dyn FnMut(StageProgress),
     ) -> Result<Self, ClassifierError> {
         let metadata = classifier.metadata().clone();
@@ -86,7 +86,7 @@ impl Report {
             parameters: metadata.model.parameters(),
             history,
             evaluation: Evaluation::new(&logits, labels, temperature, metadata.unsure_below),
-            mistakes: evaluate::mistakes(&logits, labels, temperature),
+            mistakes: evaluate::misclassifications(&logits, labels, temperature),
             features: Features::measure(classifier, train, test, progress)?,
             metadata,
         })

@@ -1,4 +1,4 @@
-//! What can be wrong with a model file, in sentences for a person.
+//! Errors of reading and writing model files.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,87 +8,94 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::Dtype;
 use thiserror::Error;
 
-use super::{FORMAT, LARGEST_FILE};
+use super::FORMAT_VERSION;
 
-/// Why a model file can't be used.
+/// Why a model cannot be loaded or saved.
 #[derive(Debug, Error)]
 pub enum SavedError {
-    /// The file system said no.
-    #[error("{path} can't be {verb}: {error}")]
-    File {
+    /// The file cannot be read.
+    #[error("{path} can't be read: {error}")]
+    Read {
         /// The file.
         path: PathBuf,
-        /// "read" or "written".
-        verb: &'static str,
-        /// What was said.
+        /// The cause.
         error: io::Error,
     },
-    /// The bytes are no model.
+    /// The file cannot be written.
+    #[error("{path} can't be written: {error}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
+    /// The file is not a valid model.
     #[error("{path} can't be used as a model: {problem}")]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        problem: Problem,
+        /// The cause.
+        problem: ModelFormatError,
     },
-    /// The folder is a run without a result.
+    /// The folder has no model.
     #[error(
-        "{0} holds no finished model. If training was interrupted, finish it with \
+        "{0} contains no trained model. If training was interrupted, continue it with \
          `burn-digits train --resume {0}`"
     )]
     Unfinished(PathBuf),
-    /// A device didn't give the weights back.
+    /// The weights cannot be copied from the device.
     #[error("the weights can't be read from the device: {0}")]
     Device(#[from] TensorReadError),
 }
 
-/// What is wrong with the bytes of a model file.
+/// Why bytes are not a valid model file.
 #[derive(Debug, Error)]
-pub enum Problem {
-    /// Larger than any model.
-    #[error("it is larger than {} MB", LARGEST_FILE >> 20)]
-    TooLarge,
-    /// Cut short, or another kind of file.
-    #[error("it is no whole safetensors file ({0})")]
+pub enum ModelFormatError {
+    /// Truncated, or another kind of file.
+    #[error("not a complete safetensors file ({0})")]
     NotSafetensors(SafeTensorError),
     /// Safetensors of another program.
-    #[error("it is a safetensors file without this program's metadata")]
+    #[error(
+        "the safetensors file has no burn-digits metadata: convert it with `burn-digits import`"
+    )]
     NoMetadata,
-    /// The metadata is no JSON of ours.
-    #[error("its metadata can't be read ({0})")]
+    /// The metadata are not the JSON object of this format.
+    #[error("invalid metadata: {0}")]
     Metadata(serde_json::Error),
     /// The metadata were changed after they were written.
-    #[error("it is damaged: its metadata don't have the SHA-256 sum that stands behind them")]
-    MetadataSum,
-    /// Written by a newer version.
-    #[error("it has format {0}, and this version reads {FORMAT}; it needs a newer burn-digits")]
-    Format(u32),
-    /// The metadata's network has a layer without units.
-    #[error("its configuration has a layer of width 0")]
-    NoUnits,
-    /// A tensor is absent.
-    #[error("it has no tensor {0}")]
+    #[error("metadata checksum mismatch: the file is damaged")]
+    MetadataChecksum,
+    /// Written by another version.
+    #[error(
+        "format version {0} is not supported, only {FORMAT_VERSION}: update burn-digits to use this model"
+    )]
+    Version(u32),
+    /// A hidden layer has no units.
+    #[error("invalid configuration: a hidden layer has width 0")]
+    EmptyLayer,
+    /// A tensor is missing.
+    #[error("the tensor {0} is missing")]
     MissingTensor(String),
-    /// Weights of another network.
-    #[error("its {name} has the shape {found:?}, where its configuration says {expected:?}")]
+    /// A tensor's shape does not fit the configuration.
+    #[error("the tensor {name} has shape {found:?}, but the configuration requires {expected:?}")]
     Shape {
         /// The tensor.
         name: String,
         /// Its shape.
         found: Vec<usize>,
-        /// The shape it should have.
+        /// The required shape.
         expected: Vec<usize>,
     },
-    /// Not f32.
-    #[error("its {0} holds {1:?} numbers, where f32 is expected")]
+    /// A tensor's elements are not `f32`.
+    #[error("the tensor {0} has element type {1:?}, but F32 is required")]
     Dtype(String, Dtype),
-    /// NaN or infinity.
-    #[error("its {0} holds a number that is not finite")]
+    /// A weight or bias is NaN or infinite.
+    #[error("the tensor {0} contains NaN or infinity")]
     NotFinite(String),
-    /// A temperature that makes no probabilities.
-    #[error("its temperature is {0}, which is not above 0")]
+    /// The temperature gives no probabilities.
+    #[error("the temperature is {0}, but must be a finite number above 0")]
     Temperature(f32),
-    /// Changed after it was written.
-    #[error("it is damaged: its weights don't have the SHA-256 sum that its metadata names")]
-    Sum,
+    /// The weights were changed after they were written.
+    #[error("weights checksum mismatch: the file is damaged")]
+    WeightsChecksum,
 }

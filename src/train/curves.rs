@@ -1,30 +1,31 @@
-//! The learning curves as SVG, drawn from the history.
+//! Learning curves as SVG: loss and error of each epoch.
 
 use super::history::{Epoch, History};
 use crate::plot::{self, Curve, LineChart, PlotResult};
 
-const SIZE: (u32, u32) = (480, 360);
+/// Width and height of one panel, in pixels.
+const PANEL_SIZE: (u32, u32) = (480, 360);
 
-/// Loss and error by epoch side by side.
+/// Both panels side by side.
 ///
 /// # Errors
-/// If the plotting library can't draw, which a history of one epoch or more doesn't cause.
-pub fn svg(history: &History) -> PlotResult<String> {
+/// If the plotting library fails, which a history of one epoch or more does not cause.
+pub(super) fn svg(history: &History) -> PlotResult<String> {
     let [loss, error] = panels(history);
-    plot::figure(SIZE, 2, &[&loss, &error])
+    plot::figure(PANEL_SIZE, 2, &[&loss, &error])
 }
 
-/// Loss and error by epoch, training and validation, both on logarithmic scales: the last epochs
-/// are where runs differ.
+/// Loss and error by epoch, for training and validation. Both scales are logarithmic, because runs
+/// differ most in their last epochs.
 pub fn panels(history: &History) -> [LineChart; 2] {
-    let percent = |accuracy: f64| 100.0 * (1.0 - accuracy);
+    let error_percent = |accuracy: f64| 100.0 * (1.0 - accuracy);
     [
         panel("Cross-entropy", history, |epoch| Some(epoch.train_loss), |epoch| epoch.valid_loss),
         panel(
             "Error, %",
             history,
-            |epoch| Some(percent(epoch.train_accuracy)),
-            |epoch| epoch.valid_accuracy.map(percent),
+            |epoch| Some(error_percent(epoch.train_accuracy)),
+            |epoch| epoch.valid_accuracy.map(error_percent),
         ),
     ]
 }
@@ -35,8 +36,8 @@ fn panel(
     train: impl Fn(&Epoch) -> Option<f64>,
     valid: impl Fn(&Epoch) -> Option<f64>,
 ) -> LineChart {
-    let points = |figure: &dyn Fn(&Epoch) -> Option<f64>| {
-        let point = |epoch: &Epoch| Some((epoch.epoch as f64, figure(epoch)?));
+    let points = |value: &dyn Fn(&Epoch) -> Option<f64>| {
+        let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
         history.0.iter().filter_map(point).collect()
     };
     LineChart {

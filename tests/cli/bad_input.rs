@@ -59,9 +59,9 @@ fn idx_files_that_lie_are_missing_or_damaged() {
     let mut lying = whole.clone();
     lying[7] = 99;
     fs::write(&labels, lying).unwrap();
-    fails(&train, 1, &[text(&labels), "announces 99"]);
+    fails(&train, 1, &[text(&labels), "declares 99"]);
     fs::write(&labels, &whole[..6]).unwrap();
-    fails(&train, 1, &[text(&labels), "cut short"]);
+    fails(&train, 1, &[text(&labels), "truncated"]);
     fs::remove_file(&labels).unwrap();
     fails(&train, 1, &[text(&data), "train-labels-idx1-ubyte"]);
     fails(&["train", "--data", "no-such-folder"], 1, &["no-such-folder"]);
@@ -81,16 +81,16 @@ fn models_cut_short_changed_or_of_other_widths() {
             &[&[text(&path)], words].concat(),
         );
     };
-    refused(&whole[..whole.len() - 100], &["no whole safetensors file"]);
-    refused(b"", &["no whole safetensors file"]);
+    refused(&whole[..whole.len() - 100], &["not a complete safetensors file"]);
+    refused(b"", &["not a complete safetensors file"]);
     let mut flipped = whole.clone();
     flipped[whole.len() - 1000] ^= 1;
-    refused(&flipped, &["damaged", "SHA-256"]);
+    refused(&flipped, &["weights checksum mismatch: the file is damaged"]);
     // The same length, another width: [256,128,64] becomes [255,128,64].
     let at = whole.windows(16).position(|bytes| bytes == b"\\\"hidden\\\":[256,").unwrap();
     let mut narrower = whole.clone();
     narrower[at + 14] = b'5';
-    refused(&narrower, &["damaged", "metadata", "SHA-256"]);
+    refused(&narrower, &["metadata checksum mismatch: the file is damaged"]);
     // A file from before metadata had a sum of their own.
     let key = b"metadata_sha256";
     let at = whole.windows(key.len()).position(|bytes| bytes == key).unwrap();
@@ -109,7 +109,11 @@ fn files_that_are_no_network_and_places_that_take_none() {
         assert!(!out.exists());
     };
     import("no-such.pt", 1, &["no-such.pt"]);
-    import("image.png", 1, &["image.png", "neither safetensors nor a PyTorch state dict"]);
+    import(
+        "image.png",
+        1,
+        &["image.png", "neither a safetensors file nor a readable PyTorch state dict"],
+    );
     import("tests/library/exchange/files/hostile.pt", 1, &["hostile.pt"]);
     let state_dict = "tests/library/exchange/files/sequential.pt";
     fails(&["import", state_dict], 2, &["--out"]);
@@ -125,7 +129,7 @@ fn files_that_are_no_network_and_places_that_take_none() {
             "relu",
         ],
         1,
-        &["states its own activation"],
+        &["defines its own activation"],
     );
     let onto_folder = ["export", "--format", "safetensors", "--out", text(folder.path())];
     fails(&onto_folder, 1, &[text(folder.path()), "can't be written"]);
@@ -133,7 +137,7 @@ fn files_that_are_no_network_and_places_that_take_none() {
     fails(
         &["export", "--format", "safetensors", "--softmax", "--out", text(&out)],
         2,
-        &["--softmax is for --format onnx"],
+        &["--softmax applies to --format onnx only"],
     );
     assert!(!out.exists());
 }
@@ -163,11 +167,11 @@ fn configurations_with_unknown_keys_or_impossible_values() {
 #[test]
 fn run_folders_that_exist_or_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "exists already"]);
+    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "already exists"]);
     fails(
         &["train", "--resume", text(folder.path())],
         1,
-        &[text(folder.path()), "no run's folder"],
+        &[text(folder.path()), "not a run folder"],
     );
     fails(&["train", "--resume", "x", "--epochs", "3"], 2, &["--resume", "--epochs"]);
     fails(&["train", "--limit", "70000", "--out", "never-made"], 1, &["70000", "55000"]);

@@ -1,4 +1,6 @@
-//! What several test files need.
+//! Helpers shared by the test binaries.
+
+#![allow(dead_code)] // each test binary uses some of them
 
 use std::path::{Path, PathBuf};
 
@@ -7,25 +9,22 @@ use burn::tensor::Device;
 use burn_digits::backend::Backend;
 use burn_digits::data::source::{Half, Source};
 
-/// A device of each backend of this build. Where wgpu is built in and this machine has no adapter,
-/// not even a software one, it is left out and said so; `BURN_DIGITS_NEEDS_WGPU=1` makes that a
-/// failure, for machines that are meant to have one.
-#[allow(dead_code)] // not every test file runs on devices
+/// A device of each backend of this build. Without an adapter, even a software one, wgpu is skipped
+/// with a message; with `BURN_DIGITS_NEEDS_WGPU=1` the test fails instead.
 pub fn devices() -> Vec<(Backend, Device)> {
     let open = |backend: Backend| match backend.open() {
         Ok(device) => Some((backend, device)),
         Err(error) => {
             let is_needed = std::env::var_os("BURN_DIGITS_NEEDS_WGPU").is_some();
             assert!(!is_needed, "{backend}: {error}");
-            eprintln!("left out: {backend}: {error}");
+            eprintln!("skipped: {backend}: {error}");
             None
         }
     };
-    Backend::offered().filter_map(open).collect()
+    Backend::built_in().filter_map(open).collect()
 }
 
-/// The program as built, in the project's folder.
-#[allow(dead_code)] // not every test file runs the program
+/// The program, run in the project's folder.
 pub fn burn_digits() -> Command {
     let mut command = Command::cargo_bin("burn-digits").expect("cargo builds the program");
     command.current_dir(root());
@@ -33,21 +32,18 @@ pub fn burn_digits() -> Command {
 }
 
 /// The project's folder.
-#[allow(dead_code)] // not every test file needs it
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// The objects of a JSON-lines text.
-#[allow(dead_code)] // not every test file reads JSON
+/// The values of a text in JSON Lines.
 pub fn json_lines(bytes: &[u8]) -> Vec<serde_json::Value> {
     let text = std::str::from_utf8(bytes).expect("output is UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// Writes MNIST's first training images as a data set of their own, each label changed as asked: so few
-/// are read at once.
-#[allow(dead_code)] // not every test file trains
+/// Writes the first `count` training images of MNIST as a small data set, with each label mapped by
+/// `label`.
 pub fn write_training_images(folder: &Path, count: u32, label: impl Fn(u8) -> u8) {
     let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
     std::fs::create_dir_all(folder).unwrap();

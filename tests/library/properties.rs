@@ -1,4 +1,5 @@
-//! What holds for any input, tried on many: pictures in disguise, logits, batches, widths.
+//! Properties that hold for any input, tested on random ones: pictures, logits, batches and layer
+//! widths.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -7,7 +8,7 @@ use std::sync::LazyLock;
 use burn::data::dataloader::DataLoader;
 use burn_digits::backend;
 use burn_digits::classifier::{Classifier, softmax};
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::loader::{BatchLoader, Order};
 use burn_digits::data::source::{Half, Source};
 use burn_digits::model::{HiddenActivation, ModelConfig, PIXELS};
@@ -17,22 +18,24 @@ use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
-/// Validation digits, and who reads them.
-static DIGITS: LazyLock<Digits> =
+/// MNIST's validation digits.
+static VALIDATION_DIGITS: LazyLock<LabelledImages> =
     LazyLock::new(|| Source::find(None).unwrap().load(Half::Train).unwrap().digits.split().1);
-static SHIPPED: LazyLock<Classifier> =
+/// The shipped model.
+static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::shipped(&backend::cpu()).unwrap());
 
-/// Largest difference of any of the 784 pixels where a disguise costs nothing but rounding.
+/// Largest difference of a pixel after a change that causes rounding errors alone.
 const ROUNDING: f32 = 1e-3;
-/// Mean difference of the pixels where the ground is estimated or pixels are averaged anew. One of the
-/// two pictures may lie a pixel off: digits are moved by whole pixels, and a shade more ink can tip that.
+/// Largest mean difference of the pixels after a change that affects background estimation or
+/// resampling. The two pictures may be shifted by a pixel: digits are centred by whole pixels,
+/// where rounding decides.
 const RESAMPLING: f32 = 0.05;
 
-/// A digit of MNIST's, dark on white and four times as large, `left` and `top` pixels into a sheet of
+/// A digit of MNIST, dark on white and four times as large, at `left` and `top` of a sheet of
 /// `side` pixels.
 fn sheet(index: usize, side: u32, left: u32, top: u32) -> GrayImage {
-    let pixels = DIGITS.pixels(index);
+    let pixels = VALIDATION_DIGITS.pixels(index);
     GrayImage::from_fn(side, side, |x, y| {
         let inside = (left..left + 112).contains(&x) && (top..top + 112).contains(&y);
         let at = || ((y - top) / 4 * 28 + (x - left) / 4) as usize;
@@ -49,10 +52,10 @@ fn difference(a: &Picture, b: &Picture) -> f32 {
 }
 
 fn digit(picture: &Picture) -> u8 {
-    SHIPPED.predict(std::slice::from_ref(picture))[0].digit
+    CLASSIFIER.predict(std::slice::from_ref(picture))[0].digit
 }
 
-/// The mean difference of two pictures' pixels where one may lie a pixel off.
+/// The mean difference of two pictures' pixels, the smallest over shifts by up to a pixel.
 fn mean_difference(a: &Picture, b: &Picture) -> f32 {
     let at = |p: &Picture, x: i32, y: i32| {
         let inside = (0..28).contains(&x) && (0..28).contains(&y);
@@ -85,25 +88,25 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn a_digit_moved_is_the_same(index in 0usize..5000, left in 0u32..88, top in 0u32..88) {
+    fn moving_a_digit_does_not_change_it(index in 0usize..5000, left in 0u32..88, top in 0u32..88) {
         is_the_same(&read(sheet(index, 200, 44, 44)), &read(sheet(index, 200, left, top)))?;
     }
 
     #[test]
-    fn a_digit_with_more_paper_around_is_the_same(index in 0usize..5000, side in 140u32..400) {
+    fn a_wider_margin_does_not_change_the_digit(index in 0usize..5000, side in 140u32..400) {
         let padded = sheet(index, side, (side - 112) / 2, (side - 112) / 2);
         is_nearly_the_same(&read(sheet(index, 140, 14, 14)), &read(padded))?;
     }
 
     #[test]
-    fn a_digit_in_white_on_black_is_the_same(index in 0usize..5000) {
+    fn inverting_a_picture_does_not_change_the_digit(index in 0usize..5000) {
         let mut inverted = sheet(index, 140, 14, 14);
         image::imageops::invert(&mut inverted);
         is_nearly_the_same(&read(sheet(index, 140, 14, 14)), &read(inverted))?;
     }
 
     #[test]
-    fn a_picture_some_whole_number_of_times_as_large_is_the_same(
+    fn enlarging_a_picture_by_a_whole_factor_does_not_change_the_digit(
         index in 0usize..5000,
         times in 2u32..8,
     ) {
@@ -115,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn a_picture_encoded_without_loss_is_the_same(
+    fn a_lossless_encoding_does_not_change_the_digit(
         index in 0usize..5000,
         format in prop::sample::select(&[
             ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Pnm,
@@ -158,7 +161,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_batches_of_an_epoch_hold_each_picture_exactly_once(
+    fn the_batches_of_an_epoch_contain_each_picture_exactly_once(
         count in 1usize..400,
         batch_size in 1usize..500,
         seed in any::<u64>(),
@@ -170,7 +173,7 @@ proptest! {
             picture[..2].copy_from_slice(&(index as u16).to_be_bytes());
             picture
         });
-        let digits = Digits::new(pixels.collect(), (0..count).map(|i| (i % 10) as u8).collect());
+        let digits = LabelledImages::new(pixels.collect(), (0..count).map(|i| (i % 10) as u8).collect());
         let order = Order::Shuffled { seed };
         let loader = BatchLoader::new(digits, order, batch_size, epoch, &backend::cpu());
         let mut visited = BTreeSet::new();

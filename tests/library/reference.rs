@@ -1,7 +1,7 @@
-//! The network, its loss, its gradients and the optimizer's steps are PyTorch's, on every backend;
-//! and the gradients are what finite differences say.
+//! Logits, loss, gradients and optimizer steps equal PyTorch's on every backend, and the gradients
+//! equal finite differences.
 //!
-//! The file is made by `tests/fixtures/reference.py`.
+//! `tests/fixtures/reference.py` writes PyTorch's values.
 
 use std::fs;
 
@@ -12,17 +12,17 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::{TrainOutput, TrainStep};
 use burn_digits::data::loader::Batch;
 use burn_digits::model::{HiddenActivation, Model};
-use burn_digits::train::metrics::StepFigures;
-use burn_digits::train::step::Learnable;
+use burn_digits::train::step::{Learnable, StepOutput};
 use burn_digits::train::{OptimizerKind, TrainConfig, optimizer};
+use fused_ops::LossOptions;
 use safetensors::SafeTensors;
 
 use crate::common;
 
-const TOLERANCE: f32 = 1e-5;
-const LAYERS: [&str; 4] = ["fc1", "fc2", "fc3", "fc4"];
+const REFERENCE_TOLERANCE: f32 = 1e-5;
+const LAYER_NAMES: [&str; 4] = ["fc1", "fc2", "fc3", "fc4"];
 
-/// What PyTorch has written.
+/// PyTorch's values.
 struct Reference(Vec<u8>);
 
 impl Reference {
@@ -60,12 +60,12 @@ impl Reference {
     }
 
     fn learnable(&self, device: &Device) -> Learnable {
-        let layers = LAYERS.map(|name| {
+        let layers = LAYER_NAMES.map(|name| {
             let weight = self.matrix(&format!("weights.{name}.weight"), device).transpose();
             let bias = self.vector(&format!("weights.{name}.bias"), device);
             Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }
         });
-        Learnable::new(Model::new(layers, HiddenActivation::Relu, device), 0.0)
+        Learnable::new(Model::new(layers, HiddenActivation::Relu, device), LossOptions::default())
     }
 
     fn batch(&self, device: &Device) -> Batch {
@@ -82,18 +82,21 @@ impl Reference {
         assert_eq!(found.len(), expected.len(), "{what} {name}");
         for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
             let difference = (found - expected).abs();
-            assert!(difference <= TOLERANCE, "{what} {name}[{at}]: {found} and {expected}");
+            assert!(
+                difference <= REFERENCE_TOLERANCE,
+                "{what} {name}[{at}]: {found} and {expected}"
+            );
         }
     }
 }
 
-fn step(learnable: &Learnable, batch: Batch) -> (GradientsParams, StepFigures) {
+fn step(learnable: &Learnable, batch: Batch) -> (GradientsParams, StepOutput) {
     let TrainOutput { grads, item } = TrainStep::step(learnable, batch);
     (grads, item)
 }
 
 #[test]
-fn logits_loss_and_every_gradient_are_pytorchs() {
+fn logits_loss_and_every_gradient_equal_pytorchs() {
     let reference = Reference::read();
     for (backend, device) in common::devices() {
         let device = device.autodiff();
@@ -102,7 +105,7 @@ fn logits_loss_and_every_gradient_are_pytorchs() {
         let (gradients, output) = step(&learnable, reference.batch(&device));
         reference.agrees(output.logits, "logits", what);
         reference.agrees(output.loss, "loss", what);
-        for (name, layer) in LAYERS.into_iter().zip(learnable.model.layers()) {
+        for (name, layer) in LAYER_NAMES.into_iter().zip(learnable.model.layers()) {
             let weight: Tensor<2> = gradients.get(layer.weight.id).unwrap();
             reference.agrees(weight.transpose(), &format!("gradient.{name}.weight"), what);
             let bias: Tensor<1> = gradients.get(layer.bias.as_ref().unwrap().id).unwrap();
@@ -112,7 +115,7 @@ fn logits_loss_and_every_gradient_are_pytorchs() {
 }
 
 #[test]
-fn two_steps_of_adam_and_of_adamw_are_pytorchs() {
+fn two_steps_of_adam_and_of_adamw_equal_pytorchs() {
     let reference = Reference::read();
     for (backend, device) in common::devices() {
         let device = device.autodiff();
@@ -125,7 +128,7 @@ fn two_steps_of_adam_and_of_adamw_are_pytorchs() {
             for number in 1..=2 {
                 let (gradients, _) = step(&learnable, reference.batch(&device));
                 learnable = optimizer.step(1e-3, learnable, gradients);
-                for (layer_name, layer) in LAYERS.into_iter().zip(learnable.model.layers()) {
+                for (layer_name, layer) in LAYER_NAMES.into_iter().zip(learnable.model.layers()) {
                     let what = backend.name();
                     let prefix = format!("{name}-{number}.{layer_name}");
                     let weight = layer.weight.val().transpose();
@@ -138,11 +141,11 @@ fn two_steps_of_adam_and_of_adamw_are_pytorchs() {
     }
 }
 
-/// A network in f64, written out: weights `[out, in]` and biases of each layer.
-struct Plain(Vec<(Vec<f64>, Vec<f64>)>);
+/// The network in plain `f64` arithmetic: weights `[out, in]` and biases of each layer.
+struct PlainNetwork(Vec<(Vec<f64>, Vec<f64>)>);
 
-impl Plain {
-    /// Mean cross-entropy −ln softmax(logits)[target], with relu between the layers.
+impl PlainNetwork {
+    /// Mean cross-entropy −ln softmax(logits)[target], with ReLU after each hidden layer.
     fn loss(&self, pixels: &[f64], targets: &[i32]) -> f64 {
         let losses = pixels.chunks(784).zip(targets).map(|(picture, &target)| {
             let mut x = picture.to_vec();
@@ -161,21 +164,21 @@ impl Plain {
 }
 
 #[test]
-fn every_gradient_is_the_slope_of_the_loss() {
+fn every_gradient_equals_the_finite_difference_of_the_loss() {
     let reference = Reference::read();
     let wide = |name: &str| reference.floats(name).into_iter().map(f64::from).collect::<Vec<_>>();
     let (pixels, targets) = (wide("pixels"), reference.targets());
-    let layers = LAYERS.map(|name| {
+    let layers = LAYER_NAMES.map(|name| {
         (wide(&format!("weights.{name}.weight")), wide(&format!("weights.{name}.bias")))
     });
-    let mut plain = Plain(layers.to_vec());
+    let mut plain = PlainNetwork(layers.to_vec());
 
     let (_, device) = common::devices().swap_remove(0);
     let device = device.autodiff();
     let learnable = reference.learnable(&device);
     let (gradients, _) = step(&learnable, reference.batch(&device));
-    // (f(x + h) − f(x − h)) / 2h is off by about h²: 1e-10.
-    const H: f64 = 1e-5;
+    // The error of (f(x + h) − f(x − h)) / 2h is about h²: 1e-10.
+    const STEP: f64 = 1e-5;
     for (index, layer) in learnable.model.layers().into_iter().enumerate() {
         let weight: Tensor<2> = gradients.get(layer.weight.id).unwrap();
         let bias: Tensor<1> = gradients.get(layer.bias.as_ref().unwrap().id).unwrap();
@@ -197,8 +200,8 @@ fn every_gradient_is_the_slope_of_the_loss() {
                     };
                     loss
                 };
-                let slope = (moved(H) - moved(-H)) / (2.0 * H);
-                let name = LAYERS[index];
+                let slope = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+                let name = LAYER_NAMES[index];
                 assert!((slope - gradient).abs() < 1e-6, "{name}[{at}]: {slope} and {gradient}");
             }
         }

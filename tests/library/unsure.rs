@@ -1,5 +1,5 @@
-//! The shipped model is unsure of what is no digit. Letters from fonts and clothes are measured by
-//! `tests/fixtures/letters.py`, which needs both at hand.
+//! The shipped model marks pictures without a digit as unsure. `tests/fixtures/letters.py` measures
+//! the same for letters and clothes, and needs fonts and Fashion-MNIST.
 
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
@@ -7,9 +7,9 @@ use burn_digits::data::drawn;
 use burn_digits::picture::Picture;
 
 #[test]
-fn most_of_what_is_no_digit_is_answered_unsurely() {
+fn nine_in_ten_pictures_without_a_digit_are_marked_unsure() {
     let classifier = Classifier::shipped(&backend::cpu()).unwrap();
-    // A seed that no recipe has: other letters and scribbles than the model was shown.
+    // A seed that no recipe uses: other letters and scribbles than the model was trained on.
     let drawn = drawn::non_digits(1000, 404);
     let pictures: Vec<Picture> = (0..drawn.len())
         .map(|index| {

@@ -1,14 +1,16 @@
-//! Random numbers that belong to one picture of one epoch.
+//! Random numbers that belong to one image of one epoch.
 //!
-//! No generator is carried from picture to picture: where a picture's numbers
-//! start is computed from (seed, epoch, index) alone, so that pictures may be
-//! distorted in any order, on any number of threads, or from the middle of a
-//! resumed run, and come out the same to the bit.
+//! No generator is carried from image to image: the generator's state is computed from
+//! (seed, epoch, index), so that images can be distorted in any order, on any number of threads, or
+//! from the middle of a resumed run, with the same result to the last bit.
 
-use crate::GOLDEN_STEP;
+/// 2⁶⁴ divided by the golden ratio, made odd: SplitMix64's step (Steele, Lea and Flood, "Fast
+/// Splittable Pseudorandom Number Generators", OOPSLA 2014). Its multiples are spread over all 64
+/// bits: added to or combined with them, neighbouring seeds, epochs and indices give unrelated
+/// states.
+pub const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
-/// Generators", OOPSLA 2014), started at a hash of (seed, epoch, index).
+/// SplitMix64, started at a hash of (seed, epoch, index).
 #[derive(Debug, Clone)]
 pub(crate) struct PictureRng(u64);
 
@@ -41,7 +43,7 @@ fn signed_unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (2.0 / 16_777_216.0) - 1.0
 }
 
-/// SplitMix64's finaliser: every input bit reaches every output bit.
+/// SplitMix64's finaliser: every input bit affects every output bit.
 #[inline]
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -55,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_generator_is_splitmix64() {
-        // First outputs for the state 1234567, as listed with the algorithm at
+        // The first outputs for the state 1234567, as listed with the algorithm at
         // https://rosettacode.org/wiki/Pseudo-random_numbers/Splitmix64
         let mut rng = PictureRng(1_234_567);
         assert_eq!(rng.bits(), 6_457_827_717_110_365_317);
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_epoch_and_index_each_start_another_sequence() {
+    fn every_seed_epoch_and_index_starts_a_different_sequence() {
         let mut starts: Vec<u64> = Vec::new();
         for seed in 0..10 {
             for epoch in 0..10 {

@@ -77,7 +77,7 @@ impl From<LogLevel> for LevelFilter {
 fn batch_wait(text: &str) -> Result<humantime::Duration, String> {
     let wait: humantime::Duration =
         text.parse().map_err(|error| format!("must be a time like 500us or 1ms ({error})"))?;
-    if *wait <= burn_digits::serve::LONGEST_WAIT {
+    if *wait <= burn_digits::serve::MAX_BATCH_WAIT {
         Ok(wait)
     } else {
         Err("must be at most 2ms".to_owned())

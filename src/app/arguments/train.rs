@@ -24,6 +24,10 @@ pub struct TrainArgs {
     pub pictures: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Output")]
     pub backend: BackendArgs,
+    /// Let idle threads sleep between steps: less processor time, but slower training. By default they
+    /// wait actively and keep up to eight cores busy for the whole run.
+    #[arg(long)]
+    pub no_spin: bool,
     /// Print errors only.
     #[arg(long, short)]
     pub quiet: bool,

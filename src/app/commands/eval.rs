@@ -13,7 +13,7 @@ use crate::app::output::{print_json, print_line};
 use burn_digits::classifier::Classifier;
 use burn_digits::data::labelled_pictures::{self, LabelledPicture};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::evaluate::{Evaluation, Mistake, mistakes};
+use burn_digits::evaluate::{Evaluation, Misclassification, misclassifications};
 use burn_digits::format::{percent, thousands};
 use burn_digits::model::CLASSES;
 use burn_digits::picture::{self, Picture};
@@ -32,7 +32,8 @@ fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
     let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
     let figures = evaluation(&logits, digits.labels(), classifier);
     if args.output.json {
-        let mistakes = mistakes(&logits, digits.labels(), classifier.metadata().temperature);
+        let temperature = classifier.metadata().temperature;
+        let mistakes = misclassifications(&logits, digits.labels(), temperature);
         return print_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
     headline(&figures, classifier, "test images")?;
@@ -49,7 +50,7 @@ fn evaluation(logits: &[[f32; CLASSES]], labels: &[u8], classifier: &Classifier)
 struct TestFigures<'a> {
     #[serde(flatten)]
     figures: &'a Evaluation,
-    mistakes: &'a [Mistake],
+    mistakes: &'a [Misclassification],
 }
 
 /// A picture that was read as another digit, or as none.

@@ -7,9 +7,9 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use serde_json::json;
 
+use super::model_choice::ChosenModel;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
 use crate::app::output::{print_json, print_line};
-use burn_digits::classifier::Found;
 use burn_digits::files;
 use burn_digits::format::thousands;
 use burn_digits::saved::SavedModel;
@@ -20,12 +20,12 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
             "--softmax applies to --format onnx only: safetensors hold weights, not outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
-    let Found { saved, name } = Found::choose(args.model.as_deref())?;
+    let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref())?;
     let bytes = match args.format {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,
     };
-    files::write_whole(&args.out, &bytes)
+    files::write_atomically(&args.out, &bytes)
         .with_context(|| format!("{} can't be written", args.out.display()))?;
 
     let out = args.out.display();

@@ -8,23 +8,23 @@ use serde_json::json;
 
 use crate::app::arguments::ImportArgs;
 use crate::app::output::{note, print_json, print_line, program};
-use burn_digits::exchange::import::{Assumed, Imported, Kind, import};
+use burn_digits::exchange::import::{ImportOptions, Imported, WeightsFormat, import};
 use burn_digits::model::{ModelConfig, PIXELS};
 
 pub fn run(args: ImportArgs) -> Result<ExitCode> {
-    let assumed = Assumed {
+    let options = ImportOptions {
         activation: args.activation,
         temperature: args.temperature,
         unsure_below: args.unsure_below,
     };
-    let imported = import(&args.file, &assumed)?;
+    let imported = import(&args.file, &options)?;
     imported.model.save(&args.out)?;
     if args.output.json {
         print_json(&report(&args, &imported))?;
     } else {
         tell(&args, &imported)?;
     }
-    if args.activation.is_none() && imported.kind != Kind::OwnModel {
+    if args.activation.is_none() && imported.format != WeightsFormat::OwnModel {
         note(
             "burn-digits: the file doesn't say what stands between its layers, so relu is assumed; \
              --activation names another",
@@ -37,7 +37,7 @@ fn report(args: &ImportArgs, imported: &Imported) -> serde_json::Value {
     let metadata = &imported.model.metadata;
     json!({
         "out": args.out.display().to_string(),
-        "from": imported.kind.to_string(),
+        "from": imported.format.to_string(),
         "model": metadata.model,
         "temperature": metadata.temperature,
         "unsure_below": metadata.unsure_below,
@@ -50,7 +50,7 @@ fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
     print_line(format_args!(
         "{}: {}, {}, {}",
         args.file.display(),
-        imported.kind,
+        imported.format,
         widths(config),
         config.activation
     ))?;

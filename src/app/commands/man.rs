@@ -32,7 +32,7 @@ pub fn run(args: ManArgs) -> Result<ExitCode> {
 fn write(command: &Command, folder: &Path) -> Result<()> {
     let (name, roff) = page(command)?;
     let path = folder.join(name);
-    files::write_whole(&path, &roff)
+    files::write_atomically(&path, &roff)
         .with_context(|| format!("{} can't be written", path.display()))?;
     print_line(path.display())
 }

@@ -1,5 +1,7 @@
 //! `burn-digits train`: a run from its configuration to its model.
 
+mod progress;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,13 +19,14 @@ use crate::app::exit::FAILURE;
 use crate::app::output::{note, print_json, print_line, program};
 use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{Half, Loaded, Source};
-use burn_digits::files;
 use burn_digits::format::{percent, thousands};
+use burn_digits::paths;
 use burn_digits::saved::{SavedError, SavedModel};
-use burn_digits::train::progress::Progress;
 use burn_digits::train::{
-    Audience, Epoch, Finished, Outcome, Run, RunFolder, TrainConfig, TrainError,
+    Epoch, Finished, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig,
+    TrainError,
 };
+use progress::TrainingBar;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (run, device) = match &args.resume {
@@ -72,19 +75,20 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     };
     let interrupter = Interrupter::new();
     stop_on_ctrl_c(&interrupter, &folder);
-    let audience = Audience {
+    let options = RunOptions {
         renderer: renderer(&args, &run, &bar, &interrupter),
         on_epoch: on_epoch(&args, epochs, bar.clone()),
         interrupter,
+        keep_awake: !args.no_spin,
     };
-    let outcome = run.train(&device, audience);
+    let outcome = run.train(&device, options);
     bar.finish_and_clear();
     match outcome.map_err(|error| with_resume(error, &folder))? {
-        Outcome::Finished(finished) => {
+        RunOutcome::Finished(finished) => {
             conclude(&args, &folder, &finished)?;
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::Interrupted { last_epoch } => {
+        RunOutcome::Interrupted { last_epoch } => {
             let saved = match last_epoch {
                 Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
                 None => "no epoch was finished".to_owned(),
@@ -134,7 +138,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     set(&mut config.train_on, &flags.train_on);
     if let Some(from) = &flags.from {
         // The network has that model's layers, unless others are asked for.
-        let saved = SavedModel::named(from)?;
+        let saved = SavedModel::load(from)?;
         config.model = saved.metadata.model;
         config.from = Some(from.clone());
     }
@@ -168,7 +172,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
 /// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
 fn folder_for_now() -> PathBuf {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    files::runs_folder().join(now.replace(':', "-"))
+    paths::runs_folder().join(now.replace(':', "-"))
 }
 
 /// The first Ctrl-C asks the run to stop after its step; the second ends the process.
@@ -201,7 +205,8 @@ fn renderer(
     }
     let _ = (args, interrupter);
     let (train, valid) = run.images();
-    Box::new(Progress::new(bar.clone(), run.config.epochs, train + valid))
+    let mut bar = TrainingBar::new(bar.clone(), train + valid);
+    Box::new(ProgressRenderer::new(move |progress| bar.update(progress)))
 }
 
 fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {

@@ -1,13 +1,13 @@
-//! The part of ONNX's protobuf messages that a network of this architecture needs.
+//! The subset of ONNX's protobuf messages that a network of this architecture needs.
 //!
-//! Names and field numbers are those of `onnx.proto` (ONNX's repository, `onnx/onnx.proto`, IR
-//! version 7); fields that are not written here are left out. Optional fields are written even where
-//! they are 0, as ONNX's proto2 syntax has it.
+//! Names and field numbers are those of `onnx/onnx.proto` in ONNX's repository (IR version 7);
+//! fields that are not written are omitted. Fields with the value 0 are written too, as required by
+//! the proto2 syntax.
 
 use prost::{Message, Oneof};
 
 /// `TensorProto.DataType.FLOAT`.
-pub const FLOAT: i32 = 1;
+pub const ELEMENT_FLOAT: i32 = 1;
 /// `AttributeProto.AttributeType.FLOAT`.
 pub const ATTRIBUTE_FLOAT: i32 = 1;
 /// `AttributeProto.AttributeType.INT`.
@@ -109,15 +109,16 @@ pub struct ValueInfoProto {
     pub doc_string: Option<String>,
 }
 
-/// The tensor case of ONNX's union of types.
+/// ONNX's union of types, reduced to tensors.
 #[derive(Clone, PartialEq, Message)]
 pub struct TypeProto {
     #[prost(message, optional, tag = "1")]
-    pub tensor_type: Option<TensorType>,
+    pub tensor_type: Option<TensorTypeProto>,
 }
 
+/// `TypeProto.Tensor`.
 #[derive(Clone, PartialEq, Message)]
-pub struct TensorType {
+pub struct TensorTypeProto {
     #[prost(int32, optional, tag = "1")]
     pub elem_type: Option<i32>,
     #[prost(message, optional, tag = "2")]
@@ -130,14 +131,15 @@ pub struct TensorShapeProto {
     pub dim: Vec<Dimension>,
 }
 
+/// `TensorShapeProto.Dimension`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dimension {
-    #[prost(oneof = "Size", tags = "1, 2")]
-    pub size: Option<Size>,
+    #[prost(oneof = "DimensionValue", tags = "1, 2")]
+    pub value: Option<DimensionValue>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
-pub enum Size {
+pub enum DimensionValue {
     #[prost(int64, tag = "1")]
     DimValue(i64),
     #[prost(string, tag = "2")]

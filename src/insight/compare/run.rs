@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::net::{DemoActivation, DemoNet};
 use super::{ComparisonConfig, DemoOptimizer};
 use crate::classifier::argmax;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::data::loader::{BatchLoader, Order};
 use crate::evaluate::mean_loss;
 use crate::insight::{JsonFloat, StepCounter};
@@ -75,8 +75,8 @@ impl ActivationRun {
         config: &ComparisonConfig,
         activation: DemoActivation,
         seed: u64,
-        train: &Digits,
-        valid: &Digits,
+        train: &LabelledImages,
+        valid: &LabelledImages,
         device: &Device,
         steps_done: &mut StepCounter,
     ) -> Result<Self, TensorReadError> {
@@ -207,7 +207,7 @@ impl EpochFigures {
     fn of(
         net: &DemoNet,
         activation: DemoActivation,
-        valid: &Digits,
+        valid: &LabelledImages,
         device: &Device,
         epoch: usize,
         train_loss: Option<JsonFloat>,

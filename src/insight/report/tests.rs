@@ -16,8 +16,8 @@ fn epoch(epoch: usize) -> Epoch {
 }
 
 /// Twenty black images, two with each label: whatever the prediction, eighteen are misclassified.
-fn black_images() -> Digits {
-    Digits::new(vec![0; 20 * PIXELS], (0..20).map(|index| index % 10).collect())
+fn black_images() -> LabelledImages {
+    LabelledImages::new(vec![0; 20 * PIXELS], (0..20).map(|index| index % 10).collect())
 }
 
 fn report(history: Option<History>) -> (Report, String) {

@@ -1,10 +1,10 @@
-//! Files of other programs: what is made of them, and what is refused.
+//! Importing files of other programs, and refusing those that contain no such network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn_digits::classifier::{Classifier, Found};
-use burn_digits::exchange::import::{Assumed, ImportError, Imported, Kind, import};
+use burn_digits::classifier::Classifier;
+use burn_digits::exchange::import::{ImportError, ImportOptions, Imported, WeightsFormat, import};
 use burn_digits::model::HiddenActivation;
 use burn_digits::saved::{Metadata, SavedModel};
 use burn_digits::{backend, picture};
@@ -18,17 +18,17 @@ fn file(name: &str) -> PathBuf {
 }
 
 fn shipped() -> SavedModel {
-    Found::choose(Some(Path::new("shipped"))).unwrap().saved
+    SavedModel::shipped().unwrap()
 }
 
-/// The values that `make.py` fills a tensor of `count` values with.
+/// The values that `make.py` writes into a tensor of `count` values.
 fn filled(count: usize) -> Vec<f32> {
     (0..count).map(|i| (((7919 * i + count) % 2003) as f32 - 1001.0) / 4096.0).collect()
 }
 
 type Tensors = Vec<(String, Vec<usize>, Dtype, Vec<u8>)>;
 
-/// The tensors of a model under other names, as f32.
+/// The tensors of a model with other names, as f32.
 fn renamed(model: &SavedModel, name: impl Fn(&str) -> String) -> Tensors {
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
     model
@@ -45,15 +45,16 @@ fn write_safetensors(path: &Path, tensors: &Tensors) {
 }
 
 #[track_caller]
-fn taken(path: &Path) -> Imported {
-    import(path, &Assumed::default()).unwrap_or_else(|error| panic!("{error}"))
+fn imported(path: &Path) -> Imported {
+    import(path, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[track_caller]
 fn refused(path: &Path, words: &[&str]) {
-    let said = import(path, &Assumed::default()).expect_err("it should be refused").to_string();
+    let message =
+        import(path, &ImportOptions::default()).expect_err("the import should fail").to_string();
     for word in [&[path.to_str().unwrap()], words].concat() {
-        assert!(said.contains(word), "“{word}” is missing in: {said}");
+        assert!(message.contains(word), "“{word}” is missing in: {message}");
     }
 }
 
@@ -63,14 +64,14 @@ fn assert_same_weights(model: &SavedModel, other: &SavedModel) {
 }
 
 #[test]
-fn pytorchs_files_of_every_kind_give_the_same_weights() {
+fn every_kind_of_pytorch_file_gives_the_same_weights() {
     let shapes =
         [vec![4, 784], vec![4], vec![3, 4], vec![3], vec![2, 3], vec![2], vec![10, 2], vec![10]];
     for (name, prefix) in
         [("sequential.pt", ""), ("legacy.pt", ""), ("checkpoint.pt", "model_state_dict.")]
     {
-        let Imported { model, kind, names, .. } = taken(&file(name));
-        assert_eq!(kind, Kind::PyTorch);
+        let Imported { model, format, names } = imported(&file(name));
+        assert_eq!(format, WeightsFormat::PyTorch);
         assert_eq!(model.metadata.model.hidden, [4, 3, 2]);
         for ((_, shape, values), expected) in model.tensors().zip(&shapes) {
             assert_eq!(&shape, expected);
@@ -81,20 +82,25 @@ fn pytorchs_files_of_every_kind_give_the_same_weights() {
 }
 
 #[test]
-fn a_model_of_ones_own_comes_back_byte_for_byte() {
+fn a_burn_digits_model_is_imported_byte_for_byte_and_takes_no_options() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     shipped().save(&path).unwrap();
-    let imported = taken(&path);
-    assert_eq!(imported.kind, Kind::OwnModel);
-    assert_eq!(imported.model.to_bytes().unwrap(), shipped().to_bytes().unwrap());
-    let assumed = Assumed { activation: Some(HiddenActivation::Relu), ..Assumed::default() };
-    let said = import(&path, &assumed).unwrap_err().to_string();
-    assert!(said.contains("states its own activation"), "{said}");
+    let own = imported(&path);
+    assert_eq!(own.format, WeightsFormat::OwnModel);
+    assert_eq!(own.model.to_bytes().unwrap(), shipped().to_bytes().unwrap());
+    let options =
+        ImportOptions { activation: Some(HiddenActivation::Relu), ..ImportOptions::default() };
+    let message = import(&path, &options).unwrap_err().to_string();
+    assert!(
+        message
+            .ends_with("is a burn-digits model and defines its own activation: omit this option"),
+        "{message}"
+    );
 }
 
 #[test]
-fn safetensors_of_any_naming_give_back_weights_and_answers() {
+fn safetensors_with_other_tensor_names_give_the_same_weights_and_predictions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.safetensors");
     let saved = shipped();
@@ -103,27 +109,27 @@ fn safetensors_of_any_naming_give_back_weights_and_answers() {
         format!("layers.{}{part}", 2 * (layer[2..].parse::<usize>().unwrap() - 1))
     };
     write_safetensors(&path, &renamed(&saved, numbered));
-    let assumed = Assumed {
+    let options = ImportOptions {
         activation: Some(saved.metadata.model.activation),
         temperature: Some(saved.metadata.temperature),
         unsure_below: Some(saved.metadata.unsure_below),
     };
-    let imported = import(&path, &assumed).unwrap().model;
+    let imported = import(&path, &options).unwrap().model;
     assert_same_weights(&imported, &saved);
 
     let picture = picture::read(&root().join("image.png")).unwrap();
-    let answer = |saved: &SavedModel| {
+    let prediction = |saved: &SavedModel| {
         let classifier = Classifier::new(saved, String::new(), &backend::cpu());
         classifier.predict(std::slice::from_ref(&picture)).remove(0)
     };
-    assert_eq!(answer(&imported), answer(&saved));
+    assert_eq!(prediction(&imported), prediction(&saved));
     let Metadata { recipe, data, .. } = &imported.metadata;
     assert_eq!(recipe["imported"]["names"]["fc2.weight"], "layers.2.weight");
     assert!(!data.is_mnist);
 }
 
 #[test]
-fn keras_kernels_are_turned() {
+fn keras_kernels_are_transposed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keras.safetensors");
     let saved = shipped();
@@ -140,14 +146,14 @@ fn keras_kernels_are_turned() {
         shape.reverse();
     }
     write_safetensors(&path, &tensors);
-    assert_same_weights(&taken(&path).model, &saved);
+    assert_same_weights(&imported(&path).model, &saved);
 }
 
 #[test]
-fn wider_numbers_are_rounded_and_narrower_ones_kept() {
+fn f64_is_rounded_to_f32_bfloat16_is_exact_and_integers_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.safetensors");
-    let model = taken(&file("sequential.pt")).model;
+    let model = imported(&file("sequential.pt")).model;
     let as_dtype = |dtype: Dtype, encode: fn(f32) -> Vec<u8>| -> Tensors {
         let tensors = model.tensors().map(|(name, shape, values)| {
             (name, shape, dtype, values.iter().flat_map(|&value| encode(value)).collect())
@@ -155,23 +161,26 @@ fn wider_numbers_are_rounded_and_narrower_ones_kept() {
         tensors.collect()
     };
     write_safetensors(&path, &as_dtype(Dtype::F64, |x| f64::from(x).to_le_bytes().to_vec()));
-    assert_same_weights(&taken(&path).model, &model);
+    assert_same_weights(&imported(&path).model, &model);
     // bfloat16 is the upper half of f32.
     write_safetensors(&path, &as_dtype(Dtype::BF16, |x| x.to_le_bytes()[2..].to_vec()));
-    for ((_, _, narrow), (_, _, exact)) in taken(&path).model.tensors().zip(model.tensors()) {
+    for ((_, _, narrow), (_, _, exact)) in imported(&path).model.tensors().zip(model.tensors()) {
         for (narrow, exact) in narrow.iter().zip(exact) {
             assert_eq!(narrow.to_bits(), exact.to_bits() & 0xffff_0000);
         }
     }
     write_safetensors(&path, &as_dtype(Dtype::I32, |x| (x as i32).to_le_bytes().to_vec()));
-    refused(&path, &["fc1.weight", "i32"]);
+    refused(
+        &path,
+        &["the tensor fc1.weight has element type i32, but a floating-point type is required"],
+    );
 }
 
 #[test]
-fn what_is_no_network_or_not_finite_is_refused_with_the_tensor() {
+fn files_without_such_a_network_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.safetensors");
-    let whole = renamed(&taken(&file("sequential.pt")).model, str::to_owned);
+    let whole = renamed(&imported(&file("sequential.pt")).model, str::to_owned);
     let with = |change: &dyn Fn(&mut Tensors)| {
         let mut tensors = whole.clone();
         change(&mut tensors);
@@ -179,47 +188,58 @@ fn what_is_no_network_or_not_finite_is_refused_with_the_tensor() {
     };
     for value in [f32::NAN, f32::INFINITY] {
         with(&|tensors| tensors[4].3[..4].copy_from_slice(&value.to_le_bytes()));
-        refused(&path, &["fc3.weight", "not finite"]);
+        refused(&path, &["the tensor fc3.weight contains NaN or infinity"]);
     }
     with(&|tensors| drop(tensors.remove(7)));
-    refused(&path, &["layer fc4 has no bias"]);
+    refused(&path, &["the layer fc4 has no bias, but the layer fc1 has one"]);
     with(&|tensors| {
         tensors[0].1[1] = 783;
         tensors[0].3.truncate(4 * 783 * 4);
     });
-    refused(&path, &["fc1.weight [4, 783] takes 783 values, and 784 pixels come in"]);
+    refused(&path, &["fc1.weight [4, 783] has 783 inputs, but there are 784 pixels"]);
 
     let file = |bytes: &[u8]| fs::write(&path, bytes).unwrap();
     file(b"");
-    refused(&path, &["neither safetensors nor a PyTorch state dict"]);
+    refused(&path, &["neither a safetensors file nor a readable PyTorch state dict"]);
     file(b"words, and nothing else: no tensor at all");
-    refused(&path, &["neither safetensors nor a PyTorch state dict"]);
+    refused(&path, &["neither a safetensors file nor a readable PyTorch state dict"]);
     file(b"\x89HDF\r\n\x1a\n and what follows");
     refused(&path, &["HDF5", "safetensors"]);
     let absent = folder.path().join("absent.pt");
-    refused(&absent, &["can't be read"]);
-    refused(folder.path(), &["can't be read"]);
+    refused(&absent, &["can't be read", "No such file"]);
+    refused(folder.path(), &["can't be read: not a regular file"]);
+}
+
+/// Opening a pipe blocks until something writes into it, so an import that opened it would never
+/// end.
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_refused_without_waiting_for_a_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    refused(&path, &["can't be read: not a regular file"]);
 }
 
 #[test]
 fn a_pickle_that_would_run_a_command_is_never_executed() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("was-here");
-    // Protocol 0, by hand: os.system("touch …"), the whole of a pickle.
+    // A pickle of protocol 0 that calls os.system("touch …").
     let path = folder.path().join("hostile.pkl");
     fs::write(&path, format!("cposix\nsystem\n(S'touch {}'\ntR.", mark.display())).unwrap();
     refused(&path, &[]);
-    // The same as a tensor's value inside a file of torch.save's kind.
+    // The same in place of a tensor, in a file written by torch.save.
     refused(&file("hostile.pt"), &[]);
     assert!(!mark.exists());
     assert!(!root().join("burn-digits-was-here").exists());
 }
 
 #[test]
-fn pickles_built_to_exhaust_stack_or_memory_are_refused() {
+fn pickles_made_to_exhaust_stack_or_memory_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hostile.pkl");
-    // Lists in lists, 200,000 deep.
+    // Lists nested 200,000 deep.
     let depth = 200_000;
     fs::write(
         &path,
@@ -227,7 +247,7 @@ fn pickles_built_to_exhaust_stack_or_memory_are_refused() {
     )
     .unwrap();
     refused(&path, &["nesting"]);
-    // Each list holds the one before twice: 2⁶⁰ in the end.
+    // Each list contains the previous one twice: 2⁶⁰ elements in the end.
     let mut pickle = b"\x80\x02]q\x00".to_vec();
     for level in 0..60 {
         pickle.extend([b'0', b']', b'(', b'h', level, b'h', level, b'e', b'q', level + 1]);
@@ -238,13 +258,13 @@ fn pickles_built_to_exhaust_stack_or_memory_are_refused() {
 }
 
 #[test]
-fn damaged_files_are_refused_or_read_and_never_a_panic() {
+fn damaged_files_never_cause_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged");
     for name in ["sequential.pt", "legacy.pt", "checkpoint.pt"] {
         let whole = fs::read(file(name)).unwrap();
         let mut outcomes = [0, 0];
-        // Where structure lies, every fifth byte; among the values, some.
+        // Every fifth byte of the file's structure, and some of the values.
         let is_structure = |at: usize| at < 1200 || whole.len() - at < 1500;
         let positions =
             (0..whole.len()).filter(|&at| at % 97 == 0 || (is_structure(at) && at % 5 == 0));
@@ -253,12 +273,12 @@ fn damaged_files_are_refused_or_read_and_never_a_panic() {
                 let mut bytes = whole.clone();
                 bytes[at] ^= damage;
                 fs::write(&path, bytes).unwrap();
-                let outcome = import(&path, &Assumed::default());
+                let outcome = import(&path, &ImportOptions::default());
                 assert!(!matches!(outcome, Err(ImportError::Read { .. })), "{name} at {at}");
                 outcomes[usize::from(outcome.is_ok())] += 1;
             }
             fs::write(&path, &whole[..at]).unwrap();
-            assert!(import(&path, &Assumed::default()).is_err(), "{name} cut at {at}");
+            assert!(import(&path, &ImportOptions::default()).is_err(), "{name} cut at {at}");
         }
         assert!(outcomes[0] > 100, "{name}: {outcomes:?}");
     }

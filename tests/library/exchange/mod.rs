@@ -1,8 +1,8 @@
-//! Models from and to other programs, through the library. What a person types and reads is tested in
+//! Model exchange with other programs, through the library. The commands are tested in
 //! `tests/cli/exchange.rs`.
 
 mod import;
 #[cfg(feature = "onnx")]
 mod onnx;
-mod python;
+pub mod python;
 mod pytorch;

@@ -1,23 +1,22 @@
-//! ONNX: valid by ONNX's own checker, and in ONNX Runtime the same numbers as here.
+//! ONNX export: valid according to ONNX's checker, and the same numbers in ONNX Runtime.
 
 use std::fs;
 use std::path::Path;
 
 use burn_digits::backend;
-use burn_digits::classifier::{Classifier, Found, softmax};
+use burn_digits::classifier::{Classifier, softmax};
 use burn_digits::exchange::onnx;
 use burn_digits::model::{HiddenActivation, ModelConfig};
 use burn_digits::saved::{Metadata, SavedModel};
-use clap::ValueEnum;
 
 use super::python::{self, Need};
 use crate::common::json_lines;
 
 fn shipped() -> SavedModel {
-    Found::choose(Some(Path::new("shipped"))).unwrap().saved
+    SavedModel::shipped().unwrap()
 }
 
-/// What `onnx_agrees.py` reads: the graph, pictures, and this program's answers.
+/// Writes the input of `onnx_agrees.py`: the graph, pictures, and this program's predictions.
 fn write_folder(folder: &Path, saved: &SavedModel, count: usize) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("model.onnx"), onnx::encode(saved, true)).unwrap();
@@ -30,7 +29,7 @@ fn write_folder(folder: &Path, saved: &SavedModel, count: usize) {
     python::write_numbers(&folder.join("logits.f32"), logits.into_iter().flatten());
 }
 
-/// The largest figure of a report under `keys`, of any output.
+/// The largest number in a report under `keys`, over all outputs.
 fn largest(report: &serde_json::Value, keys: &[&str]) -> f64 {
     keys.iter()
         .flat_map(|&key| report[key].as_object().unwrap().values())
@@ -40,7 +39,7 @@ fn largest(report: &serde_json::Value, keys: &[&str]) -> f64 {
 
 /// Largest difference allowed, as a fraction of a picture's largest logit (of 1, where that is
 /// smaller). The shipped model's logits reach 150, where neighbouring f32 numbers are 1.5e-5 apart.
-const TOLERANCE: f64 = 1e-5;
+const ONNX_TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_images() {
@@ -56,9 +55,9 @@ fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_image
     let report = &json_lines(python::printed(script).as_bytes())[0];
     assert_eq!(report["pictures"], 1_000);
     assert_eq!(report["relative"].as_object().unwrap().len(), 2, "{report}");
-    assert!(largest(report, &["alone"]) <= TOLERANCE, "{report}");
-    // In one batch each side adds up in an order of its own; both stray as far from the exact sum.
-    assert!(largest(report, &["relative", "exact"]) <= 2.0 * TOLERANCE, "{report}");
+    assert!(largest(report, &["alone"]) <= ONNX_TOLERANCE, "{report}");
+    // In one batch each side adds in another order; both differ equally from the exact sum.
+    assert!(largest(report, &["relative", "exact"]) <= 2.0 * ONNX_TOLERANCE, "{report}");
     println!("{report}");
 
     let said = |key: &str| report["metadata"][key].as_str().unwrap().parse::<f32>().unwrap();
@@ -68,15 +67,15 @@ fn onnx_runtime_gives_the_same_logits_and_probabilities_on_a_thousand_test_image
 }
 
 #[test]
-fn every_activation_is_the_same_in_onnx_runtime() {
+fn every_activation_function_gives_the_same_logits_in_onnx_runtime() {
     let Some(mut script) =
         python::script("tests/python/onnx_agrees.py", "numpy, onnx, onnxruntime", Need::Needed)
     else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    for activation in HiddenActivation::value_variants() {
-        let model = ModelConfig { hidden: [48, 32, 16], activation: *activation };
+    for activation in HiddenActivation::ALL {
+        let model = ModelConfig { hidden: [48, 32, 16], activation };
         let network = model.init(7, &backend::cpu());
         let metadata = Metadata { model, temperature: 1.5, ..shipped().metadata };
         let saved = SavedModel::from_model(&network, metadata).unwrap();
@@ -86,10 +85,10 @@ fn every_activation_is_the_same_in_onnx_runtime() {
     }
     let reports = json_lines(python::printed(script).as_bytes());
     assert_eq!(reports.len(), 10);
-    for (activation, report) in HiddenActivation::value_variants().iter().zip(&reports) {
+    for (activation, report) in HiddenActivation::ALL.iter().zip(&reports) {
         assert_eq!(report["metadata"]["activation"], activation.to_string());
-        assert!(largest(report, &["absolute"]) <= TOLERANCE, "{activation}: {report}");
-        assert!(largest(report, &["alone", "exact"]) <= TOLERANCE, "{activation}: {report}");
+        assert!(largest(report, &["absolute"]) <= ONNX_TOLERANCE, "{activation}: {report}");
+        assert!(largest(report, &["alone", "exact"]) <= ONNX_TOLERANCE, "{activation}: {report}");
     }
 }
 

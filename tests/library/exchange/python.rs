@@ -1,26 +1,24 @@
-//! Python, where there is one.
+//! Runs Python scripts, if Python and their packages are installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn_digits::classifier::Classifier;
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::source::{Half, Source};
 
 use crate::common::root;
 
-/// Whether a machine is meant to have a package.
+/// Whether a test may be skipped.
 pub enum Need {
-    /// `BURN_DIGITS_NEEDS_PYTHON=1` makes its absence a failure.
-    #[allow(dead_code)] // the tests of ONNX alone ask for it
+    /// Skipped without the packages, unless `BURN_DIGITS_NEEDS_PYTHON=1`.
     Needed,
-    /// The test is left out without it everywhere.
+    /// Skipped without the packages.
     Optional,
 }
 
-/// A script of this project on `python3`, if that has `packages`; otherwise it is said what is left
-/// out.
+/// A command that runs a script with `python3`. None, with a message, without Python or `packages`.
 pub fn script(path: &str, packages: &str, need: Need) -> Option<Command> {
     let probe = Command::new("python3").args(["-c", &format!("import {packages}")]).output();
     let problem = match probe {
@@ -35,11 +33,11 @@ pub fn script(path: &str, packages: &str, need: Need) -> Option<Command> {
     let is_needed =
         matches!(need, Need::Needed) && std::env::var_os("BURN_DIGITS_NEEDS_PYTHON").is_some();
     assert!(!is_needed, "{path} needs {packages}: {problem}");
-    eprintln!("left out: {path} needs {packages}: {problem}");
+    eprintln!("skipped: {path} needs {packages}: {problem}");
     None
 }
 
-/// Runs a script to its end and gives what it printed.
+/// Runs a script and returns what it printed.
 #[track_caller]
 pub fn printed(mut script: Command) -> String {
     let output = script.output().unwrap();
@@ -49,7 +47,7 @@ pub fn printed(mut script: Command) -> String {
 }
 
 /// The first `count` test images.
-pub fn test_images(count: usize) -> Digits {
+pub fn test_images(count: usize) -> LabelledImages {
     Source::find(None).unwrap().load(Half::Test).unwrap().digits.slice(0, count)
 }
 
@@ -60,8 +58,11 @@ pub fn write_numbers(path: &Path, numbers: impl IntoIterator<Item = f32>) -> Pat
     path.to_owned()
 }
 
-/// Pixels and logits, one picture after the other.
-pub fn pixels_and_logits(classifier: &Classifier, images: &Digits) -> (Vec<f32>, Vec<[f32; 10]>) {
+/// The pixels of all pictures, and the logits of each.
+pub fn pixels_and_logits(
+    classifier: &Classifier,
+    images: &LabelledImages,
+) -> (Vec<f32>, Vec<[f32; 10]>) {
     let pixels = (0..images.len()).flat_map(|index| images.values(index)).collect();
     let logits = classifier.logits(images.len(), |index| images.values(index)).unwrap();
     (pixels, logits)

@@ -1,20 +1,20 @@
-//! PyTorch takes the model file as it is, and what it saves comes back.
+//! PyTorch loads the model file unchanged, and a file saved by PyTorch is imported without loss.
 
 use std::fs;
-use std::path::Path;
 
 use burn_digits::backend;
-use burn_digits::classifier::{Classifier, Found};
-use burn_digits::exchange::import::{Assumed, import};
+use burn_digits::classifier::Classifier;
+use burn_digits::exchange::import::{ImportOptions, import};
+use burn_digits::saved::SavedModel;
 
 use super::python::{self, Need};
 
-/// Largest difference allowed, as a fraction of a picture's largest logit: both sides compute in f32,
-/// each within 1e-5 of what double precision gives.
-const TOLERANCE: f32 = 2e-5;
+/// Largest difference allowed, as a fraction of a picture's largest logit: both sides compute in
+/// f32, each within 1e-5 of what double precision gives.
+const PYTORCH_TOLERANCE: f32 = 2e-5;
 
 #[test]
-fn load_state_dict_takes_it_and_what_torch_saves_comes_back_exactly() {
+fn load_state_dict_accepts_the_model_file_and_torch_save_is_imported_exactly() {
     let Some(mut script) =
         python::script("tests/python/torch_agrees.py", "torch, safetensors", Need::Optional)
     else {
@@ -22,7 +22,7 @@ fn load_state_dict_takes_it_and_what_torch_saves_comes_back_exactly() {
     };
     let folder = tempfile::tempdir().unwrap();
     let inside = |name: &str| folder.path().join(name);
-    let saved = Found::choose(Some(Path::new("shipped"))).unwrap().saved;
+    let saved = SavedModel::shipped().unwrap();
     saved.save(&inside("model.safetensors")).unwrap();
     let classifier = Classifier::new(&saved, String::new(), &backend::cpu());
     let (pixels, logits) = python::pixels_and_logits(&classifier, &python::test_images(1_000));
@@ -39,9 +39,9 @@ fn load_state_dict_takes_it_and_what_torch_saves_comes_back_exactly() {
     for (theirs, ours) in answers.as_chunks::<10>().0.iter().zip(&logits) {
         let largest = ours.iter().fold(1.0, |largest: f32, logit| largest.max(logit.abs()));
         for (theirs, ours) in theirs.iter().zip(ours) {
-            assert!((theirs - ours).abs() <= TOLERANCE * largest, "{theirs} and {ours}");
+            assert!((theirs - ours).abs() <= PYTORCH_TOLERANCE * largest, "{theirs} and {ours}");
         }
     }
-    let imported = import(&inside("out.pt"), &Assumed::default()).unwrap().model;
+    let imported = import(&inside("out.pt"), &ImportOptions::default()).unwrap().model;
     assert!(imported.tensors().eq(saved.tensors()));
 }

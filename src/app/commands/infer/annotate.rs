@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use image::{DynamicImage, Rgb, RgbImage};
 
 use burn_digits::files;
-use burn_digits::number::Number;
+use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::many::Area;
 use burn_digits::png;
 
@@ -33,7 +33,7 @@ const GLYPHS: [[u8; 5]; 10] = [
 ///
 /// # Errors
 /// If the file can't be written.
-pub fn write(file: &Path, image: &DynamicImage, number: &Number) -> Result<()> {
+pub fn write(file: &Path, image: &DynamicImage, number: &RecognisedNumber) -> Result<()> {
     let mut drawn = image.to_rgb8();
     let pen = (drawn.width().max(drawn.height()) / 400).max(1);
     let dot = label_dot(number);
@@ -43,7 +43,7 @@ pub fn write(file: &Path, image: &DynamicImage, number: &Number) -> Result<()> {
         outline(&mut drawn, area, pen, colour);
         label(&mut drawn, area, dot, digit.prediction.digit, colour);
     }
-    files::write_whole(file, &png::encode(&drawn)?)
+    files::write_atomically(file, &png::encode(&drawn)?)
         .with_context(|| format!("{} can't be written", file.display()))
 }
 
@@ -59,7 +59,7 @@ fn outline(image: &mut RgbImage, area: &Area, pen: u32, colour: Rgb<u8>) {
 }
 
 /// Side in pixels of a dot of the labels: the same for all, by the median height of the digits.
-fn label_dot(number: &Number) -> u32 {
+fn label_dot(number: &RecognisedNumber) -> u32 {
     let mut heights: Vec<u32> = number.digits().map(|digit| digit.found.area.height).collect();
     heights.sort_unstable();
     let median = heights.get(heights.len() / 2).copied().unwrap_or_default();

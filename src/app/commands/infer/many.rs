@@ -11,8 +11,8 @@ use super::{Reader, annotate, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json};
 use burn_digits::classifier::Classifier;
-use burn_digits::number::{Digit, Number};
-use burn_digits::picture::many::{self, Area, Place};
+use burn_digits::number::{RecognisedDigit, RecognisedNumber};
+use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
 
 pub struct NumberReader<'a> {
@@ -38,8 +38,8 @@ struct DigitInNumber {
     unsure: bool,
 }
 
-impl From<&Digit> for DigitInNumber {
-    fn from(digit: &Digit) -> Self {
+impl From<&RecognisedDigit> for DigitInNumber {
+    fn from(digit: &RecognisedDigit) -> Self {
         let Area { left, top, width, height } = digit.found.area;
         let prediction = &digit.prediction;
         Self {
@@ -53,7 +53,7 @@ impl From<&Digit> for DigitInNumber {
 
 /// The places that may hold digits, and the image if it is to be annotated.
 pub struct DecodedRows {
-    rows: Vec<Vec<Place>>,
+    rows: Vec<Vec<Region>>,
     image: Option<DynamicImage>,
 }
 
@@ -68,7 +68,7 @@ impl Reader for NumberReader<'_> {
 
     fn answer(&self, decoded: &[(&str, DecodedRows)]) -> Result<()> {
         for (path, DecodedRows { rows, image }) in decoded {
-            let number = Number::read(rows.clone(), self.classifier)?;
+            let number = RecognisedNumber::read(rows.clone(), self.classifier)?;
             if let (Some(image), Some(file)) = (image, &self.args.annotate) {
                 annotate::write(file, image, &number)?;
             }
@@ -83,7 +83,7 @@ impl Reader for NumberReader<'_> {
 }
 
 impl NumberReader<'_> {
-    fn print(&self, path: &str, number: &Number) -> Result<()> {
+    fn print(&self, path: &str, number: &RecognisedNumber) -> Result<()> {
         let model = self.classifier.name();
         if self.args.json {
             let digits = number.digits().map(DigitInNumber::from).collect();

@@ -1,10 +1,10 @@
-//! What is found, and what is said where nothing is.
+//! Recognising layers, and the errors when they are not recognised.
 
 use super::*;
 
 type Names = [(String, String); 4];
 
-/// `fc1.weight` with `fc1.bias` and so on.
+/// Pairs such as `fc1.weight` and `fc1.bias`.
 fn named(stems: [&str; 4], weight: &str, bias: &str) -> Names {
     stems.map(|stem| (format!("{stem}{weight}"), format!("{stem}{bias}")))
 }
@@ -13,7 +13,7 @@ fn fc() -> Names {
     named(["fc1", "fc2", "fc3", "fc4"], ".weight", ".bias")
 }
 
-/// Shapes of layers under these names, weights as `[out, in]` or `[in, out]`.
+/// The shapes of layers with these names and widths.
 fn shapes(
     names: &Names,
     widths: [usize; 5],
@@ -35,7 +35,7 @@ fn shapes(
 const WIDTHS: [usize; 5] = [784, 256, 128, 64, 10];
 
 #[test]
-fn common_namings_are_found_in_their_order() {
+fn common_names_are_recognised_in_order() {
     for names in [
         fc(),
         named(["0", "2", "4", "6"], ".weight", ".bias"),
@@ -43,10 +43,10 @@ fn common_namings_are_found_in_their_order() {
         named(["W1", "W2", "W3", "W4"], "", "").map(|(w, _)| (w.clone(), w.replace('W', "b"))),
         named(["fc1", "fc2", "fc3", "fc4"], "_weight", "_bias"),
         named(["module.a", "module.b", "module.c", "module.d"], ".weight", ".bias"),
-        // Found by shape alone: these names sort otherwise.
+        // Ordered by shape alone: the names sort differently.
         named(["input", "hidden2", "hidden1", "output"], ".weight", ".bias"),
     ] {
-        let found = arrange(shapes(&names, WIDTHS, Orientation::OutIn)).unwrap();
+        let found = recognise(shapes(&names, WIDTHS, Orientation::OutIn)).unwrap();
         assert_eq!(found.orientation, Orientation::OutIn);
         assert_eq!(found.layers.map(|layer| (layer.weight, layer.bias.unwrap())), names);
     }
@@ -55,68 +55,71 @@ fn common_namings_are_found_in_their_order() {
 #[test]
 fn keras_orientation_is_recognised_by_shape() {
     let names = named(["dense", "dense_1", "dense_2", "dense_3"], "/kernel:0", "/bias:0");
-    let found = arrange(shapes(&names, WIDTHS, Orientation::InOut)).unwrap();
+    let found = recognise(shapes(&names, WIDTHS, Orientation::InOut)).unwrap();
     assert_eq!(found.orientation, Orientation::InOut);
     assert_eq!(found.layers.map(|layer| layer.outputs), [256, 128, 64, 10]);
-    // [in, out] = [2, 3], rows (1 2 3) and (4 5 6): as [out, in] its columns are the rows.
+    // [in, out] = [2, 3] with rows (1 2 3) and (4 5 6): the rows of [out, in] are its columns.
     let weight = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-    assert_eq!(Orientation::InOut.out_in(weight, 2, 3), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    assert_eq!(Orientation::InOut.to_out_in(weight, 3), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
 }
 
 #[test]
-fn the_weights_are_taken_out_of_a_checkpoint() {
+fn the_other_tensors_of_a_checkpoint_are_ignored() {
     let names = named(["model.0", "model.2", "model.4", "model.6"], ".weight", ".bias");
     let mut checkpoint = shapes(&names, WIDTHS, Orientation::OutIn);
     checkpoint.insert("optimizer.state.0.exp_avg".to_owned(), vec![256, 784]);
-    assert_eq!(arrange(checkpoint).unwrap().layers[3].weight, "model.6.weight");
+    assert_eq!(recognise(checkpoint).unwrap().layers[3].weight, "model.6.weight");
 }
 
 #[test]
-fn wrong_shapes_are_named_layer_by_layer() {
+fn every_wrong_shape_is_named() {
     let mut wrong = shapes(&fc(), [1024, 256, 128, 64, 26], Orientation::OutIn);
     wrong.insert("fc2.bias".to_owned(), vec![127]);
-    let said = arrange(wrong).unwrap_err().to_string();
+    let message = recognise(wrong).unwrap_err().to_string();
     for words in [
-        "fc1.weight [256, 1024] takes 1024 values, and 784 pixels come in",
-        "fc2.bias has 127 values, and fc2 puts out 128",
-        "fc4.weight [26, 64] puts out 26, for 10 digits",
+        "fc1.weight [256, 1024] has 1024 inputs, but there are 784 pixels",
+        "fc2.bias has 127 values, but fc2 has 128 outputs",
+        "fc4.weight [26, 64] has 26 outputs, but there are 10 digits",
     ] {
-        assert!(said.contains(words), "{said}");
+        assert!(message.contains(words), "{message}");
     }
 }
 
 #[test]
-fn what_is_no_such_network_is_said() {
+fn each_way_not_to_be_such_a_network_has_its_message() {
     type Shapes = BTreeMap<String, Vec<usize>>;
     let refused = |change: &dyn Fn(&mut Shapes), words: &str| {
         let mut shapes = shapes(&fc(), WIDTHS, Orientation::OutIn);
         change(&mut shapes);
-        let said = arrange(shapes).unwrap_err().to_string();
-        assert!(said.contains(words), "“{words}” is missing in: {said}");
+        let message = recognise(shapes).unwrap_err().to_string();
+        assert!(message.contains(words), "“{words}” is missing in: {message}");
     };
     let with = |name: &'static str, shape: &'static [usize]| {
         move |shapes: &mut Shapes| drop(shapes.insert(name.into(), shape.into()))
     };
     let without = |name: &'static str| move |shapes: &mut Shapes| drop(shapes.remove(name));
-    refused(&with("conv.weight", &[6, 1, 5, 5]), "conv.weight with the shape [6, 1, 5, 5]");
-    refused(&with("bn.running_mean", &[256]), "bn.running_mean with the shape [256]");
-    refused(&with("fc1.kernel", &[256, 784]), "the same part of the same layer");
-    refused(&without("fc3.bias"), "layer fc3 has no bias, where fc1 has one");
-    refused(&without("fc3.weight"), "fc3.bias, but no weight");
+    refused(&with("conv.weight", &[6, 1, 5, 5]), "the tensor conv.weight with shape [6, 1, 5, 5]");
+    refused(&with("bn.running_mean", &[256]), "the tensor bn.running_mean with shape [256]");
+    refused(
+        &with("fc1.kernel", &[256, 784]),
+        "fc1.kernel and fc1.weight are both the same parameter of one layer",
+    );
+    refused(&without("fc3.bias"), "the layer fc3 has no bias, but the layer fc1 has one");
+    refused(&without("fc3.weight"), "the bias fc3.bias has no matching weight");
     refused(
         &|shapes| shapes.retain(|name, _| name.starts_with("fc1")),
-        "1 layer where this network has 4, 784 → a → b → c → 10 (found: fc1.weight [256, 784])",
+        "found 1 layer, but this network has 4, 784 → a → b → c → 10: fc1.weight [256, 784]",
     );
-    refused(&BTreeMap::clear, "no layers");
+    refused(&BTreeMap::clear, "found no layers, but this network has 4");
 }
 
 #[test]
-fn layers_that_fit_in_two_orders_are_taken_in_that_of_their_names_or_refused() {
+fn layers_that_fit_in_two_orders_are_ordered_by_name_or_refused() {
     let square = [784, 64, 64, 64, 10];
     let in_order = named(["a", "b", "c", "d"], ".weight", ".bias");
-    let found = arrange(shapes(&in_order, square, Orientation::OutIn)).unwrap();
+    let found = recognise(shapes(&in_order, square, Orientation::OutIn)).unwrap();
     assert_eq!(found.layers[1].weight, "b.weight");
     let ends_swapped = named(["d", "b", "c", "a"], ".weight", ".bias");
-    let error = arrange(shapes(&ends_swapped, square, Orientation::OutIn)).unwrap_err();
-    assert!(matches!(error, LayersError::Order(_)), "{error}");
+    let error = recognise(shapes(&ends_swapped, square, Orientation::OutIn)).unwrap_err();
+    assert!(matches!(error, LayersError::AmbiguousOrder(_)), "{error}");
 }
