@@ -17,10 +17,8 @@ use burn::nn::{LeakyReluConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::picture::SIDE;
-
 /// Pixels of one image, 28 × 28 = 784: the number of inputs.
-pub const PIXELS: usize = SIDE * SIDE;
+pub const PIXELS: usize = 28 * 28;
 /// Digits, 0 to 9: the number of outputs.
 pub const CLASSES: usize = 10;
 /// The largest width of a hidden layer that training and import accept.
