@@ -12,14 +12,14 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::TrainStep;
 use burn_digits::backend::Backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::distort::{Distorter, Distortions};
 use burn_digits::data::loader::{BatchLoader, Order};
 use burn_digits::data::source::{Half, Loaded, Source};
 use burn_digits::model::{ModelConfig, PIXELS};
 use burn_digits::picture;
 use burn_digits::train::step::Learnable;
-use burn_digits::train::{Audience, Outcome, Run, TrainConfig, TrainOn, optimizer};
+use burn_digits::train::{Run, RunOptions, RunOutcome, TrainConfig, TrainOn, optimizer};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use fused_ops::{self as ops, LossOptions};
@@ -46,7 +46,7 @@ fn training_images() -> Loaded {
     Source::find(None).and_then(|source| source.load(Half::Train)).expect("MNIST is bundled")
 }
 
-fn loader(digits: Digits, device: &Device) -> BatchLoader {
+fn loader(digits: LabelledImages, device: &Device) -> BatchLoader {
     BatchLoader::new(digits, Order::Shuffled { seed: 1 }, BATCH, 1, device)
 }
 
@@ -160,8 +160,8 @@ fn step(bencher: Bencher, backend: Backend) {
     let device = open(backend).autodiff();
     let batch = loader(training_images().digits.slice(0, BATCH), &device);
     let batch = batch.iter().next().and_then(Result::ok).expect("there is one");
-    let mut model = Learnable::new(ModelConfig::default().init(1, &device), 0.0);
-    let mut adam = optimizer::adam_w(TrainConfig::default().weight_decay);
+    let mut model = Learnable::new(ModelConfig::default().init(1, &device), LossOptions::default());
+    let mut adam = optimizer::optimizer(&TrainConfig::default());
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let output = model.step(batch.clone());
         model = adam.step(1e-3, model.clone(), output.grads);
@@ -185,8 +185,8 @@ fn epoch(bencher: Bencher, backend: Backend) {
     bencher.counter(ItemsCount::new(data.digits.len())).bench_local(|| {
         runs += 1;
         let run = Run::create(&folder.path().join(runs.to_string()), config.clone(), &data);
-        let outcome = run.and_then(|run| run.train(&device, Audience::quiet(|_| ())));
-        assert!(matches!(outcome, Ok(Outcome::Finished(_))), "{:?}", outcome.err());
+        let outcome = run.and_then(|run| run.train(&device, RunOptions::default()));
+        assert!(matches!(outcome, Ok(RunOutcome::Finished(_))), "{:?}", outcome.err());
     });
 }
 

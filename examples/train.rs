@@ -12,7 +12,7 @@ use burn_digits::classifier::Classifier;
 use burn_digits::data::source::{Half, Source};
 use burn_digits::evaluate::Evaluation;
 use burn_digits::model::{HiddenActivation, ModelConfig};
-use burn_digits::train::{Audience, Outcome, Run, TrainConfig};
+use burn_digits::train::{Run, RunOptions, RunOutcome, TrainConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Some(folder) = env::args_os().nth(1).map(PathBuf::from) else {
@@ -28,10 +28,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mnist = Source::find(None)?;
 
     let run = Run::create(&folder, config, &mnist.load(Half::Train)?)?;
-    let audience = Audience::quiet(|epoch| {
-        println!("epoch {}: loss {:.3}", epoch.epoch, epoch.train_loss);
-    });
-    let Outcome::Finished(finished) = run.train(&device, audience)? else {
+    let options = RunOptions {
+        on_epoch: Box::new(|epoch| {
+            println!("epoch {}: loss {:.3}", epoch.epoch, epoch.train_loss);
+        }),
+        ..RunOptions::default()
+    };
+    let RunOutcome::Finished(finished) = run.train(&device, options)? else {
         return Err("the run was interrupted".into());
     };
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use burn_digits::backend;
 use burn_digits::classifier::{Classifier, Prediction};
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::idx;
 use burn_digits::model::PIXELS;
 use burn_digits::number::RecognisedNumber;
@@ -52,7 +52,7 @@ fn assert_valid(prediction: &Prediction) {
 pub fn idx(bytes: &[u8]) {
     if let Ok(labels) = idx::labels(bytes.to_vec()) {
         assert!(labels.len() == bytes.len() - 8 && labels.iter().all(|&label| label <= 9));
-        let digits = Digits::new(vec![0; PIXELS * labels.len()], labels);
+        let digits = LabelledImages::new(vec![0; PIXELS * labels.len()], labels);
         let (train, valid) = digits.split();
         assert_eq!(train.len() + valid.len(), digits.len());
     }

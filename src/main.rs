@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     if let Some(threads) = cli.threads {
         limit_threads(threads);
     }
+    app::panic_hook::skip_download_thread();
     app::commands::run(cli.command).unwrap_or_else(|error| app::exit::report(&error))
 }
 

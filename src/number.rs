@@ -6,7 +6,7 @@
 //! Displacement Neural Network", NIPS 1991; LeCun et al. 1998, section VI).
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
-use crate::picture::many::{Found, Place};
+use crate::picture::many::{Candidate, Region};
 
 /// Penalty for cutting through ink, per pen width of ink that is cut, in units of ln(confidence).
 const CUT_PENALTY: f32 = 0.03;
@@ -25,7 +25,7 @@ const FRAGMENT_PENALTY: f32 = 2.0;
 #[derive(Clone, Debug)]
 pub struct RecognisedDigit {
     /// Its area in the picture, and the network's input.
-    pub found: Found,
+    pub found: Candidate,
     /// The network's prediction.
     pub prediction: Prediction,
     /// Whether a wide gap separates it from the previous digit of its row.
@@ -40,22 +40,23 @@ pub struct RecognisedNumber {
 }
 
 impl RecognisedNumber {
-    /// Reads the digits at the places found by [`picture::many::find`](crate::picture::many::find).
+    /// Reads the digits of the regions found by
+    /// [`picture::many::find`](crate::picture::many::find).
     ///
     /// # Errors
     /// If the device fails.
-    pub fn read(rows: Vec<Vec<Place>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
+    pub fn read(rows: Vec<Vec<Region>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
         let candidates: Vec<_> = rows
             .iter()
             .flatten()
-            .flat_map(|place| place.readings.iter().flat_map(|reading| &reading.digits))
+            .flat_map(|region| region.segmentations.iter().flat_map(|reading| &reading.candidates))
             .map(|found| found.picture.clone())
             .collect();
         let mut predictions = classifier.try_predict(&candidates)?.into_iter();
         let rows = rows
             .into_iter()
             .map(|row| {
-                row.into_iter().flat_map(|place| best_reading(place, &mut predictions)).collect()
+                row.into_iter().flat_map(|region| best_reading(region, &mut predictions)).collect()
             })
             .collect();
         Ok(Self { rows })
@@ -82,20 +83,20 @@ impl RecognisedNumber {
     }
 }
 
-/// The reading of a place with the highest score.
+/// The reading of a region with the highest score.
 fn best_reading(
-    place: Place,
+    region: Region,
     predictions: &mut impl Iterator<Item = Prediction>,
 ) -> Vec<RecognisedDigit> {
-    let (is_apart, height) = (place.is_apart, place.height as f32);
-    let readings = place.readings.into_iter().map(|reading| {
+    let (is_apart, height) = (region.is_apart, region.digit_height as f32);
+    let readings = region.segmentations.into_iter().map(|reading| {
         let digits: Vec<RecognisedDigit> = reading
-            .digits
+            .candidates
             .into_iter()
             .zip(&mut *predictions)
             .map(|(found, prediction)| RecognisedDigit { found, prediction, is_apart: false })
             .collect();
-        (score(&digits, reading.cut, height), digits)
+        (score(&digits, reading.ink_cut, height), digits)
     });
     let best = readings.max_by(|a, b| a.0.total_cmp(&b.0));
     let mut best = best.map(|(_, digits)| digits).unwrap_or_default();

@@ -103,7 +103,8 @@ pub struct ModelArgs {
 /// The data set.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// Folder with the four IDX files of a data set [default: MNIST, bundled, cached or downloaded].
+    /// Folder with the four IDX files of a data set [default: MNIST, bundled, cached or
+    /// downloaded].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }
@@ -147,7 +148,7 @@ pub struct DevicesArgs {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(0) => Err("must be 1 or more".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("must be a whole number".to_owned()),
     }

@@ -4,11 +4,13 @@
 //! - [`commands`]: one file per command: arguments in, library calls, output
 //! - [`output`]: lines, JSON, progress bars, and numbers as people read them
 //! - [`exit`]: errors as messages and exit codes
+//! - [`panic_hook`]: no panic message for Burn's downloader, whose failure is an error here
 //!
-//! A command never computes anything that a program might want without a terminal: that belongs in the
-//! library.
+//! A command never computes anything that a program might want without a terminal: that belongs in
+//! the library.
 
 pub mod arguments;
 pub mod commands;
 pub mod exit;
 mod output;
+pub mod panic_hook;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Result;
+use burn_digits::insight::StageProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -28,7 +29,8 @@ pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A progress bar of `steps` with the time left, on standard error; hidden where that is no terminal.
+/// A progress bar of `steps` with the time left, on standard error; hidden where that is no
+/// terminal.
 pub fn progress_bar(steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     // The template is a constant; if it were wrong, indicatif's default would still show.
@@ -40,28 +42,17 @@ pub fn progress_bar(steps: u64) -> ProgressBar {
     bar
 }
 
-/// 0.9842 as `98.42 %`.
-pub fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
+/// Shows on `bar` how far an analysis has come.
+pub fn show_progress(bar: &ProgressBar, progress: StageProgress) {
+    bar.set_length(progress.total);
+    bar.set_message(progress.stage);
+    bar.set_position(progress.done);
 }
 
 /// A confidence as a percentage, rounded down, so that only certainty is shown as 100 %.
 pub fn confidence(probability: f32) -> String {
     let percent = (f64::from(probability) * 1e4).floor() / 1e2;
     format!("{percent:.2} %")
-}
-
-/// 242762 as `242,762`.
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// The name by which this program was called, so that commands it suggests can be copied: after

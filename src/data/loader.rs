@@ -1,8 +1,8 @@
 //! Batches for training and validation.
 //!
-//! Burn's stock loader carries one random generator along, so a run resumed at epoch 5 would see
-//! epoch 1's order again, and it clones every picture on the way. This one derives each epoch's
-//! order from (seed, epoch) alone and fills one buffer per batch straight from the bytes.
+//! Burn's own loader has one random generator for the whole run, so a run resumed at epoch 5 would
+//! repeat the order of epoch 1, and it clones every image. This loader derives the order of each
+//! epoch from (seed, epoch) alone, and fills one buffer per batch from the bytes in memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,128 +17,132 @@ use rayon::prelude::*;
 
 use digit_distort::{Distorter, GOLDEN_STEP};
 
-use super::Digits;
+use super::LabelledImages;
 use crate::model::PIXELS;
 use fused_ops::DeviceImages;
 
-/// One step's worth of labelled pictures.
+/// A batch of labelled images.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Pixels `[n, 784]` in [0, 1], ink bright.
+    /// Pixels `[n, 784]` in [0, 1], bright ink on black.
     pub images: Tensor<2>,
-    /// Digits `[n]`, 0 to 9, or [`NO_DIGIT`](super::drawn::NO_DIGIT).
+    /// Labels `[n]`, 0 to 9, or [`NO_DIGIT`](super::drawn::NO_DIGIT).
     pub targets: Tensor<1, Int>,
 }
 
-/// The order in which an epoch visits the pictures.
+/// The order of the images in an epoch.
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
-    /// As they are stored.
+    /// As stored.
     Stored,
-    /// A permutation that is a function of (seed, epoch).
+    /// A random permutation that depends on (seed, epoch) alone.
     Shuffled {
         /// The run's seed.
         seed: u64,
     },
 }
 
-/// A [`DataLoader`] over [`Digits`].
+/// A [`DataLoader`] over [`LabelledImages`].
 #[derive(Clone)]
 pub struct BatchLoader {
-    digits: Digits,
+    images: LabelledImages,
     order: Order,
     batch_size: usize,
-    /// Distorts each picture by (seed, epoch, index).
+    /// Distorts each image by (seed, epoch, index); with the seed.
     distorter: Option<(Arc<Distorter>, u64)>,
     device: Device,
-    /// The pictures on the device, once it is known whether they are better off there.
-    placed: Arc<OnceLock<Option<DeviceImages>>>,
-    shared: Arc<Shared>,
+    /// The images in the device's memory; decided at the first batch, `None` if they stay in main
+    /// memory.
+    on_device: Arc<OnceLock<Option<DeviceImages>>>,
+    state: Arc<LoaderState>,
 }
 
-/// What copies on other devices have in common with the original.
+/// State that copies of a loader share.
 #[derive(Default)]
-struct Shared {
-    /// Epochs begun: Burn's loop doesn't tell the loader which one it is in.
-    epochs: AtomicU64,
-    /// How long the last pass took, in nanoseconds.
+struct LoaderState {
+    /// Epochs started: Burn's loop does not tell the loader the epoch.
+    epochs_started: AtomicU64,
+    /// Duration of the last pass in nanoseconds.
     last_pass: AtomicU64,
 }
 
 impl BatchLoader {
-    /// A loader that begins with `epoch` (the first is 1).
+    /// A loader whose first pass is that of `epoch` (from 1).
     ///
     /// # Panics
     /// If `batch_size` is 0.
     pub fn new(
-        digits: Digits,
+        images: LabelledImages,
         order: Order,
         batch_size: usize,
         epoch: usize,
         device: &Device,
     ) -> Self {
-        assert!(batch_size > 0, "a batch holds at least one picture");
-        let shared = Shared { epochs: AtomicU64::new(epoch as u64 - 1), ..Shared::default() };
+        assert!(batch_size > 0, "a batch has at least one image");
+        let state = LoaderState {
+            epochs_started: AtomicU64::new(epoch as u64 - 1),
+            ..LoaderState::default()
+        };
         Self {
-            digits,
+            images,
             order,
             batch_size,
             distorter: None,
             device: device.clone(),
-            placed: Arc::default(),
-            shared: Arc::new(shared),
+            on_device: Arc::default(),
+            state: Arc::new(state),
         }
     }
 
-    /// The same loader with pictures distorted, by `seed` and each epoch anew.
+    /// The same loader with random distortions, different ones in every epoch.
     pub fn with_distortions(self, distorter: Distorter, seed: u64) -> Self {
         Self { distorter: Some((Arc::new(distorter), seed)), ..self }
     }
 
-    /// How long the last pass over the pictures took, from its first batch until its iterator was
-    /// dropped: with everything that was done with the batches in between.
+    /// Duration of the last pass, from the creation of its iterator until that was dropped. It
+    /// includes the work that was done with the batches.
     pub fn last_pass(&self) -> Duration {
-        Duration::from_nanos(self.shared.last_pass.load(Ordering::Relaxed))
+        Duration::from_nanos(self.state.last_pass.load(Ordering::Relaxed))
     }
 
-    /// Batches in an epoch; the last may be smaller.
+    /// Batches per epoch; the last one may be smaller.
     pub fn batches(&self) -> usize {
-        self.digits.len().div_ceil(self.batch_size)
+        self.images.len().div_ceil(self.batch_size)
     }
 
-    /// The pictures on the device, if that is a GPU and they go there as they are.
-    fn placed(&self) -> Option<&DeviceImages> {
-        let place = || {
-            let pictures = (0..self.digits.len()).map(|index| self.digits.pixels(index));
-            DeviceImages::upload(pictures, self.digits.labels(), &self.device)
+    /// The images in the memory of a GPU. `None` on a CPU, or if they are distorted.
+    fn on_device(&self) -> Option<&DeviceImages> {
+        let upload = || {
+            let images = (0..self.images.len()).map(|index| self.images.pixels(index));
+            DeviceImages::upload(images, self.images.labels(), &self.device)
         };
         if self.distorter.is_some() {
             return None;
         }
-        self.placed.get_or_init(place).as_ref()
+        self.on_device.get_or_init(upload).as_ref()
     }
 
     fn batch(&self, epoch: u64, indices: &[u32]) -> Batch {
-        if let Some(pictures) = self.placed() {
-            let (images, targets) = pictures.batch(indices);
+        if let Some(on_device) = self.on_device() {
+            let (images, targets) = on_device.batch(indices);
             return Batch { images, targets };
         }
         let mut pixels = vec![0.0; indices.len() * PIXELS];
-        let (pictures, _) = pixels.as_chunks_mut::<PIXELS>();
-        pictures.par_iter_mut().zip(indices).for_each(|(picture, &index)| {
-            let source = self.digits.pixels(index as usize);
+        let (images, _) = pixels.as_chunks_mut::<PIXELS>();
+        images.par_iter_mut().zip(indices).for_each(|(image, &index)| {
+            let source = self.images.pixels(index as usize);
             match &self.distorter {
                 None => Arch::new().dispatch(|| {
-                    for (value, &byte) in picture.iter_mut().zip(source) {
+                    for (value, &byte) in image.iter_mut().zip(source) {
                         *value = unit(byte);
                     }
                 }),
                 Some((distorter, seed)) => {
-                    distorter.apply(source, picture, *seed, epoch, index.into());
+                    distorter.apply(source, image, *seed, epoch, index.into());
                 }
             }
         });
-        let labels = self.digits.labels();
+        let labels = self.images.labels();
         let labels: Vec<_> =
             indices.iter().map(|&index| i32::from(labels[index as usize])).collect();
         let n = indices.len();
@@ -149,16 +153,16 @@ impl BatchLoader {
     }
 }
 
-/// A pixel's byte as a number in [0, 1].
+/// A pixel scaled from 0..=255 to [0, 1].
 #[inline]
 pub fn unit(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
 
-/// The order of `len` pictures in `epoch`.
+/// The order of `len` images in `epoch`, a permutation of `0..len`.
 ///
-/// Each index stands in it exactly once. The generator starts from a mix of seed and epoch, so
-/// neighbouring seeds and epochs have nothing in common.
+/// The generator is seeded with a mix of seed and epoch, so that the orders of neighbouring seeds
+/// and epochs are unrelated.
 fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut indices: Vec<u32> = (0..len as u32).collect();
     let mixed = seed.wrapping_add(epoch.wrapping_mul(GOLDEN_STEP));
@@ -168,29 +172,29 @@ fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<u32> {
 
 impl DataLoader<Batch> for BatchLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
-        let epoch = self.shared.epochs.fetch_add(1, Ordering::Relaxed) + 1;
+        let epoch = self.state.epochs_started.fetch_add(1, Ordering::Relaxed) + 1;
         let indices = match self.order {
-            Order::Stored => (0..self.digits.len() as u32).collect(),
-            Order::Shuffled { seed } => permutation(self.digits.len(), seed, epoch),
+            Order::Stored => (0..self.images.len() as u32).collect(),
+            Order::Shuffled { seed } => permutation(self.images.len(), seed, epoch),
         };
-        Box::new(Batches { loader: self, epoch, indices, done: 0, began: Instant::now() })
+        Box::new(BatchIterator { loader: self, epoch, indices, done: 0, began: Instant::now() })
     }
 
     fn num_items(&self) -> usize {
-        self.digits.len()
+        self.images.len()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self { device: device.clone(), placed: Arc::default(), ..self.clone() })
+        Arc::new(Self { device: device.clone(), on_device: Arc::default(), ..self.clone() })
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        let digits = self.digits.slice(start, end - start);
-        Arc::new(Self { digits, placed: Arc::default(), ..self.clone() })
+        let images = self.images.slice(start, end - start);
+        Arc::new(Self { images, on_device: Arc::default(), ..self.clone() })
     }
 }
 
-struct Batches<'a> {
+struct BatchIterator<'a> {
     loader: &'a BatchLoader,
     epoch: u64,
     indices: Vec<u32>,
@@ -198,7 +202,7 @@ struct Batches<'a> {
     began: Instant,
 }
 
-impl Iterator for Batches<'_> {
+impl Iterator for BatchIterator<'_> {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -212,18 +216,18 @@ impl Iterator for Batches<'_> {
     }
 }
 
-impl DataLoaderIterator<Batch> for Batches<'_> {
+impl DataLoaderIterator<Batch> for BatchIterator<'_> {
     fn progress(&self) -> Progress {
-        Progress::new(self.done, self.indices.len(), Some("pictures".into()))
+        Progress::new(self.done, self.indices.len(), Some("images".into()))
     }
 }
 
-impl Drop for Batches<'_> {
+impl Drop for BatchIterator<'_> {
     fn drop(&mut self) {
-        // A GPU may still have steps to do. What goes wrong with them, whoever reads their figures is told.
+        // A GPU may still be working. Its errors are reported to whoever reads the results.
         let _ = self.loader.device.sync();
         let nanoseconds = self.began.elapsed().as_nanos() as u64;
-        self.loader.shared.last_pass.store(nanoseconds, Ordering::Relaxed);
+        self.loader.state.last_pass.store(nanoseconds, Ordering::Relaxed);
     }
 }
 
@@ -236,12 +240,12 @@ mod tests {
 
     fn loader(count: u8, batch_size: usize, epoch: usize) -> BatchLoader {
         let pixels = (0..count).flat_map(|index| [index; PIXELS]).collect();
-        let digits = Digits::new(pixels, (0..count).map(|index| index % 10).collect());
+        let images = LabelledImages::new(pixels, (0..count).map(|index| index % 10).collect());
         let order = Order::Shuffled { seed: 7 };
-        BatchLoader::new(digits, order, batch_size, epoch, &backend::cpu())
+        BatchLoader::new(images, order, batch_size, epoch, &backend::cpu())
     }
 
-    /// The pictures of one epoch in the order they came, by their first pixel.
+    /// The images of one epoch in order, identified by their first pixel.
     fn visited(loader: &BatchLoader) -> Vec<u8> {
         loader
             .iter()
@@ -252,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_holds_each_picture_exactly_once() {
+    fn an_epoch_has_each_image_exactly_once() {
         let order = visited(&loader(23, 5, 1));
         assert_eq!(order.len(), 23);
         assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 23);
     }
 
     #[test]
-    fn a_loader_that_begins_at_epoch_three_gives_what_the_third_pass_gives() {
+    fn a_loader_that_starts_at_epoch_three_has_the_order_of_the_third_pass() {
         let from_the_start = loader(50, 8, 1);
         let passes: Vec<_> = (0..3).map(|_| visited(&from_the_start)).collect();
         assert_ne!(passes[0], passes[1]);
@@ -267,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_batch_holds_what_is_left_and_targets_fit_the_images() {
+    fn the_last_batch_has_the_remaining_images_and_targets_match_images() {
         let loader = loader(23, 10, 1);
         let batches: Vec<_> = loader.iter().map(Result::unwrap).collect();
         assert_eq!(loader.batches(), 3);
@@ -280,13 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn every_device_gives_the_batches_of_the_cpu() {
-        // Pixels and labels that tell every picture and place apart.
+    fn every_device_gives_the_same_batches_as_the_cpu() {
+        // Pixels and labels that differ between images and positions.
         let pixels = (0..40 * PIXELS).map(|at| (at * 7919 % 251) as u8).collect();
-        let digits = Digits::new(pixels, (0..40).map(|index| index % 11).collect());
+        let images = LabelledImages::new(pixels, (0..40).map(|index| index % 11).collect());
         let batches = |device: &Device| -> Vec<(Vec<f32>, Vec<i64>)> {
             let order = Order::Shuffled { seed: 7 };
-            let loader = BatchLoader::new(digits.clone(), order, 16, 2, device);
+            let loader = BatchLoader::new(images.clone(), order, 16, 2, device);
             let read = |Batch { images, targets }: Batch| {
                 (images.into_data().iter().collect(), targets.into_data().iter().collect())
             };
@@ -297,11 +301,13 @@ mod tests {
         for device in devices.flat_map(|device| [device.clone().autodiff(), device]) {
             let found = batches(&device);
             assert_eq!(found.len(), expected.len());
-            for ((images, targets), (wanted, labels)) in found.iter().zip(&expected) {
-                assert_eq!(targets, labels, "{device:?}");
-                // A GPU's division by 255 may be off by the last bit or two.
-                let off = images.iter().zip(wanted).map(|(a, b)| (a - b).abs());
-                assert!(off.fold(0.0, f32::max) < 3e-7, "{device:?}");
+            for ((images, targets), (expected_images, expected_targets)) in
+                found.iter().zip(&expected)
+            {
+                assert_eq!(targets, expected_targets, "{device:?}");
+                // A GPU's division by 255 may differ in the last two bits.
+                let errors = images.iter().zip(expected_images).map(|(a, b)| (a - b).abs());
+                assert!(errors.fold(0.0, f32::max) < 3e-7, "{device:?}");
             }
         }
     }

@@ -1,14 +1,16 @@
-//! MNIST: where it is found, how it is read and split, and the batches training takes from it.
+//! MNIST and data sets of its format: from files to batches.
 //!
-//! - [`source`] says where the four files are: a folder given, the bundled one, Burn's cache, or
-//!   Burn's own download.
-//! - [`idx`] reads the format, strictly.
-//! - [`labelled_pictures`] reads a folder of labelled pictures.
-//! - [`Digits`] holds labelled pictures, as a Burn [`Dataset`] of [`MnistItem`]s and as plain bytes.
-//! - [`distort`] makes other pictures of the same digits, for training.
-//! - [`drawn`] draws digits in rare styles, and what is none, for training.
-//! - [`loader`] turns them into batches `[n, 784]` in [0, 1], in an order that is a function of
-//!   (seed, epoch) alone.
+//! An image passes through these modules in this order:
+//!
+//! 1. [`source`] finds the four files: in a given folder, bundled with the project, in Burn's
+//!    cache, or by Burn's download.
+//! 2. [`idx`] parses them.
+//!    [`labelled_pictures`] reads a folder of labelled pictures instead.
+//! 3. [`LabelledImages`] holds the images in memory, one byte per pixel, and divides them into
+//!    training and validation images.
+//! 4. [`drawn`] adds synthetic images to the training images, where configured.
+//! 5. [`loader`] shuffles them by (seed, epoch), distorts them with [`distort`] where configured,
+//!    and makes batches `[n, 784]` in [0, 1].
 
 pub mod drawn;
 pub mod idx;
@@ -24,82 +26,83 @@ pub use burn_dataset::vision::MnistItem;
 pub use digit_distort as distort;
 
 use crate::model::PIXELS;
+use crate::picture::PICTURE_SIDE;
 
-/// Training images that validate: the last 5,000 of MNIST's 60,000.
-pub const VALIDATION: usize = 5_000;
+/// Number of validation images: the last 5,000 of MNIST's 60,000 training images.
+pub const VALIDATION_IMAGES: usize = 5_000;
 
-/// Labelled 28×28 pictures in memory, one byte per pixel.
+/// Labelled 28×28 images in memory, one byte per pixel.
 ///
-/// Cloning shares the pixels. As a Burn [`Dataset`] it hands out [`MnistItem`]s, with pixels from
-/// 0 to 255 as Burn's own `MnistDataset` does.
+/// Cloning and slicing share the pixels. It is a Burn [`Dataset`] of [`MnistItem`]s with pixels
+/// from 0 to 255, like Burn's own `MnistDataset`.
 #[derive(Clone, Debug)]
-pub struct Digits {
+pub struct LabelledImages {
     pixels: Arc<Vec<u8>>,
     labels: Arc<Vec<u8>>,
     first: usize,
     len: usize,
 }
 
-impl Digits {
-    /// Pictures (`784 · n` bytes, row-major, ink bright) with their `n` labels.
+impl LabelledImages {
+    /// `784 · n` pixels, row-major with bright ink on black, and their `n` labels.
     ///
     /// # Panics
-    /// If the two don't fit each other.
+    /// If the numbers of pixels and labels do not match.
     pub fn new(pixels: Vec<u8>, labels: Vec<u8>) -> Self {
-        assert_eq!(pixels.len(), PIXELS * labels.len(), "784 pixels belong to each label");
+        assert_eq!(pixels.len(), PIXELS * labels.len(), "each label has 784 pixels");
         let len = labels.len();
         Self { pixels: Arc::new(pixels), labels: Arc::new(labels), first: 0, len }
     }
 
-    /// Number of pictures.
+    /// Number of images.
     #[allow(clippy::len_without_is_empty)] // `Dataset::is_empty` is in scope with the trait
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The 784 pixels of picture `index`, 0 to 255.
+    /// The 784 pixels of an image, 0 to 255.
     ///
     /// # Panics
-    /// If there is no such picture.
+    /// If `index` is out of range.
     pub fn pixels(&self, index: usize) -> &[u8; PIXELS] {
-        assert!(index < self.len, "picture {index} of {}", self.len);
+        assert!(index < self.len, "image {index} of {}", self.len);
         &self.pixels.as_chunks().0[self.first + index]
     }
 
-    /// The same pixels as numbers in [0, 1]: what the network takes.
+    /// The pixels of an image scaled to [0, 1], the input of the network.
     ///
     /// # Panics
-    /// If there is no such picture.
+    /// If `index` is out of range.
     pub fn values(&self, index: usize) -> impl Iterator<Item = f32> {
         self.pixels(index).iter().map(|&byte| loader::unit(byte))
     }
 
-    /// The labels of all pictures, 0 to 9, or [`drawn::NO_DIGIT`].
+    /// The labels of all images, 0 to 9, or [`drawn::NO_DIGIT`].
     pub fn labels(&self) -> &[u8] {
         &self.labels[self.first..self.first + self.len]
     }
 
-    /// Pictures `first .. first + len`, sharing the memory.
+    /// The images `first .. first + len`, sharing the memory.
     ///
     /// # Panics
-    /// If there are not that many.
+    /// If the range is out of bounds.
     pub fn slice(&self, first: usize, len: usize) -> Self {
-        assert!(first + len <= self.len, "{first} + {len} of {} pictures", self.len);
+        assert!(first + len <= self.len, "{first} + {len} of {} images", self.len);
         Self { first: self.first + first, len, ..self.clone() }
     }
 
-    /// Those that train and those that validate: the last [`VALIDATION`] of a set, or its last
-    /// twelfth where it has fewer than MNIST's 60,000 pictures.
+    /// Training and validation images. The last [`VALIDATION_IMAGES`] are for validation, or the
+    /// last twelfth if the set is smaller than MNIST's 60,000.
     pub fn split(&self) -> (Self, Self) {
-        let valid = VALIDATION.min(self.len / 12);
+        let valid = VALIDATION_IMAGES.min(self.len / 12);
         let train = self.len - valid;
         (self.slice(0, train), self.slice(train, valid))
     }
 
-    /// These and then others, in memory of their own.
-    pub fn and(&self, others: &Self) -> Self {
-        fn pixels(digits: &Digits) -> &[u8] {
-            &digits.pixels[PIXELS * digits.first..][..PIXELS * digits.len]
+    /// These images followed by `others`, copied.
+    pub fn concat(&self, others: &Self) -> Self {
+        fn pixels(images: &LabelledImages) -> &[u8] {
+            &images.pixels[PIXELS * images.first..][..PIXELS * images.len]
         }
         Self::new(
             [pixels(self), pixels(others)].concat(),
@@ -113,8 +116,8 @@ impl Digits {
     }
 
     fn item(&self, index: usize) -> MnistItem {
-        let mut image = [[0.0; 28]; 28];
-        for (row, bytes) in image.iter_mut().zip(self.pixels(index).chunks_exact(28)) {
+        let mut image = [[0.0; PICTURE_SIDE]; PICTURE_SIDE];
+        for (row, bytes) in image.iter_mut().zip(self.pixels(index).chunks_exact(PICTURE_SIDE)) {
             for (pixel, &byte) in row.iter_mut().zip(bytes) {
                 *pixel = f32::from(byte);
             }
@@ -123,12 +126,12 @@ impl Digits {
     }
 }
 
-impl Dataset<MnistItem> for Digits {
+impl Dataset<MnistItem> for LabelledImages {
     fn get(&self, index: usize) -> Result<MnistItem, DatasetError> {
         if index < self.len {
             Ok(self.item(index))
         } else {
-            let message = format!("there is no picture {index} among {}", self.len);
+            let message = format!("image {index} of {}", self.len);
             Err(DatasetError::new(io::Error::new(io::ErrorKind::InvalidInput, message)))
         }
     }
@@ -142,13 +145,13 @@ impl Dataset<MnistItem> for Digits {
 mod tests {
     use super::*;
 
-    fn numbered(count: usize) -> Digits {
+    fn numbered(count: usize) -> LabelledImages {
         let pixels = (0..count).flat_map(|index| [index as u8; PIXELS]).collect();
-        Digits::new(pixels, (0..count).map(|index| (index % 10) as u8).collect())
+        LabelledImages::new(pixels, (0..count).map(|index| (index % 10) as u8).collect())
     }
 
     #[test]
-    fn the_last_twelfth_validates_and_nothing_is_in_both_halves() {
+    fn the_last_twelfth_is_for_validation_and_no_image_is_in_both_parts() {
         let (train, valid) = numbered(24).split();
         assert_eq!((train.len(), valid.len()), (22, 2));
         assert_eq!(train.pixels(21), &[21; PIXELS]);
@@ -157,20 +160,20 @@ mod tests {
     }
 
     #[test]
-    fn slices_join_with_their_own_pictures_and_labels() {
-        let joined = numbered(24).slice(22, 2).and(&numbered(6).slice(4, 1));
+    fn concatenated_slices_keep_their_images_and_labels() {
+        let joined = numbered(24).slice(22, 2).concat(&numbered(6).slice(4, 1));
         assert_eq!(joined.labels(), [2, 3, 4]);
         assert_eq!((joined.pixels(0), joined.pixels(2)), (&[22; PIXELS], &[4; PIXELS]));
     }
 
     #[test]
-    fn burns_items_hold_the_pixels_row_by_row() {
+    fn items_of_the_burn_data_set_hold_the_pixels_row_by_row() {
         let mut pixels = vec![0; PIXELS];
-        pixels[28 * 3 + 5] = 200;
-        let digits = Digits::new(pixels, vec![4]);
-        let item = digits.get(0).unwrap();
+        pixels[PICTURE_SIDE * 3 + 5] = 200;
+        let images = LabelledImages::new(pixels, vec![4]);
+        let item = images.get(0).unwrap();
         assert_eq!((item.image[3][5], item.image[5][3], item.label), (200.0, 0.0, 4));
-        assert_eq!(digits.to_in_memory().get(0).unwrap().image, item.image);
-        assert!(digits.get(1).is_err());
+        assert_eq!(images.to_in_memory().get(0).unwrap().image, item.image);
+        assert!(images.get(1).is_err());
     }
 }

@@ -1,46 +1,54 @@
-//! Where MNIST's four files are, and reading them.
+//! Finds and reads the four files of MNIST, or of a data set in its format.
 //!
 //! In this order: a folder given with `--data`, the one bundled with the project
-//! (`artifacts/mnist/`), Burn's cache, and last Burn's own download into that cache. Files may be
-//! gzipped or not. What is found anywhere but in a folder given must have MNIST's SHA-256 sums; a
-//! folder given may hold any set of MNIST's shape, such as Fashion-MNIST.
+//! (`artifacts/mnist/`), Burn's cache, and Burn's download into that cache. Files may be gzipped. A
+//! given folder may hold any data set in MNIST's format, such as Fashion-MNIST; files from anywhere
+//! else must have MNIST's SHA-256 checksums.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use burn_dataset::vision::MnistDataset;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::Digits;
+use super::LabelledImages;
 use super::idx::{self, IdxError};
 use crate::checksum::sha256_hex;
 use crate::paths;
 
-/// Largest unzipped file read: 680,000 pictures, eleven times MNIST.
-const LARGEST: u64 = 512 << 20;
+/// Size limit of an unzipped file: 680,000 images, eleven times MNIST.
+const MAX_UNZIPPED_BYTES: u64 = 512 << 20;
 
-/// One of MNIST's two halves, each an image file and a label file.
+/// The name of the thread that downloads MNIST.
+///
+/// Burn's downloader reports errors by panicking. [`Source::find`] turns such a panic into a
+/// [`DataError::Download`], but the process's panic hook prints it first. A program that wants only
+/// the error can skip this thread in its panic hook.
+pub const DOWNLOAD_THREAD: &str = "mnist-download";
+
+/// The training or the test images, each with a file of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Half {
-    /// 60,000 pictures to train and validate on.
+    /// 60,000 images for training and validation.
     Train,
-    /// 10,000 pictures that `eval` alone reads.
+    /// 10,000 images for the final evaluation.
     Test,
 }
 
 /// One of the four files.
 struct IdxFile {
     name: &'static str,
-    /// SHA-256 of MNIST's own, unzipped.
+    /// SHA-256 checksum of MNIST's file, unzipped.
     sha256: &'static str,
 }
 
 impl Half {
-    /// Both of them.
+    /// Both halves.
     pub const BOTH: [Self; 2] = [Self::Train, Self::Test];
 
     fn images(self) -> IdxFile {
@@ -70,29 +78,29 @@ impl Half {
     }
 }
 
-/// Why the data can't be had.
+/// Why a data set cannot be read.
 #[derive(Debug, Error)]
 pub enum DataError {
-    /// A folder without one of the four files.
+    /// One of the four files is missing.
     #[error(
-        "{folder} has no {name} (nor {name}.gz). The folder must hold MNIST's four IDX files, \
+        "{folder} has neither {name} nor {name}.gz. The folder must contain MNIST's four IDX files, \
          gzipped or not"
     )]
     Missing {
-        /// The folder searched.
+        /// The folder.
         folder: PathBuf,
-        /// The file missing.
+        /// The missing file.
         name: &'static str,
     },
-    /// The file system or the gzip stream said no.
+    /// A file cannot be read or unzipped.
     #[error("{path} can't be read: {error}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What was said.
+        /// The system's or the decompressor's error.
         error: io::Error,
     },
-    /// The file is none of MNIST's.
+    /// A file is not a valid IDX file.
     #[error("{path} can't be used: {error}")]
     Idx {
         /// The file.
@@ -100,42 +108,40 @@ pub enum DataError {
         /// What is wrong with it.
         error: IdxError,
     },
-    /// Images and labels of different numbers.
-    #[error(
-        "{path} holds {labels} labels for {images} images; the two files don't belong together"
-    )]
+    /// The numbers of images and labels differ.
+    #[error("{path} has {labels} labels for {images} images; the two files don't belong together")]
     Counts {
         /// The file of labels.
         path: PathBuf,
-        /// Labels in it.
+        /// Number of labels.
         labels: usize,
-        /// Images in the other file.
+        /// Number of images in the other file.
         images: usize,
     },
-    /// Nothing in it.
-    #[error("{path} holds no images")]
+    /// A file has no images.
+    #[error("{path} has no images")]
     Empty {
         /// The file of images.
         path: PathBuf,
     },
-    /// A file that should be MNIST's own and is not.
+    /// A file that must be MNIST's own differs from it.
     #[error(
-        "{path} is damaged: its SHA-256 sum is not MNIST's. Fetch it again (`git checkout \
-         artifacts/mnist` for the bundled files), or name another folder with `--data`"
+        "{path} is damaged: its SHA-256 checksum is not MNIST's. Restore it (`git checkout \
+         artifacts/mnist` for the bundled files), or give another folder with `--data`"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
     },
-    /// Not on this machine, and not to be downloaded.
+    /// MNIST is not on this machine and cannot be downloaded.
     #[error(
-        "MNIST is not on this machine, and downloading it failed: is this machine online? Put its \
-         four IDX files into a folder and name it with `--data DIR`. Burn's words: {0}"
+        "MNIST is not on this machine, and downloading it failed. Check the network connection, or put \
+         its four IDX files into a folder and give it with `--data DIR`. The error was: {0}"
     )]
     Download(String),
 }
 
-/// What kind of place the files are in.
+/// Where a data set comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -148,7 +154,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// In words for a person.
+    /// A description for display.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Given => "given with --data",
@@ -158,22 +164,22 @@ impl Origin {
     }
 }
 
-/// A place with MNIST-shaped files in it.
+/// The folders of a data set.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What kind of place.
+    /// Where it comes from.
     pub origin: Origin,
     train: PathBuf,
     test: PathBuf,
 }
 
-/// A half of the data, read, and whether it is MNIST's own.
+/// The training or test images of a data set, in memory.
 pub struct Loaded {
-    /// The pictures.
-    pub digits: Digits,
-    /// Both files have MNIST's sums.
+    /// The images.
+    pub digits: LabelledImages,
+    /// Whether both files have MNIST's checksums.
     pub is_mnist: bool,
-    /// SHA-256 of the unzipped image file, in hexadecimal.
+    /// SHA-256 checksum of the unzipped file of images, in hexadecimal.
     pub sha256: String,
 }
 
@@ -182,7 +188,8 @@ impl Source {
         Self { origin, train: folder.clone(), test: folder }
     }
 
-    /// The places there are for this `--data` (or none), best first; the files may be missing.
+    /// The folders to search, in order. With a `given` folder it is the only one. Files may be
+    /// missing.
     pub fn candidates(given: Option<&Path>) -> Vec<Self> {
         if let Some(folder) = given {
             return vec![Self::one_folder(Origin::Given, folder.to_owned())];
@@ -201,10 +208,11 @@ impl Source {
         })
     }
 
-    /// The first place that has all four files; where none has, Burn downloads them.
+    /// The first of the [`candidates`](Self::candidates) that has all four files. If none has,
+    /// MNIST is downloaded by Burn.
     ///
     /// # Errors
-    /// If the folder given lacks a file, or the download fails.
+    /// If a file is missing in the given folder, or the download fails.
     pub fn find(given: Option<&Path>) -> Result<Self, DataError> {
         let mut missing = None;
         for source in Self::candidates(given) {
@@ -219,7 +227,7 @@ impl Source {
         }
     }
 
-    /// The first of the four files that is not there.
+    /// The error for the first of the four files that is missing.
     fn missing(&self) -> Option<DataError> {
         Half::BOTH
             .into_iter()
@@ -227,30 +235,32 @@ impl Source {
             .find_map(|(half, file)| self.path(half, &file).err())
     }
 
-    /// Burn's loader downloads what its cache lacks; it has no way to fail but a panic.
+    /// Lets Burn's `MnistDataset` download the files that its cache lacks.
+    ///
+    /// It panics on every error: no network, a full disk, a damaged file. Joining a thread of its
+    /// own turns the panic into an error without replacing the panic hook, which belongs to the
+    /// whole process. A thread of its own is also needed if the caller runs in a Tokio runtime,
+    /// because the downloader starts one.
     fn download() -> Result<Self, DataError> {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        let outcome = std::panic::catch_unwind(|| {
+        let download = || {
             MnistDataset::train();
             MnistDataset::test();
-        });
-        std::panic::set_hook(hook);
-        match (outcome, Self::burn_cache()) {
-            (Ok(()), Some(source)) => Ok(source),
-            (Ok(()), None) => Err(DataError::Download("this system names no cache folder".into())),
-            (Err(panic), _) => {
-                let reason = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no reason was given");
-                Err(DataError::Download(reason.to_owned()))
-            }
-        }
+        };
+        let failed = |reason: &str| DataError::Download(reason.to_owned());
+        thread::Builder::new()
+            .name(DOWNLOAD_THREAD.to_owned())
+            .spawn(download)
+            .map_err(|error| failed(&error.to_string()))?
+            .join()
+            .map_err(|panic| {
+                let message = panic.downcast_ref::<String>().map(String::as_str);
+                let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
+                failed(message.unwrap_or("unknown"))
+            })?;
+        Self::burn_cache().ok_or_else(|| failed("this system has no cache folder"))
     }
 
-    /// The folder of a half, for messages.
+    /// The folder of the training or test files.
     pub fn folder(&self, half: Half) -> &Path {
         match half {
             Half::Train => &self.train,
@@ -268,11 +278,11 @@ impl Source {
             .ok_or_else(|| DataError::Missing { folder: folder.to_owned(), name: file.name })
     }
 
-    /// Reads one half.
+    /// Reads the training or test images.
     ///
     /// # Errors
-    /// If a file is missing, unreadable, not IDX of MNIST's shape, or, anywhere but in a folder
-    /// given, not MNIST's own.
+    /// If a file is missing, unreadable or not an IDX file of 28×28 images or their labels; or if
+    /// it is not in a given folder and differs from MNIST's.
     pub fn load(&self, half: Half) -> Result<Loaded, DataError> {
         let (image_file, label_file) = (half.images(), half.labels());
         let (images_path, images_sum, images) = self.read(half, &image_file)?;
@@ -288,22 +298,22 @@ impl Source {
         if images == 0 {
             return Err(DataError::Empty { path: images_path });
         }
-        for (path, is_whole) in [
+        for (path, is_mnist) in [
             (images_path, images_sum == image_file.sha256),
             (labels_path, labels_sum == label_file.sha256),
         ] {
-            if !is_whole && self.origin != Origin::Given {
+            if !is_mnist && self.origin != Origin::Given {
                 return Err(DataError::Damaged { path });
             }
         }
         Ok(Loaded {
-            digits: Digits::new(pixels, labels),
+            digits: LabelledImages::new(pixels, labels),
             is_mnist: images_sum == image_file.sha256 && labels_sum == label_file.sha256,
             sha256: images_sum,
         })
     }
 
-    /// A file's path, the SHA-256 of what it holds unzipped, and that.
+    /// A file's path, the SHA-256 checksum of its unzipped content, and the content.
     fn read(&self, half: Half, file: &IdxFile) -> Result<(PathBuf, String, Vec<u8>), DataError> {
         let path = self.path(half, file)?;
         match read_unzipped(&path) {
@@ -316,23 +326,24 @@ impl Source {
     }
 }
 
-/// Gzipped or not is told from the content.
+/// Reads a file, and unzips it if its content is gzipped.
 fn read_unzipped(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut reader = io::BufReader::new(file);
     let is_zipped = io::BufRead::fill_buf(&mut reader)?.starts_with(&[0x1f, 0x8b]);
-    // 60,000 images unzip to 47 MB, five times their gzipped size: one allocation is enough for
-    // MNIST, and a file that claims more grows as it proves it.
-    let mut bytes =
-        Vec::with_capacity(length.min(LARGEST / 8) as usize * if is_zipped { 5 } else { 1 });
+    // MNIST's images unzip to 47 MB, five times their gzipped size. One allocation is enough for
+    // them, and a larger file grows the buffer as it is read.
+    let mut bytes = Vec::with_capacity(
+        length.min(MAX_UNZIPPED_BYTES / 8) as usize * if is_zipped { 5 } else { 1 },
+    );
     if is_zipped {
-        MultiGzDecoder::new(reader).take(LARGEST + 1).read_to_end(&mut bytes)?;
+        MultiGzDecoder::new(reader).take(MAX_UNZIPPED_BYTES + 1).read_to_end(&mut bytes)?;
     } else {
-        reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        reader.take(MAX_UNZIPPED_BYTES + 1).read_to_end(&mut bytes)?;
     }
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("it unzips to more than {} MB", LARGEST >> 20);
+    if bytes.len() as u64 > MAX_UNZIPPED_BYTES {
+        let message = format!("larger than {} MB unzipped", MAX_UNZIPPED_BYTES >> 20);
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     bytes.shrink_to_fit();

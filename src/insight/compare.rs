@@ -1,37 +1,41 @@
-//! Activations side by side: the same network, data, order and steps, once per activation.
+//! Activation functions compared: the same network, data, batch order and number of steps, trained
+//! once with each.
 //!
-//! What is measured is what a textbook says of each: how far the gradient gets towards the input, how
-//! many units are dead, how many saturated. The networks here are small ones of this room's own, so
-//! that the perceptron's step and sign can be among them, and the chain of layers may be any length.
+//! Measured is what textbooks say about activation functions: how the gradient's norm changes from
+//! the last layer to the first (vanishing gradients), how many units are dead and how many outputs
+//! saturated. The networks are trained by a short loop of this module's own rather than by
+//! [`train`](crate::train), so that they can have any number of layers, and activations without a
+//! useful derivative: the perceptron's step and sign.
 
-mod measure;
 mod net;
 mod plots;
+mod run;
+mod summary;
 
 use burn::tensor::{Device, TensorReadError};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
-pub use measure::{GradientPoint, Run, Summary, UnitFigures};
-pub use net::{DemoActivation, Start};
+pub use net::{DemoActivation, WeightInit};
+pub use run::{ActivationRun, EpochFigures, GradientNorms};
+pub use summary::ActivationSummary;
 
-use super::Number;
-use crate::data::Digits;
+use super::{StageProgress, StepCounter};
+use crate::data::LabelledImages;
 
-/// How the weights move in a comparison.
+/// The optimizer of all runs of a comparison.
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemoOptimizer {
-    /// Plain gradient descent: a step is as small as its gradient.
+    /// Stochastic gradient descent without momentum: a vanishing gradient means a vanishing step.
     Sgd,
-    /// Kingma & Ba 2015: each gradient is divided by its own size.
+    /// Adam (Kingma & Ba 2015): divides each gradient by its running root mean square.
     Adam,
 }
 
 impl DemoOptimizer {
-    /// The learning rate it runs with.
-    pub fn rate(self) -> f64 {
+    /// The learning rate, constant during a run.
+    pub fn learning_rate(self) -> f64 {
         match self {
             Self::Sgd => 0.1,
             Self::Adam => 1e-3,
@@ -39,49 +43,55 @@ impl DemoOptimizer {
     }
 }
 
-/// What all runs of a comparison have in common.
+/// The settings that all runs of a comparison share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Setup {
-    /// Layers, 2 or more.
+pub struct ComparisonConfig {
+    /// Number of layers, at least 2.
     pub depth: usize,
-    /// Passes over the training images.
+    /// Number of passes over the training images.
     pub epochs: usize,
-    /// Images per step.
+    /// Images per training step, at least 1.
     pub batch_size: usize,
-    /// The initial weights.
-    pub init: Start,
-    /// How the weights move.
+    /// Initialisation of the weights.
+    pub init: WeightInit,
+    /// The optimizer.
     pub optimizer: DemoOptimizer,
-    /// Seeds of each activation's runs.
+    /// Seeds: one run per activation and seed.
     pub seeds: Vec<u64>,
 }
 
-impl Setup {
-    /// Widths from the pixels to the logits: 784, 256, 128, 64, 10 for four layers; with more the 64
-    /// is repeated, with fewer the last are left out.
+impl ComparisonConfig {
+    /// Layer widths from the pixels to the logits: 784, 256, 128, 64, 10 for four layers. More
+    /// layers repeat the 64, fewer leave out the last hidden ones.
     pub fn widths(&self) -> Vec<usize> {
         net::widths(self.depth)
     }
+
+    /// The seeds of an activation's runs: one for step and sign, which train their last layer only.
+    fn seeds(&self, activation: DemoActivation) -> &[u64] {
+        let count = if activation.is_flat() { 1 } else { self.seeds.len() };
+        &self.seeds[..count.min(self.seeds.len())]
+    }
 }
 
-/// All runs.
+/// The results of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// What they have in common.
+    /// The settings that all runs share.
     #[serde(flatten)]
-    pub setup: Setup,
-    /// Widths from the pixels to the logits.
+    pub config: ComparisonConfig,
+    /// Layer widths from the pixels to the logits.
     pub widths: Vec<usize>,
-    /// Images trained on.
+    /// Number of training images.
     pub train_images: usize,
-    /// Images measured on.
+    /// Number of validation images.
     pub valid_images: usize,
-    /// The runs, in the order in which the activations were named, and of each by seed.
-    pub runs: Vec<Run>,
+    /// All runs, ordered by activation as given, then by seed as given.
+    pub runs: Vec<ActivationRun>,
 }
 
 impl Comparison {
-    /// The activations that a comparison of `named` runs: each once, then the perceptron's two.
+    /// The activations to compare: `named` without repetitions, then step and sign.
     pub fn activations(named: &[DemoActivation]) -> Vec<DemoActivation> {
         let mut all = Vec::new();
         for &activation in named.iter().chain(&[DemoActivation::Step, DemoActivation::Sign]) {
@@ -92,48 +102,54 @@ impl Comparison {
         all
     }
 
-    /// Steps that [`Self::run`] reports on its progress bar.
-    pub fn steps(setup: &Setup, activations: &[DemoActivation], images: usize) -> u64 {
-        let runs: usize =
-            activations.iter().map(|&activation| seeds(setup, activation).len()).sum();
-        (runs * setup.epochs * images.div_ceil(setup.batch_size)) as u64
-    }
-
-    /// Trains each of `activations` on `train` and measures it on `valid`.
+    /// Trains a network with each of `activations` on `train` and evaluates it on `valid` after
+    /// each epoch. Calls `progress` after each training step.
     ///
     /// # Errors
-    /// If the device doesn't give the numbers back.
+    /// If the device can't return a result.
+    ///
+    /// # Panics
+    /// If the depth is below 2, the batch size is 0, or there are no validation images.
     pub fn run(
-        setup: Setup,
+        config: ComparisonConfig,
         activations: &[DemoActivation],
-        train: &Digits,
-        valid: &Digits,
+        train: &LabelledImages,
+        valid: &LabelledImages,
         device: &Device,
-        progress: &ProgressBar,
+        progress: &mut dyn FnMut(StageProgress),
     ) -> Result<Self, TensorReadError> {
+        assert!(config.depth >= 2, "a comparison needs networks of 2 layers or more");
+        assert!(config.batch_size > 0, "a batch has 1 image or more");
+        assert!(valid.len() > 0, "a comparison needs validation images");
+        let runs: usize = activations.iter().map(|&each| config.seeds(each).len()).sum();
+        let steps = runs * config.epochs * train.len().div_ceil(config.batch_size);
+        let mut steps = StepCounter::new(steps as u64, progress);
         let mut runs = Vec::new();
         for &activation in activations {
-            progress.set_message(activation.name());
-            for &seed in seeds(&setup, activation) {
-                runs.push(Run::train(&setup, activation, seed, train, valid, device, progress)?);
+            steps.start(activation.name());
+            for &seed in config.seeds(activation) {
+                let run = ActivationRun::train(
+                    &config, activation, seed, train, valid, device, &mut steps,
+                )?;
+                runs.push(run);
             }
         }
         Ok(Self {
-            widths: setup.widths(),
+            widths: config.widths(),
             train_images: train.len(),
             valid_images: valid.len(),
             runs,
-            setup,
+            config,
         })
     }
 
-    /// The runs of each activation taken together, in their order.
-    pub fn summaries(&self) -> Vec<Summary> {
-        self.by_activation().into_iter().map(|runs| Summary::of(&runs)).collect()
+    /// The means over the seeds of each activation, ordered as [`runs`](Self::runs).
+    pub fn summaries(&self) -> Vec<ActivationSummary> {
+        self.by_activation().iter().filter_map(|runs| ActivationSummary::of(runs)).collect()
     }
 
-    fn by_activation(&self) -> Vec<Vec<&Run>> {
-        let mut groups: Vec<Vec<&Run>> = Vec::new();
+    fn by_activation(&self) -> Vec<Vec<&ActivationRun>> {
+        let mut groups: Vec<Vec<&ActivationRun>> = Vec::new();
         for run in &self.runs {
             match groups.last_mut().filter(|group| group[0].activation == run.activation) {
                 Some(group) => group.push(run),
@@ -142,10 +158,4 @@ impl Comparison {
         }
         groups
     }
-}
-
-/// The perceptron's functions are shown by one run.
-fn seeds(setup: &Setup, activation: DemoActivation) -> &[u64] {
-    let count = if activation.is_flat() { 1 } else { setup.seeds.len() };
-    &setup.seeds[..count.min(setup.seeds.len())]
 }

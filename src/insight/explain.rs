@@ -1,13 +1,14 @@
-//! Which pixels spoke for a digit and against the runner-up.
+//! Which pixels of an image speak for the predicted digit, and which for the runner-up.
 //!
-//! By integrated gradients (Sundararajan, Taly & Yan, *Axiomatic Attribution for Deep Networks*,
-//! 2017, equation 1) of F, the difference between the two digits' logits, from a black picture x′ to
-//! the picture x:
+//! The method is integrated gradients (Sundararajan, Taly & Yan, *Axiomatic Attribution for Deep
+//! Networks*, 2017, equation 1). F is the difference between the logits of the two digits, the
+//! baseline x′ is a black image, and x is the image:
 //!
 //! attributionᵢ = (xᵢ − x′ᵢ) · ∫₀¹ ∂F(x′ + α (x − x′)) / ∂xᵢ dα
 //!
-//! The attributions sum to F(x) − F(x′): each is the part of the lead that its pixel brought. A black
-//! pixel brings nothing by this measure, though a stroke's absence can speak too.
+//! The attributions sum to F(x) − F(x′) (completeness, proposition 1 there), so that each is its
+//! pixel's share of the difference. A black pixel equals the baseline and always gets 0, although
+//! the absence of ink can matter to the network too.
 
 mod draw;
 
@@ -20,44 +21,46 @@ use crate::classifier::{Classifier, softmax};
 use crate::model::{CLASSES, PIXELS};
 use crate::picture::Picture;
 
-/// Points of the integral at first. They are doubled until the attributions sum to what they should, or
-/// up to [`MOST_POINTS`]: a network's gradient jumps on the way, most of all near black.
-const POINTS: usize = 1_024;
-const MOST_POINTS: usize = 32_768;
-/// The sum is right to this part of the lead, or to this part of a logit.
-const TOLERANCE: f32 = 0.01;
-/// Points that go through the network at once.
-const CHUNK: usize = 1_024;
+/// Number of points at which the integrand is evaluated at first. It is doubled until the
+/// attributions sum to F(x) − F(x′) within [`COMPLETENESS_TOLERANCE`], because the gradient of a
+/// network with ReLU or similar units jumps along the path, most often near the black baseline.
+const INITIAL_POINTS: usize = 1_024;
+const MAX_POINTS: usize = 32_768;
+/// Maximum error of the sum, relative to F(x) − F(x′), or absolute where that is below 1.
+const COMPLETENESS_TOLERANCE: f32 = 0.01;
+/// Points per forward pass.
+const POINTS_PER_PASS: usize = 1_024;
 
-/// Why a picture was read as it was.
+/// The attributions of one prediction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The likeliest digit.
+    /// The predicted digit.
     pub digit: u8,
-    /// Its probability.
+    /// The probability of the predicted digit.
     pub confidence: f32,
-    /// The second likeliest.
+    /// The digit with the second-highest probability.
     pub runner_up: u8,
-    /// Its probability.
+    /// The probability of the runner-up.
     pub runner_up_confidence: f32,
-    /// By how much the digit's logit leads the runner-up's: F(x).
+    /// F(x): the logit of the digit minus that of the runner-up.
     pub lead: f32,
-    /// The same on a black picture: F(x′).
+    /// F(x′): the same difference for a black image.
     pub lead_on_black: f32,
-    /// What each pixel brought to the lead, row by row; they sum to `lead − lead_on_black`, but for
-    /// the integral's error: 1 % or 0.01, unless the points ran out.
+    /// The 784 attributions, row by row: above 0 for the digit, below 0 for the runner-up. They sum
+    /// to `lead − lead_on_black` within 1 % (or 0.01), unless the integral needs more than 32,768
+    /// points.
     pub attributions: Vec<f32>,
-    /// Points at which the integral was taken.
+    /// Number of points at which the integrand was evaluated.
     pub points: usize,
-    /// The 28×28 pixels that the network saw.
+    /// The 784 input pixels, row by row, from 0 to 1.
     pub pixels: Vec<f32>,
 }
 
 impl Explanation {
-    /// Explains the answer to a picture.
+    /// Explains the prediction for a picture.
     ///
     /// # Errors
-    /// If the device doesn't give the numbers back.
+    /// If the device can't return a result.
     pub fn of(classifier: &Classifier, picture: &Picture) -> Result<Self, TensorReadError> {
         let pixels = picture.as_slice().to_vec();
         let black = vec![0.0; PIXELS];
@@ -65,23 +68,24 @@ impl Explanation {
         let both = TensorData::new([&pixels[..], &black].concat(), [2, PIXELS]);
         let logits = classifier.model().forward(Tensor::from_data(both, device));
         let logits = logits.try_into_vec_as::<f32>()?;
-        let (of_picture, of_black) = logits.split_at(CLASSES);
-        let [digit, runner_up] = two_highest(of_picture);
+        let (on_picture, on_black) = logits.split_at(CLASSES);
+        let [digit, runner_up] = two_largest(on_picture);
         let probabilities = softmax(
-            &std::array::from_fn(|index| of_picture[index]),
+            &std::array::from_fn(|index| on_picture[index]),
             classifier.metadata().temperature,
         );
-        let lead = of_picture[digit] - of_picture[runner_up];
-        let lead_on_black = of_black[digit] - of_black[runner_up];
-        let whole = lead - lead_on_black;
-        let mut points = POINTS;
+        let lead = on_picture[digit] - on_picture[runner_up];
+        let lead_on_black = on_black[digit] - on_black[runner_up];
+        let expected_sum = lead - lead_on_black;
+        let mut points = INITIAL_POINTS;
         let attributions = loop {
             let gradients = mean_gradients(classifier, &pixels, [digit, runner_up], points)?;
-            let parts = pixels.iter().zip(gradients).map(|(&pixel, mean)| pixel * mean as f32);
-            let parts: Vec<f32> = parts.collect();
-            let error = parts.iter().sum::<f32>() - whole;
-            if error.abs() <= TOLERANCE * whole.abs().max(1.0) || points >= MOST_POINTS {
-                break parts;
+            let attributions: Vec<f32> =
+                pixels.iter().zip(gradients).map(|(&pixel, mean)| pixel * mean as f32).collect();
+            let error = attributions.iter().sum::<f32>() - expected_sum;
+            let tolerance = COMPLETENESS_TOLERANCE * expected_sum.abs().max(1.0);
+            if error.abs() <= tolerance || points >= MAX_POINTS {
+                break attributions;
             }
             points *= 2;
         };
@@ -98,45 +102,48 @@ impl Explanation {
         })
     }
 
-    /// The largest attribution's size, for a scale of colours; above 0.
-    fn largest(&self) -> f32 {
+    /// The largest absolute attribution, above 0.
+    fn max_attribution(&self) -> f32 {
         self.attributions.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()))
     }
 }
 
-/// The means of ∂F/∂xᵢ along the straight line from black to the picture, by the midpoint rule in t
-/// with α = t²: the points lie closer near black.
+/// The means of ∂F/∂xᵢ along the straight line from the black baseline to the picture, by the
+/// midpoint rule in t with α = t², which places more points near the baseline.
 fn mean_gradients(
     classifier: &Classifier,
     pixels: &[f32],
     [digit, runner_up]: [usize; 2],
     points: usize,
 ) -> Result<Vec<f64>, TensorReadError> {
-    let learning = classifier.device().clone().autodiff();
+    let autodiff = classifier.device().clone().autodiff();
     let model = classifier.model().clone().train().no_grad();
     let mut means = vec![0.0f64; PIXELS];
-    for first in (0..points).step_by(CHUNK) {
-        let middles: Vec<f32> = (first..points.min(first + CHUNK))
+    for first in (0..points).step_by(POINTS_PER_PASS) {
+        let midpoints: Vec<f32> = (first..points.min(first + POINTS_PER_PASS))
             .map(|point| (point as f32 + 0.5) / points as f32)
             .collect();
-        let along = middles.iter().flat_map(|t| pixels.iter().map(move |pixel| t * t * pixel));
-        let along = tensor(along.collect(), [middles.len(), PIXELS], &learning).require_grad();
+        let path = midpoints.iter().flat_map(|t| pixels.iter().map(move |pixel| t * t * pixel));
+        let path = tensor(path.collect(), [midpoints.len(), PIXELS], &autodiff).require_grad();
         // dα = 2 t dt
-        let weights = middles.iter().map(|t| 2.0 * t / points as f32).collect();
-        let weights = tensor(weights, [middles.len(), 1], &learning);
-        let logits = model.forward(along.clone());
+        let weights = midpoints.iter().map(|t| 2.0 * t / points as f32).collect();
+        let weights = tensor(weights, [midpoints.len(), 1], &autodiff);
+        let logits = model.forward(path.clone());
         let lead = logits.clone().narrow(1, digit, 1) - logits.narrow(1, runner_up, 1);
         let gradients = (lead * weights).sum().backward();
-        if let Some(gradients) = along.grad(&gradients) {
+        if let Some(gradients) = path.grad(&gradients) {
             for row in unshared(gradients).try_into_vec_as::<f32>()?.chunks_exact(PIXELS) {
-                means.iter_mut().zip(row).for_each(|(mean, &part)| *mean += f64::from(part));
+                means
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(mean, &gradient)| *mean += f64::from(gradient));
             }
         }
     }
     Ok(means)
 }
 
-fn two_highest(logits: &[f32]) -> [usize; 2] {
+fn two_largest(logits: &[f32]) -> [usize; 2] {
     let mut order: [usize; CLASSES] = std::array::from_fn(|index| index);
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
     [order[0], order[1]]
@@ -156,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_attributions_of_the_shipped_model_sum_to_the_lead() {
+    fn attributions_of_the_shipped_model_sum_to_the_difference_from_a_black_image() {
         let classifier = Classifier::shipped(&backend::cpu()).unwrap();
         let explanation = Explanation::of(&classifier, &sample()).unwrap();
         assert_eq!(explanation.digit, 7);
@@ -164,12 +171,12 @@ mod tests {
         let sum: f32 = explanation.attributions.iter().sum();
         let expected = explanation.lead - explanation.lead_on_black;
         assert!((sum - expected).abs() < 0.011 * expected.abs(), "{sum} and {expected}");
-        let black = explanation.pixels.iter().zip(&explanation.attributions);
-        assert!(black.filter(|(pixel, _)| **pixel == 0.0).all(|(_, part)| *part == 0.0));
+        let mut pixels = explanation.pixels.iter().zip(&explanation.attributions);
+        assert!(pixels.all(|(&pixel, &attribution)| pixel > 0.0 || attribution == 0.0));
     }
 
     #[test]
-    fn leads_and_probabilities_are_those_of_the_prediction() {
+    fn digit_probability_and_logit_difference_match_the_prediction() {
         let classifier = Classifier::shipped(&backend::cpu()).unwrap();
         let explanation = Explanation::of(&classifier, &sample()).unwrap();
         let Prediction { digit, confidence, logits, .. } =
@@ -181,9 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn for_a_network_that_is_linear_on_the_way_attributions_are_weight_times_pixel() {
-        // With positive weights and pixels ReLU lets everything through: the four layers are one
-        // matrix W = W₁ W₂ W₃ W₄, and ∫ ∂F/∂x = W[·, digit] − W[·, runner-up], whatever the path.
+    fn attributions_of_a_linear_network_are_weight_times_pixel() {
+        // With positive weights and pixels ReLU is the identity: the four layers are one matrix
+        // W = W₁ W₂ W₃ W₄, and ∂F/∂x = W[·, digit] − W[·, runner-up] everywhere on the path.
         let config = ModelConfig { hidden: [3, 3, 3], activation: HiddenActivation::Relu };
         let metadata = Metadata {
             format: FORMAT_VERSION,
@@ -197,7 +204,7 @@ mod tests {
         };
         let device = backend::cpu();
         let model = config.init(1, &device);
-        let positive = model.clone().map(&mut Positive);
+        let positive = model.clone().map(&mut AbsoluteValues);
         let weights: Vec<Vec<f32>> = positive
             .layers()
             .iter()
@@ -218,19 +225,22 @@ mod tests {
             }
             row[class]
         };
-        for (index, (&pixel, &part)) in
+        for (index, (&pixel, &attribution)) in
             explanation.pixels.iter().zip(&explanation.attributions).enumerate()
         {
             let [digit, runner_up] = [explanation.digit, explanation.runner_up].map(usize::from);
             let expected = pixel * (product(index, digit) - product(index, runner_up));
-            assert!((part - expected).abs() < 1e-4, "pixel {index}: {part}, not {expected}");
+            assert!(
+                (attribution - expected).abs() < 1e-4,
+                "pixel {index}: {attribution}, not {expected}"
+            );
         }
     }
 
-    /// Makes every parameter its own absolute value.
-    struct Positive;
+    /// Replaces every parameter by its absolute value.
+    struct AbsoluteValues;
 
-    impl burn::module::ModuleMapper for Positive {
+    impl burn::module::ModuleMapper for AbsoluteValues {
         fn map_float<const D: usize>(
             &mut self,
             parameter: burn::module::Param<Tensor<D>>,

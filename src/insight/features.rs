@@ -1,45 +1,47 @@
-//! What each layer's features hold.
+//! How well the features of each layer separate the digits.
 //!
-//! The network narrows 784 pixels to 256, 128 and 64 features and then to 10 logits. Four figures of
-//! each, all on test images, say what that is for:
+//! The network maps 784 pixels to 256, 128 and 64 features and then to 10 logits. For the pixels
+//! and for the output of each layer, this module computes on the test images:
 //!
-//! - the accuracy of a **linear probe**: how well a linear rule alone reads the digit from them
-//!   (Alain & Bengio, *Understanding intermediate layers using linear classifier probes*, 2016);
-//! - the **scatter ratio** tr(S_B) / tr(S_W): how far the digits' means lie apart, measured by how
-//!   far a digit's pictures lie from their mean (Fisher's discriminant, with traces);
-//! - the **effective dimension** (Σλ)² / Σλ² of the covariance's eigenvalues λ: how many directions
-//!   the variance is spread over (the participation ratio);
-//! - the first two **principal components**, as a picture.
+//! - the accuracy of a **linear probe**, a softmax regression on the features (Alain & Bengio,
+//!   *Understanding intermediate layers using linear classifier probes*, 2016);
+//! - the **scatter ratio** tr(S_B) / tr(S_W), the scatter between classes over the scatter within
+//!   classes (a criterion of Fisher's discriminant analysis: Fukunaga, *Introduction to Statistical
+//!   Pattern Recognition*, 2nd edition 1990, chapter 10);
+//! - the **effective dimension**: the participation ratio (Σλ)² / Σλ² of the eigenvalues λ of the
+//!   covariance matrix, which is n if the variance is spread evenly over n directions (Gao et al.,
+//!   *A theory of multineuronal dimensionality, dynamics and measurement*, 2017);
+//! - the first two **principal components**, and the share of the variance along them.
 //!
-//! Logits are taken less their mean: softmax doesn't see a number added to all ten, so the network may
-//! put anything there.
+//! The mean over the ten logits is subtracted from them, because softmax ignores it: training
+//! leaves it undetermined.
 
 mod probe;
-mod spread;
+mod statistics;
 
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::{StageProgress, StepCounter};
 use crate::classifier::Classifier;
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::model::PIXELS;
-use crate::plot::{self, Drawn, Line, Lines, Scatter};
+use crate::plot::{self, Chart, Curve, LineChart, PlotResult, ScatterPlot};
 
-/// Test images in the pictures: every tenth of MNIST's.
-const SHOWN: usize = 1_000;
-/// Images that go through the network at once.
-const CHUNK: usize = 1_000;
-const PANEL: (u32, u32) = (400, 360);
+/// Maximum number of test images in a scatter plot: every tenth of MNIST's.
+const PLOTTED_IMAGES: usize = 1_000;
+/// Images per forward pass.
+const IMAGES_PER_PASS: usize = 1_000;
+const FEATURES_PANEL: (u32, u32) = (400, 360);
 
-/// The figures of every layer.
+/// The figures of the pixels and of every layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Features {
-    /// The model, as its messages name it.
+    /// The name of the model: a path, or `shipped`.
     pub model: String,
-    /// Images the probes were fitted to.
+    /// Number of images that the probes were fitted to.
     pub train_images: usize,
-    /// Images that everything is measured on.
+    /// Number of images that all figures are computed on.
     pub test_images: usize,
     /// The pixels, then each layer from input to output.
     pub layers: Vec<LayerFeatures>,
@@ -50,44 +52,44 @@ pub struct Features {
 pub struct LayerFeatures {
     /// `pixels`, `fc1` … `fc3`, `logits`.
     pub name: String,
-    /// Features.
+    /// Number of features.
     pub width: usize,
-    /// Fraction of test images that a linear rule reads right.
+    /// Accuracy of a linear probe on the test images, from 0 to 1.
     pub probe_accuracy: f64,
-    /// tr(S_B) / tr(S_W), 0 or more.
+    /// tr(S_B) / tr(S_W), at least 0.
     pub scatter_ratio: f64,
-    /// (Σλ)² / Σλ², from 1 to the width; 0 where nothing varies.
+    /// The participation ratio (Σλ)² / Σλ², from 1 to `width`; 0 if all features are constant.
     pub effective_dimension: f64,
-    /// Shares of the variance along the two components shown.
+    /// Fractions of the variance along the first and the second principal component.
     pub explained: [f64; 2],
-    /// Test images in the plane of these two.
-    pub points: Vec<Point>,
+    /// Test images projected onto these two components.
+    pub points: Vec<ProjectedImage>,
 }
 
-/// A test image as a point.
+/// A test image projected onto the first two principal components.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Point {
-    /// Along the first and the second principal component.
+pub struct ProjectedImage {
+    /// The coordinates along the first and the second component.
     pub at: [f32; 2],
-    /// What it shows.
+    /// The label.
     pub digit: u8,
 }
 
 impl Features {
-    /// Steps that [`Self::measure`] reports on its progress bar.
-    pub const STEPS: u64 = 5 * (probe::EPOCHS as u64 + 2);
-
-    /// Fits the probes to `train` and measures on `test`.
+    /// Fits linear probes to `train` and computes all figures on `test`. Calls `progress` after
+    /// each epoch of a probe.
     ///
     /// # Errors
-    /// If the device doesn't give the numbers back.
+    /// If the device can't return a result.
     pub fn measure(
         classifier: &Classifier,
-        train: &Digits,
-        test: &Digits,
-        progress: &ProgressBar,
+        train: &LabelledImages,
+        test: &LabelledImages,
+        progress: &mut dyn FnMut(StageProgress),
     ) -> Result<Self, TensorReadError> {
         let shapes = classifier.metadata().model.layers();
+        let steps = (shapes.len() as u64 + 1) * (probe::PROBE_EPOCHS as u64 + 2);
+        let mut steps = StepCounter::new(steps, progress);
         let mut layers = Vec::with_capacity(shapes.len() + 1);
         for depth in 0..=shapes.len() {
             let (name, width) = match depth {
@@ -95,16 +97,16 @@ impl Features {
                 4 => ("logits", shapes[3].outputs),
                 _ => (shapes[depth - 1].name, shapes[depth - 1].outputs),
             };
-            progress.set_message(name);
-            let train_features = Table::of(classifier, train, depth, width)?;
-            let test_features = Table::of(classifier, test, depth, width)?;
-            progress.inc(1);
+            steps.start(name);
+            let train_features = FeatureMatrix::of(classifier, train, depth, width)?;
+            let test_features = FeatureMatrix::of(classifier, test, depth, width)?;
+            steps.step();
             let device = classifier.device();
             let probe_accuracy = probe::accuracy(&train_features, &test_features, device, || {
-                progress.inc(1);
+                steps.step();
             })?;
             layers.push(test_features.figures(name, probe_accuracy, device)?);
-            progress.inc(1);
+            steps.step();
         }
         Ok(Self {
             model: classifier.name().to_owned(),
@@ -114,90 +116,90 @@ impl Features {
         })
     }
 
-    /// The principal components of every layer.
+    /// An SVG of the test images along the first two principal components of every layer.
     ///
     /// # Errors
-    /// If the plotting library can't draw.
-    pub fn components_svg(&self) -> Drawn<String> {
-        let panels: Vec<Scatter> = self.layers.iter().map(LayerFeatures::components).collect();
-        let panels: Vec<&dyn plot::Draw> = panels.iter().map(|panel| panel as _).collect();
-        plot::figure(PANEL, 3, &panels)
+    /// If the plotting library fails.
+    pub fn components_svg(&self) -> PlotResult<String> {
+        let charts: Vec<ScatterPlot> =
+            self.layers.iter().map(LayerFeatures::components_chart).collect();
+        let charts: Vec<&dyn Chart> = charts.iter().map(|chart| chart as _).collect();
+        plot::figure(FEATURES_PANEL, 3, &charts)
     }
 
-    /// Probe accuracy, scatter ratio and effective dimension from layer to layer.
+    /// An SVG of probe error, scatter ratio and effective dimension by layer.
     ///
     /// # Errors
-    /// If the plotting library can't draw.
-    pub fn figures_svg(&self) -> Drawn<String> {
-        let panels = self.panels();
-        let panels: Vec<&dyn plot::Draw> = panels.iter().map(|panel| panel as _).collect();
-        plot::figure(PANEL, 3, &panels)
+    /// If the plotting library fails.
+    pub fn figures_svg(&self) -> PlotResult<String> {
+        let charts = self.charts();
+        let charts: Vec<&dyn Chart> = charts.iter().map(|chart| chart as _).collect();
+        plot::figure(FEATURES_PANEL, 3, &charts)
     }
 
-    /// The three panels of [`Self::figures_svg`].
-    pub fn panels(&self) -> [Lines; 3] {
-        let line = |name: &str, colour: usize, value: &dyn Fn(&LayerFeatures) -> f64| {
+    /// The three charts of [`Self::figures_svg`].
+    pub(super) fn charts(&self) -> [LineChart; 3] {
+        let curve = |name: &str, colour: usize, value: &dyn Fn(&LayerFeatures) -> f64| {
             let points = self.layers.iter().enumerate();
-            Line::new(name, points.map(|(x, layer)| (x as f64, value(layer))).collect(), colour)
+            Curve::new(name, points.map(|(x, layer)| (x as f64, value(layer))).collect(), colour)
         };
-        let panel = |title: &str, lines, is_log| Lines {
+        let chart = |title: &str, curves| LineChart {
             title: title.to_owned(),
-            lines,
-            is_log,
-            names: self.layers.iter().map(|layer| layer.name.clone()).collect(),
-            ..Lines::default()
+            curves,
+            is_log: true,
+            categories: self.layers.iter().map(|layer| layer.name.clone()).collect(),
+            ..LineChart::default()
         };
-        let width = Line { is_thin: true, ..line("width", 8, &|layer| layer.width as f64) };
+        let width = Curve { is_thin: true, ..curve("width", 8, &|layer| layer.width as f64) };
         [
-            panel(
-                "A linear probe's error, %",
-                vec![line("", 0, &|layer| 100.0 * (1.0 - layer.probe_accuracy))],
-                true,
+            chart(
+                "Linear probe error, %",
+                vec![curve("", 0, &|layer| 100.0 * (1.0 - layer.probe_accuracy))],
             ),
-            panel(
-                "Scatter between digits ÷ within",
-                vec![line("", 2, &|layer| layer.scatter_ratio)],
-                true,
+            chart(
+                "Scatter ratio (between ÷ within digits)",
+                vec![curve("", 2, &|layer| layer.scatter_ratio)],
             ),
-            panel(
-                "Dimensions",
-                vec![width, line("effective", 4, &|layer| layer.effective_dimension)],
-                true,
+            chart(
+                "Effective dimension",
+                vec![width, curve("effective", 4, &|layer| layer.effective_dimension)],
             ),
         ]
     }
 }
 
 impl LayerFeatures {
-    /// The picture of the two components.
-    pub fn components(&self) -> Scatter {
-        let shown = 100.0 * self.explained.iter().sum::<f64>();
-        Scatter {
-            title: format!("{}: {shown:.0} % of the variance", self.name),
+    /// The scatter plot of the first two principal components.
+    pub(super) fn components_chart(&self) -> ScatterPlot {
+        let explained = 100.0 * self.explained.iter().sum::<f64>();
+        ScatterPlot {
+            title: format!("{}: {explained:.0} % of the variance", self.name),
             points: self.points.iter().map(|point| (point.at, point.digit)).collect(),
         }
     }
 }
 
-/// The features of many pictures, row by row, with their digits.
-struct Table<'a> {
+/// The features of many images and their labels.
+struct FeatureMatrix<'a> {
+    /// Row-major, shape `[images, width]`.
     values: Vec<f32>,
     width: usize,
     labels: &'a [u8],
 }
 
-impl<'a> Table<'a> {
-    /// The pixels themselves for depth 0, otherwise what the layer gives on.
+impl<'a> FeatureMatrix<'a> {
+    /// The pixels for depth 0, the centred logits for depth 4, otherwise the output of that hidden
+    /// layer.
     fn of(
         classifier: &Classifier,
-        digits: &'a Digits,
+        digits: &'a LabelledImages,
         depth: usize,
         width: usize,
     ) -> Result<Self, TensorReadError> {
         let count = digits.len();
         let mut values = Vec::with_capacity(count * width);
-        for first in (0..count).step_by(CHUNK) {
-            let chunk = first..count.min(first + CHUNK);
+        for first in (0..count).step_by(IMAGES_PER_PASS) {
+            let chunk = first..count.min(first + IMAGES_PER_PASS);
             let shape = [chunk.len(), PIXELS];
             let pixels: Vec<f32> = chunk.flat_map(|index| digits.values(index)).collect();
             if depth == 0 {
@@ -228,17 +230,18 @@ impl<'a> Table<'a> {
         probe_accuracy: f64,
         device: &Device,
     ) -> Result<LayerFeatures, TensorReadError> {
-        let spectrum = spread::spectrum(&self.values, self.width, device)?;
-        let step = self.labels.len().div_ceil(SHOWN);
-        let shown = self.rows().zip(self.labels).step_by(step);
-        let points = shown.map(|(row, &digit)| Point { at: spectrum.project(row), digit });
+        let components = statistics::principal_components(&self.values, self.width, device)?;
+        let step = self.labels.len().div_ceil(PLOTTED_IMAGES);
+        let plotted = self.rows().zip(self.labels).step_by(step);
+        let points =
+            plotted.map(|(row, &digit)| ProjectedImage { at: components.project(row), digit });
         Ok(LayerFeatures {
             name: name.to_owned(),
             width: self.width,
             probe_accuracy,
-            scatter_ratio: spread::scatter_ratio(&self.values, self.width, self.labels),
-            effective_dimension: spread::effective_dimension(&spectrum.eigenvalues),
-            explained: spectrum.explained(),
+            scatter_ratio: statistics::scatter_ratio(&self.values, self.width, self.labels),
+            effective_dimension: statistics::participation_ratio(&components.eigenvalues),
+            explained: components.explained(),
             points: points.collect(),
         })
     }

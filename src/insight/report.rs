@@ -1,79 +1,82 @@
-//! One HTML file about a model: no network, no scripts, light or dark as the reader prefers, and fit
-//! to be printed.
+//! One HTML page about a model: a single file without scripts and without anything to download, for
+//! light and dark displays and for paper.
 //!
-//! It is drawn from the values that `train` (`history.jsonl`), `eval --json` and `features --json`
-//! write; only the pictures of mistakes and of weights come from the images and the weights themselves.
+//! The page is drawn from a [`Report`]: what training wrote to `history.jsonl`, and what `eval
+//! --json` and `features --json` compute. Only the images of mistakes and of weights come from the
+//! data and the model themselves, as [`ReportImages`].
 
-mod pictures;
+mod images;
 mod sections;
 
 use burn::tensor::TensorReadError;
-use indicatif::ProgressBar;
+use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 
+use super::StageProgress;
 use super::features::Features;
 use crate::classifier::{Classifier, ClassifierError};
-use crate::data::Digits;
+use crate::data::LabelledImages;
 use crate::evaluate::{self, Evaluation, Misclassification};
 use crate::model::PIXELS;
-use crate::plot::{self, Drawn};
+use crate::plot::{self, PlotResult};
 use crate::saved::Metadata;
 use crate::train::History;
 
-const STYLE: &str = include_str!("report/style.css");
+const PAGE_STYLE: &str = include_str!("report/style.css");
 
-/// Everything a page says in numbers.
+/// The numbers and texts of a page.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Where the model came from: `shipped`, or a path.
+    /// The name of the model: a path, or `shipped`.
     pub model: String,
-    /// What belongs to its weights.
+    /// The metadata of the model file.
     pub metadata: Metadata,
-    /// Trainable values.
+    /// Number of trainable parameters.
     pub parameters: usize,
-    /// What its epochs came to, where the model is a run's folder.
+    /// Loss and accuracy by epoch, if known.
     pub history: Option<History>,
-    /// On the test images.
+    /// Evaluation on the test images.
     pub evaluation: Evaluation,
-    /// Test images answered wrong, the surest first.
+    /// Misclassified test images, the most confident prediction first.
     pub mistakes: Vec<Misclassification>,
-    /// Layer by layer.
+    /// How well each layer separates the digits.
     pub features: Features,
 }
 
-/// A model's first-layer weights and the test images: what pictures are made of.
-pub struct Material<'a> {
+/// What the images on a page are made from: the weights of the first layer and the test images.
+pub struct ReportImages<'a> {
     weights: Vec<f32>,
-    test: &'a Digits,
+    test: &'a LabelledImages,
 }
 
-impl<'a> Material<'a> {
-    /// Takes the weights out of the network.
+impl<'a> ReportImages<'a> {
+    /// Reads the weights from the device.
     ///
     /// # Errors
-    /// If the device doesn't give them back.
-    pub fn of(classifier: &Classifier, test: &'a Digits) -> Result<Self, TensorReadError> {
+    /// If the device can't return them.
+    pub fn of(classifier: &Classifier, test: &'a LabelledImages) -> Result<Self, TensorReadError> {
         let weights = classifier.model().layers()[0].weight.val().transpose();
         Ok(Self { weights: weights.try_into_vec_as::<f32>()?, test })
     }
 
-    /// One row of 784 weights per unit.
+    /// The 784 weights of each unit.
     fn units(&self) -> &[[f32; PIXELS]] {
         self.weights.as_chunks::<PIXELS>().0
     }
 }
 
 impl Report {
-    /// Measures the model on `test`, with probes fitted to `train`.
+    /// Evaluates a model on `test`, with linear probes fitted to `train`. Calls `progress` like
+    /// [`Features::measure`].
     ///
     /// # Errors
-    /// If the device doesn't give the numbers back.
-    pub fn gather(
+    /// If the device can't return a result.
+    pub fn measure(
         classifier: &Classifier,
         history: Option<History>,
-        train: &Digits,
-        test: &Digits,
-        progress: &ProgressBar,
+        train: &LabelledImages,
+        test: &LabelledImages,
+        progress: &mut dyn FnMut(StageProgress),
     ) -> Result<Self, ClassifierError> {
         let metadata = classifier.metadata().clone();
         let logits = classifier.logits(test.labels().len(), |index| test.values(index))?;
@@ -89,38 +92,45 @@ impl Report {
         })
     }
 
-    /// The page.
+    /// The page as HTML.
     ///
     /// # Errors
-    /// If the plotting library can't draw.
-    pub fn html(&self, material: &Material) -> Drawn<String> {
-        let title = format!("burn-digits: {}", escaped(&self.model));
+    /// If the plotting library fails.
+    pub fn html(&self, images: &ReportImages) -> PlotResult<String> {
         let sections = [
             self.summary(),
-            self.curves()?,
+            self.learning_curves()?,
             self.reliability()?,
             self.confusion(),
             self.classes(),
-            self.surest_mistakes(material),
+            self.mistakes(images),
             self.features()?,
-            self.weights(material),
+            self.weights(images),
             self.configuration(),
         ];
-        Ok(format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
-             <title>{title}</title>\n<style>\n{STYLE}{}\n</style>\n</head>\n<body>\n<main>\n{}</main>\n\
-             </body>\n</html>\n",
-            plot::style(),
-            sections.concat()
-        ))
+        Ok(self.page(&sections).into_string())
     }
-}
 
-/// Text as HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    fn page(&self, sections: &[Markup]) -> Markup {
+        html! {
+            (PreEscaped("<!doctype html>\n"))
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    link rel="icon" href="data:,";
+                    title { "burn-digits: " (self.model) }
+                    style { (PreEscaped(PAGE_STYLE)) (PreEscaped(plot::style())) }
+                }
+                body {
+                    main {
+                        @for section in sections { (section) "\n" }
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

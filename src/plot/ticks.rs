@@ -1,43 +1,43 @@
-//! Where an axis has its numbers, and how they are written.
+//! The axes of charts: the positions of their ticks.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 
-/// An axis with its own numbers: plotters' own are fractions where epochs are meant, and powers of ten
-/// alone however short a logarithmic scale is.
-pub struct Axis {
+/// An axis with ticks of its own. Those of plotters are fractions on an axis of epochs, and on a
+/// logarithmic axis powers of ten only, however short it is.
+pub struct ChartAxis {
     low: f64,
-    /// Its end.
+    /// The end of the axis.
     pub high: f64,
     is_log: bool,
     ticks: Vec<f64>,
 }
 
-impl Axis {
-    /// From `low` to `high`, its numbers `least` apart or more.
-    pub fn even(low: f64, high: f64, least: f64) -> Self {
-        Self { low, high, is_log: false, ticks: even(low, high, least) }
+impl ChartAxis {
+    /// A linear axis from `low` to `high` with ticks at least `min_step` apart.
+    pub fn linear(low: f64, high: f64, min_step: f64) -> Self {
+        Self { low, high, is_log: false, ticks: linear_ticks(low, high, min_step) }
     }
 
-    /// From `low` to `high`, both above 0.
+    /// A logarithmic axis from `low` to `high`, both above 0.
     pub fn logarithmic(low: f64, high: f64) -> Self {
-        Self { low, high, is_log: true, ticks: logarithmic(low, high) }
+        Self { low, high, is_log: true, ticks: logarithmic_ticks(low, high) }
     }
 }
 
-impl Ranged for Axis {
+impl Ranged for ChartAxis {
     type FormatOption = DefaultFormatting;
     type ValueType = f64;
 
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
         let scaled = |value: f64| if self.is_log { value.ln() } else { value };
-        let share = (scaled(*value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low));
-        from + (f64::from(to - from) * share).round() as i32
+        let fraction = (scaled(*value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low));
+        from + (f64::from(to - from) * fraction).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // Plotters asks for the finer ones too, which there are none of.
+        // plotters also asks for minor ticks. There are none.
         if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
     }
 
@@ -46,31 +46,32 @@ impl Ranged for Axis {
     }
 }
 
-/// About so many numbers stand on an axis.
-const ABOUT: f64 = 6.0;
+/// The approximate number of ticks on an axis.
+const TICKS_PER_AXIS: f64 = 6.0;
 
-/// Multiples of 1, 2 or 5 times a power of ten, and of `least` at least, from `low` to `high`.
-fn even(low: f64, high: f64, least: f64) -> Vec<f64> {
-    let wanted = ((high - low) / ABOUT).max(least);
-    let power = 10f64.powf(wanted.log10().floor());
+/// Ticks from `low` to `high` whose distance is 1, 2 or 5 times a power of ten, at least
+/// `min_step`.
+fn linear_ticks(low: f64, high: f64, min_step: f64) -> Vec<f64> {
+    let target = ((high - low) / TICKS_PER_AXIS).max(min_step);
+    let power = 10f64.powf(target.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
         .into_iter()
         .map(|factor| factor * power)
-        .find(|step| *step >= wanted * 0.999)
-        .unwrap_or(wanted);
+        .find(|step| *step >= target * 0.999)
+        .unwrap_or(target);
     let (first, last) = ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
     (first..=last).map(|index| index as f64 * step).collect()
 }
 
-/// Powers of ten from `low` to `high`, both above 0; with 2 and 5 between, or even numbers, where
-/// the range is short.
-fn logarithmic(low: f64, high: f64) -> Vec<f64> {
+/// Ticks at powers of ten from `low` to `high`, both above 0. Below 2.2 decades also at 2 and 5
+/// times powers of ten; below 0.8 decades as on a linear axis.
+fn logarithmic_ticks(low: f64, high: f64) -> Vec<f64> {
     let decades = (high / low).log10();
     if decades < 0.8 {
-        return even(low, high, 0.0);
+        return linear_ticks(low, high, 0.0);
     }
     let factors: &[f64] = if decades < 2.2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    let every = (decades / ABOUT).ceil().max(1.0) as usize;
+    let every = (decades / TICKS_PER_AXIS).ceil().max(1.0) as usize;
     let powers = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
     let powers = powers.filter(|power| power.rem_euclid(every as i32) == 0);
     powers
@@ -79,49 +80,16 @@ fn logarithmic(low: f64, high: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A number on an axis: plain where that is short, otherwise a power of ten.
-///
-/// ```
-/// use burn_digits::plot::number;
-///
-/// assert_eq!((number(0.05), number(1000.0)), ("0.05".to_owned(), "1000".to_owned()));
-/// assert_eq!((number(9.9999e-8), number(2e9)), ("10⁻⁷".to_owned(), "2·10⁹".to_owned()));
-/// ```
-pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if size == 0.0 || (1e-3..1e5).contains(&size) {
-        return format!("{}", (value * 1e9).round() / 1e9);
-    }
-    let written = format!("{value:.1e}");
-    let Some((factor, exponent)) = written.split_once('e') else { return written };
-    let factor = factor.trim_end_matches(".0");
-    let raised: String = exponent.chars().map(raised).collect();
-    if factor == "1" { format!("10{raised}") } else { format!("{factor}·10{raised}") }
-}
-
-fn raised(character: char) -> char {
-    match character {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        digit => digit
-            .to_digit(10)
-            .and_then(|digit| char::from_u32('⁰' as u32 + digit))
-            .unwrap_or(character),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_on_an_axis_are_round_and_few() {
-        assert_eq!(even(0.0, 120.0, 1.0), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0]);
-        assert_eq!(even(1.0, 4.0, 1.0), [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(even(-1.002, -0.9, 0.0).len(), 6);
-        assert_eq!(logarithmic(0.4, 9.0), [0.5, 1.0, 2.0, 5.0]);
-        assert_eq!(logarithmic(0.005, 20.0), [0.01, 0.1, 1.0, 10.0]);
+    fn ticks_are_few_and_at_round_numbers() {
+        assert_eq!(linear_ticks(0.0, 120.0, 1.0), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0]);
+        assert_eq!(linear_ticks(1.0, 4.0, 1.0), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(linear_ticks(-1.002, -0.9, 0.0).len(), 6);
+        assert_eq!(logarithmic_ticks(0.4, 9.0), [0.5, 1.0, 2.0, 5.0]);
+        assert_eq!(logarithmic_ticks(0.005, 20.0), [0.01, 0.1, 1.0, 10.0]);
     }
 }

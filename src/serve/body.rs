@@ -1,4 +1,4 @@
-//! Request bodies, within bounds: of size, of time, and of memory for all of them together.
+//! Request bodies, read within limits of size, time, and memory of all bodies together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,66 +10,73 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::refusal::{Kind, Refusal};
+use super::api_error::{ApiError, ApiErrorKind};
 
-/// Memory for bodies is handed out in pieces of so many bytes.
-const PIECE: usize = 4096;
-/// All bodies together take at most so many times the largest one.
-const BODIES: usize = 32;
+/// The unit in which memory for bodies is reserved, in bytes.
+const BLOCK_BYTES: usize = 4096;
+/// All bodies together may take as much memory as this many bodies of the maximum size.
+const MAX_FULL_BODIES: usize = 32;
 
-/// Reads bodies.
+/// Reads request bodies.
 #[derive(Clone)]
-pub struct Bodies {
-    largest: usize,
+pub(crate) struct BodyReader {
+    max_bytes: usize,
     time_limit: Duration,
-    memory: Arc<Semaphore>,
+    free_blocks: Arc<Semaphore>,
 }
 
-/// Memory taken for a body, given back when dropped.
-pub type Held = Option<OwnedSemaphorePermit>;
+/// Memory reserved for a body, released when dropped.
+pub(crate) type BodyMemory = Option<OwnedSemaphorePermit>;
 
-impl Bodies {
-    /// Takes bodies of at most `largest` bytes, each within `time_limit`.
-    pub fn new(largest: usize, time_limit: Duration) -> Self {
-        let pieces = largest.div_ceil(PIECE).saturating_mul(BODIES).min(u32::MAX as usize);
-        Self { largest, time_limit, memory: Arc::new(Semaphore::new(pieces)) }
+impl BodyReader {
+    /// A reader of bodies of at most `max_bytes`, each within `time_limit`.
+    pub(crate) fn new(max_bytes: usize, time_limit: Duration) -> Self {
+        let blocks = max_bytes.div_ceil(BLOCK_BYTES).saturating_mul(MAX_FULL_BODIES);
+        let free_blocks = Arc::new(Semaphore::new(blocks.min(u32::MAX as usize)));
+        Self { max_bytes, time_limit, free_blocks }
     }
 
-    /// Replaces the body of a request by all of its bytes.
+    /// Replaces the streamed body of a request with one that is completely in memory.
     ///
     /// # Errors
-    /// If it is larger or slower than allowed, compressed, or cut off.
-    pub async fn read(&self, request: Request<Body>) -> Result<(Request<Body>, Held), Refusal> {
+    /// If the body exceeds a limit, is compressed, or ends early.
+    pub(crate) async fn read(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Request<Body>, BodyMemory), ApiError> {
         let (parts, body) = request.into_parts();
-        refuse_compressed(&parts.headers)?;
-        if http_body::Body::size_hint(&body).lower() > self.largest as u64 {
+        reject_compressed(&parts.headers)?;
+        if http_body::Body::size_hint(&body).lower() > self.max_bytes as u64 {
             return Err(self.too_large());
         }
         if http_body::Body::is_end_stream(&body) {
             return Ok((Request::from_parts(parts, Body::empty()), None));
         }
-        let (bytes, held) =
+        let (bytes, memory) =
             timeout(self.time_limit, self.collect(body)).await.map_err(|_| {
                 let limit = humantime::format_duration(self.time_limit);
-                Refusal::new(Kind::Slow, format!("the body didn't arrive within {limit}"))
+                let message = format!("the request body did not arrive within {limit}");
+                ApiError::new(ApiErrorKind::BodyTimeout, message)
             })??;
-        Ok((Request::from_parts(parts, Body::from(bytes)), held))
+        Ok((Request::from_parts(parts, Body::from(bytes)), memory))
     }
 
-    async fn collect(&self, mut body: Body) -> Result<(Bytes, Held), Refusal> {
+    async fn collect(&self, mut body: Body) -> Result<(Bytes, BodyMemory), ApiError> {
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
-        let mut held: Held = None;
+        let mut memory: BodyMemory = None;
         while let Some(frame) = body.frame().await {
-            let cut = |error| Refusal::invalid(format!("the body can't be read: {error}"));
-            // Trailers say nothing here.
-            let Ok(data) = frame.map_err(cut)?.into_data() else { continue };
+            let frame = frame.map_err(|error| {
+                ApiError::invalid(format!("the request body could not be read: {error}"))
+            })?;
+            // Other frames are trailers, which no handler uses.
+            let Ok(data) = frame.into_data() else { continue };
             let length = first.len() + rest.len() + data.len();
-            if length > self.largest {
+            if length > self.max_bytes {
                 return Err(self.too_large());
             }
-            self.hold(&mut held, length)?;
-            // Most bodies come in one piece, which needs no copy.
+            self.reserve(&mut memory, length)?;
+            // Most bodies arrive in one frame, which needs no copy.
             if first.is_empty() && rest.is_empty() {
                 first = data;
             } else {
@@ -77,37 +84,42 @@ impl Bodies {
                 rest.extend_from_slice(&data);
             }
         }
-        Ok((if rest.is_empty() { first } else { rest.freeze() }, held))
+        Ok((if rest.is_empty() { first } else { rest.freeze() }, memory))
     }
 
-    /// Takes memory for `length` bytes in all.
-    fn hold(&self, held: &mut Held, length: usize) -> Result<(), Refusal> {
-        let needed = length.div_ceil(PIECE) - held.as_ref().map_or(0, |held| held.num_permits());
+    /// Extends `memory` to `length` bytes in total.
+    fn reserve(&self, memory: &mut BodyMemory, length: usize) -> Result<(), ApiError> {
+        let reserved = memory.as_ref().map_or(0, |memory| memory.num_permits());
+        let needed = length.div_ceil(BLOCK_BYTES) - reserved;
         if needed == 0 {
             return Ok(());
         }
-        // In range: no body is larger than all the memory, which is.
-        let more = self.memory.clone().try_acquire_many_owned(needed as u32).map_err(|_| {
-            Refusal::new(Kind::Busy, "too many large requests at once; try again in a second")
-        })?;
-        match held {
-            Some(held) => held.merge(more),
-            None => *held = Some(more),
+        // No overflow: a body has no more blocks than there are in total, at most u32::MAX.
+        let more =
+            self.free_blocks.clone().try_acquire_many_owned(needed as u32).map_err(|_| {
+                let message = "too many large request bodies at once; retry after 1 second";
+                ApiError::new(ApiErrorKind::Unavailable, message)
+            })?;
+        match memory {
+            Some(memory) => memory.merge(more),
+            None => *memory = Some(more),
         }
         Ok(())
     }
 
-    fn too_large(&self) -> Refusal {
-        let reason = format!("the body is larger than {} bytes, the limit", self.largest);
-        Refusal::new(Kind::TooLarge, reason)
+    fn too_large(&self) -> ApiError {
+        let message = format!("the request body exceeds the limit of {} bytes", self.max_bytes);
+        ApiError::new(ApiErrorKind::TooLarge, message)
     }
 }
 
-fn refuse_compressed(headers: &HeaderMap) -> Result<(), Refusal> {
+fn reject_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => Err(Refusal::new(
-            Kind::MediaType,
-            format!("a body with the Content-Encoding {encoding:?} is not taken: send it as it is"),
+        Some(encoding) if encoding != "identity" => Err(ApiError::new(
+            ApiErrorKind::UnsupportedMediaType,
+            format!(
+                "the Content-Encoding {encoding:?} is not supported; send the body uncompressed"
+            ),
         )),
         _ => Ok(()),
     }

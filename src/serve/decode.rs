@@ -1,7 +1,7 @@
-//! Encoded pictures to the network's pixels, beside the requests that need no decoding.
+//! Image files to the network's 28×28 pixels.
 //!
-//! A photograph takes milliseconds to hundreds of them and up to hundreds of megabytes, so only as
-//! many are decoded at once as there are processors, away from the threads that serve connections.
+//! Decoding a photograph takes up to hundreds of milliseconds and hundreds of megabytes. So only as
+//! many requests are decoded at once as there are processors, on threads that serve no connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,57 +11,59 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::refusal::{Kind, Refusal};
-use super::tensors::PICTURE;
+use super::api_error::{ApiError, ApiErrorKind};
+use super::model_spec::PICTURE_INPUT;
 use crate::picture::{self, Picture};
 
-/// Decodes pictures, a bounded number at once.
-pub struct Decoder {
-    room: Arc<Semaphore>,
+/// Decodes image files of a limited number of requests at once.
+pub(crate) struct PictureDecoder {
+    permits: Arc<Semaphore>,
     time_limit: Duration,
 }
 
-impl Decoder {
-    /// A decoder whose callers wait at most `time_limit` for their turn.
-    pub fn new(time_limit: Duration) -> Self {
+impl PictureDecoder {
+    /// A decoder whose callers wait at most `time_limit` for a free processor.
+    pub(crate) fn new(time_limit: Duration) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-        Self { room: Arc::new(Semaphore::new(processors)), time_limit }
+        Self { permits: Arc::new(Semaphore::new(processors)), time_limit }
     }
 
-    /// The pixels of encoded pictures, in order.
+    /// The pixels of image files, in order.
     ///
     /// # Errors
-    /// If one is no picture (named by its position, where there are several), or there was no turn
-    /// in time.
-    pub async fn pictures(&self, encoded: Vec<Bytes>) -> Result<Vec<Picture>, Refusal> {
-        let turn = tokio::time::timeout(self.time_limit, self.room.clone().acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
-            return Err(Refusal::new(Kind::Busy, "too many pictures are waiting to be decoded"));
+    /// If a file is not a readable picture (with its index, where there are several), or no
+    /// processor is free within the time limit.
+    pub(crate) async fn decode(&self, files: Vec<Bytes>) -> Result<Vec<Picture>, ApiError> {
+        let permit =
+            tokio::time::timeout(self.time_limit, self.permits.clone().acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            let message = "too many pictures are waiting to be decoded; retry after 1 second";
+            return Err(ApiError::new(ApiErrorKind::Unavailable, message));
         };
-        let several = encoded.len() > 1;
+        let is_one = files.len() == 1;
         let decoding = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let decode = |(index, bytes): (usize, &Bytes)| {
-                picture::from_bytes(bytes).map_err(|error| match several {
-                    true => Refusal::from(error).about(format_args!("{PICTURE} {index}")),
-                    false => Refusal::from(error),
+            let _permit = permit;
+            let decode = |(index, file): (usize, &Bytes)| {
+                picture::from_bytes(file).map_err(|error| {
+                    let error = ApiError::from(error);
+                    if is_one { error } else { error.prefixed(format!("{PICTURE_INPUT} {index}")) }
                 })
             };
-            encoded.iter().enumerate().map(decode).collect()
+            files.iter().enumerate().map(decode).collect()
         });
         decoding.await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a picture made the decoder fail");
-            Err(Refusal::new(Kind::Failed, "the picture made the decoder fail"))
+            tracing::error!(%panic, "the picture decoder panicked");
+            Err(ApiError::new(ApiErrorKind::Internal, "the picture decoder failed"))
         })
     }
 }
 
-/// The bytes that a Base64 string stands for.
+/// The bytes of an image file in Base64.
 ///
 /// # Errors
-/// If it is no Base64.
-pub fn from_base64(text: &str) -> Result<Bytes, Refusal> {
+/// If the text is not valid Base64.
+pub(crate) fn from_base64(text: &str) -> Result<Bytes, ApiError> {
     STANDARD.decode(text).map(Bytes::from).map_err(|error| {
-        Refusal::invalid(format!("a picture in JSON is a Base64 string, and this is none: {error}"))
+        ApiError::invalid(format!("a picture in JSON must be a Base64 string: {error}"))
     })
 }

@@ -1,4 +1,7 @@
-//! Connections: accepted up to a number, cut off when they stall, finished when the server stops.
+//! Connections: accepts a limited number, closes those that stall, and finishes open requests on
+//! shutdown.
+//!
+//! hyper serves each connection directly: `axum::serve` has no timeouts for slow or idle clients.
 
 use std::io;
 use std::sync::Arc;
@@ -10,100 +13,109 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 use super::metrics::Metrics;
+use super::options::ConnectionLimits;
 
-/// HTTP/2 requests at once on one connection; a client with more waits.
-const STREAMS: u32 = 256;
-/// How long to wait after the system refused a connection (no file descriptor is left, say).
-const PAUSE: Duration = Duration::from_millis(50);
+/// HTTP/2 requests at once on one connection. hyper's default may change between versions. As many
+/// as a batch holds pictures, so that a single client can fill a batch; further requests wait at
+/// the client.
+const MAX_STREAMS: u32 = 256;
+/// The pause after an error of `accept`. Without it a process without free file descriptors would
+/// retry in a busy loop.
+const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// What connections are held to.
-#[derive(Clone, Copy, Debug)]
-pub struct Connections {
-    /// The most at once, over all ports; others wait in the system's backlog.
-    pub most: usize,
-    /// How long a connection may be silent between two requests, or take over a request's headers.
-    pub idle: Duration,
-    /// How long a stopping server waits for what it accepted.
-    pub grace: Duration,
-}
-
-/// What the ports have in common.
+/// What the listeners of both addresses share.
 #[derive(Clone)]
-pub struct Common {
-    /// What connections are held to.
-    pub limits: Connections,
-    /// How long a connection may send or take nothing while a request is under way.
-    pub silence: Duration,
-    /// A place for each connection that may be open.
-    pub slots: Arc<Semaphore>,
-    /// Counts connections.
-    pub metrics: Metrics,
-    /// Says true when it is time to stop.
-    pub stop: watch::Receiver<bool>,
+pub(crate) struct ConnectionContext {
+    /// Limits of connections.
+    pub(crate) limits: ConnectionLimits,
+    /// How long a connection may transfer no bytes, even during a request.
+    pub(crate) stall_timeout: Duration,
+    /// One permit for each connection that may be open.
+    pub(crate) permits: Arc<Semaphore>,
+    /// Counts open connections.
+    pub(crate) metrics: Metrics,
+    /// Becomes true when the server should stop.
+    pub(crate) stop_requested: watch::Receiver<bool>,
 }
 
-/// Serves `router` on `listener` (HTTP/1.1 and HTTP/2 in plain text) until it is time to stop, then
-/// finishes what it accepted.
-pub async fn serve(listener: TcpListener, router: Router, common: Common) {
-    let Common { limits, silence, slots, metrics, mut stop } = common;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle)
-        .pipeline_flush(true)
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.idle)
-        .keep_alive_timeout(limits.idle)
-        .max_concurrent_streams(STREAMS);
+/// Serves `router` on `listener` (HTTP/1.1 and HTTP/2 without TLS) until a stop is requested, then
+/// finishes open requests within the grace period.
+pub(crate) async fn serve(listener: TcpListener, router: Router, context: ConnectionContext) {
+    let ConnectionContext { limits, stall_timeout, permits, metrics, mut stop_requested } = context;
+    let builder = connection_builder(limits.idle_timeout);
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            accepted = accept(&listener, &slots) => accepted,
+            _ = stop_requested.wait_for(|stop| *stop) => break,
+            accepted = accept(&listener, &permits) => accepted,
         };
-        let (stream, slot) = match accepted {
+        let (stream, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(PAUSE).await;
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
                 continue;
             }
         };
-        // Answers are small and whole: waiting for more to send only delays them.
+        // Responses are small and written at once: waiting for more data only delays them.
         let _ = stream.set_nodelay(true);
+        // hyper has no timeout for a client that stops reading its response, or that opens a
+        // connection and sends nothing.
         let mut stream = TimeoutStream::new(stream);
-        stream.set_read_timeout(Some(silence));
-        stream.set_write_timeout(Some(silence));
+        stream.set_read_timeout(Some(stall_timeout));
+        stream.set_write_timeout(Some(stall_timeout));
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection.into_owned());
-        let open = metrics.connection();
+        let open = metrics.open_connection();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke off");
+                tracing::debug!(%error, "a connection ended with an error");
             }
-            drop((open, slot));
+            drop((open, permit));
         });
     }
+    // The system refuses new connections from here on, so that clients turn to another server.
     drop(listener);
     let unfinished = graceful.count();
-    if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!(unfinished, "connections were cut off: they took longer than --grace");
+    if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!(unfinished, "connections were closed: they took longer than --grace");
     }
 }
 
-/// A connection, once there is room for one.
+/// Settings of hyper and h2.
+fn connection_builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // hyper has no clock of its own; the timeouts below need one.
+        .timer(TokioTimer::new())
+        // Closes connections that are idle between requests, and clients that send headers byte
+        // by byte to hold connections open (Slowloris).
+        .header_read_timeout(idle_timeout)
+        // Responses to pipelined requests leave in one write instead of one each.
+        .pipeline_flush(true)
+        .http2()
+        .timer(TokioTimer::new())
+        // HTTP/2 clients keep connections open between requests, so idleness is no reason to
+        // close. A ping after this interval finds clients that are gone without closing.
+        .keep_alive_interval(idle_timeout)
+        // How long the client may take to answer the ping: as long as it may be idle.
+        .keep_alive_timeout(idle_timeout)
+        .max_concurrent_streams(MAX_STREAMS);
+    builder
+}
+
+/// The next connection, once a permit is free.
 async fn accept(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = slots.clone().acquire_owned().await.map_err(io::Error::other)?;
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    Ok((stream, permit))
 }

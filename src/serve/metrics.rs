@@ -1,4 +1,4 @@
-//! What `/metrics` tells Prometheus.
+//! Metrics for Prometheus, served at `/metrics`.
 
 use std::time::Duration;
 
@@ -10,36 +10,36 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 /// The media type of [`Metrics::text`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything counted, shared by all that count.
+/// All counters. Clones share them.
 #[derive(Clone)]
-pub struct Metrics {
-    requests: Family<Request, Counter>,
-    seconds: Family<Api, Histogram>,
+pub(crate) struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<ApiLabels, Histogram>,
     batches: Histogram,
     connections: Gauge,
-    reloads: Family<Outcome, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     api: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Api {
+struct ApiLabels {
     api: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct ReloadLabels {
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Model {
+struct ModelLabels {
     model: String,
 }
 
@@ -47,11 +47,11 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             requests: Family::default(),
-            // 0.1 ms to 3.3 s
+            // From 0.1 ms, each bound twice the one before, to 3.3 s.
             seconds: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(1e-4, 2.0, 16))
             }),
-            // 1 to 1024 pictures
+            // From 1 picture, each bound twice the one before, to 1024.
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             connections: Gauge::default(),
             reloads: Family::default(),
@@ -60,41 +60,41 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A request answered with `status`: HTTP's, or gRPC's code.
-    pub fn request(&self, api: &'static str, status: u16, took: Duration) {
-        self.requests.get_or_create(&Request { api, status }).inc();
-        self.seconds.get_or_create(&Api { api }).observe(took.as_secs_f64());
+    /// Counts a request answered with `status` (HTTP) or code (gRPC), and its duration.
+    pub(crate) fn record_request(&self, api: &'static str, status: u16, elapsed: Duration) {
+        self.requests.get_or_create(&RequestLabels { api, status }).inc();
+        self.seconds.get_or_create(&ApiLabels { api }).observe(elapsed.as_secs_f64());
     }
 
-    /// A batch of so many pictures.
-    pub fn batch(&self, pictures: usize) {
+    /// Counts a batch of so many pictures.
+    pub(crate) fn record_batch(&self, pictures: usize) {
         self.batches.observe(pictures as f64);
     }
 
-    /// A connection, counted as open for as long as the guard lives.
-    pub fn connection(&self) -> impl Drop + use<> {
-        struct Open(Gauge);
-        impl Drop for Open {
+    /// Counts a connection as open until the returned guard is dropped.
+    pub(crate) fn open_connection(&self) -> impl Drop + use<> {
+        struct OpenConnection(Gauge);
+        impl Drop for OpenConnection {
             fn drop(&mut self) {
                 self.0.dec();
             }
         }
         self.connections.inc();
-        Open(self.connections.clone())
+        OpenConnection(self.connections.clone())
     }
 
-    /// The model was reloaded, or kept because the new file is bad.
-    pub fn reload(&self, succeeded: bool) {
+    /// Counts a reload of the model: it succeeded, or the current model was kept.
+    pub(crate) fn record_reload(&self, succeeded: bool) {
         let outcome = if succeeded { "replaced" } else { "kept" };
-        self.reloads.get_or_create(&Outcome { outcome }).inc();
+        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
-    /// All of it in OpenMetrics' text form. `waiting` pictures are in the queue, which has room for
-    /// `capacity`; `model` is in use.
+    /// All metrics in OpenMetrics text format. `waiting` is the number of pictures in the queue,
+    /// `capacity` how many it holds, and `model` the name of the model in use.
     ///
     /// # Errors
-    /// If formatting fails, which writing to memory does not.
-    pub fn text(
+    /// If formatting fails. Writing to a string never does.
+    pub(crate) fn text(
         &self,
         waiting: usize,
         capacity: usize,
@@ -105,32 +105,28 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             gauge
         };
-        let models = Family::<Model, Gauge>::default();
-        models.get_or_create(&Model { model: model.to_owned() }).set(1);
+        let models = Family::<ModelLabels, Gauge>::default();
+        models.get_or_create(&ModelLabels { model: model.to_owned() }).set(1);
 
         let mut registry = Registry::with_prefix("burn_digits");
         registry.register(
             "requests",
-            "Requests answered, by interface and status (for grpc its code)",
+            "Requests answered, by API and status (for grpc the gRPC code)",
             self.requests.clone(),
         );
         registry.register_with_unit(
             "request",
-            "From a request's headers to its answer",
+            "Time from a request's headers to its response",
             Unit::Seconds,
             self.seconds.clone(),
         );
-        registry.register(
-            "batch_pictures",
-            "Pictures per run of the network",
-            self.batches.clone(),
-        );
-        registry.register("queue_pictures", "Pictures that wait", gauge(waiting));
-        registry.register("queue_capacity", "Pictures that may wait", gauge(capacity));
+        registry.register("batch_pictures", "Pictures per batch", self.batches.clone());
+        registry.register("queue_pictures", "Pictures waiting in the queue", gauge(waiting));
+        registry.register("queue_capacity", "Pictures that the queue can hold", gauge(capacity));
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register(
             "model_reloads",
-            "Reloads asked for, by outcome: replaced, or kept",
+            "Model reloads requested, by outcome: replaced, or kept (the reload failed)",
             self.reloads.clone(),
         );
         registry.register("model_info", "The model in use", models);
@@ -145,12 +141,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_counted_is_told_in_openmetrics_text() {
+    fn recorded_values_appear_in_openmetrics_text() {
         let metrics = Metrics::default();
-        metrics.request("v2", 200, Duration::from_micros(300));
-        metrics.request("v2", 200, Duration::from_millis(3));
-        metrics.batch(3);
-        let open = metrics.connection();
+        metrics.record_request("v2", 200, Duration::from_micros(300));
+        metrics.record_request("v2", 200, Duration::from_millis(3));
+        metrics.record_batch(3);
+        metrics.record_reload(false);
+        let open = metrics.open_connection();
         let text = metrics.text(5, 1024, "shipped").unwrap();
         for line in [
             "burn_digits_requests_total{api=\"v2\",status=\"200\"} 2",
@@ -160,12 +157,15 @@ mod tests {
             "burn_digits_batch_pictures_bucket{le=\"4.0\"} 1",
             "burn_digits_queue_pictures 5",
             "burn_digits_connections 1",
+            "burn_digits_queue_capacity 1024",
+            "burn_digits_model_reloads_total{outcome=\"kept\"} 1",
             "burn_digits_model_info{model=\"shipped\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
         drop(open);
-        assert!(metrics.text(0, 1024, "shipped").unwrap().contains("burn_digits_connections 0"));
+        let text = metrics.text(0, 1024, "shipped").unwrap();
+        assert!(text.lines().any(|line| line == "burn_digits_connections 0"), "{text}");
     }
 }

@@ -1,5 +1,5 @@
-//! How far a model's confidence can be trusted: the temperature its logits are divided by, and the
-//! confidence below which an answer is marked unsure. Both are fitted on validation images.
+//! Calibration of a model's probabilities on the validation images: the temperature that its logits
+//! are divided by, and the confidence below which an answer is marked unsure.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,54 +7,56 @@ use crate::classifier::softmax;
 use crate::evaluate::mean_loss;
 use crate::model::CLASSES;
 
-/// Temperatures searched, as logarithms: a quarter to four.
-const SEARCHED: (f64, f64) = (-1.386, 1.386);
-/// Narrows the search to a thousandth.
-const STEPS: usize = 20;
-/// Share of validation images that are answered surely. The goal for pictures unseen is 99 %; the
-/// margin allows for the threshold being fitted to these.
-const SURE: f64 = 0.992;
+/// The range of temperatures searched, a quarter to four, as natural logarithms.
+const LOG_TEMPERATURES: (f64, f64) = (-1.386, 1.386);
+/// Each step narrows the search to 0.618 of its range: 20 steps to less than a thousandth.
+const SEARCH_STEPS: usize = 20;
+/// Fraction of the validation images whose answers are sure. The goal for new pictures is 99 %; the
+/// margin is there because the threshold is fitted to these images.
+const SURE_FRACTION: f64 = 0.992;
 
-/// What turns logits into probabilities that mean what they say.
+/// Turns logits into calibrated probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// Probabilities are softmax(logits / temperature).
+    /// Probabilities are softmax(logits / temperature); above 0.
     pub temperature: f32,
-    /// Answers with a confidence below this are marked unsure.
+    /// Answers with a confidence below this are marked unsure, 0 to 1.
     pub unsure_below: f32,
 }
 
 impl Default for Calibration {
-    /// Probabilities as they are, and every answer sure.
+    /// Temperature 1, and no answer marked unsure.
     fn default() -> Self {
         Self { temperature: 1.0, unsure_below: 0.0 }
     }
 }
 
 impl Calibration {
-    /// The temperature of least loss (Guo et al., *On Calibration of Modern Neural Networks*, 2017),
-    /// and the confidence that 99.2 % of the answers reach. Without logits, the default.
-    pub fn fit(logits: &[[f32; CLASSES]], labels: &[u8]) -> Self {
+    /// The temperature with the lowest loss (Guo et al., *On Calibration of Modern Neural
+    /// Networks*, 2017), and the confidence that 99.2 % of the answers reach. The default if there
+    /// are no logits.
+    pub(super) fn fit(logits: &[[f32; CLASSES]], labels: &[u8]) -> Self {
         if logits.is_empty() {
             return Self::default();
         }
-        let temperature = least(SEARCHED, |log| mean_loss(logits, labels, log.exp() as f32));
+        let temperature =
+            minimise(LOG_TEMPERATURES, |log| mean_loss(logits, labels, log.exp() as f32));
         let temperature = temperature.exp() as f32;
         let mut confidences: Vec<f32> = logits
             .iter()
             .map(|row| softmax(row, temperature).into_iter().fold(0.0, f32::max))
             .collect();
         confidences.sort_by(f32::total_cmp);
-        let unsure = (confidences.len() as f64 * (1.0 - SURE)) as usize;
+        let unsure = (confidences.len() as f64 * (1.0 - SURE_FRACTION)) as usize;
         Self { temperature, unsure_below: confidences[unsure] }
     }
 }
 
-/// Where a function with one valley is least, by golden-section search (Kiefer 1953).
-fn least((mut low, mut high): (f64, f64), f: impl Fn(f64) -> f64) -> f64 {
+/// Where a unimodal function has its minimum, by golden-section search (Kiefer 1953).
+fn minimise((mut low, mut high): (f64, f64), f: impl Fn(f64) -> f64) -> f64 {
     let golden = (5_f64.sqrt() - 1.0) / 2.0;
-    for _ in 0..STEPS {
+    for _ in 0..SEARCH_STEPS {
         let span = golden * (high - low);
         let (left, right) = (high - span, low + span);
         if f(left) < f(right) { high = right } else { low = left }
@@ -67,10 +69,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logits_twice_too_large_are_divided_by_two() {
-        // Of ten answers with the logit gap g between two digits, nine are right. The loss is least
-        // where the probability is 0.9: g / T = ln(0.9 / 0.1 · 9 / 9) with the other eight digits far
-        // below, so T = g / ln 9. For g = 2 ln 9 = 4.394 that is 2.
+    fn logits_that_are_twice_too_large_get_temperature_two() {
+        // Nine of ten answers are right, with a gap g between the logits of two digits and the
+        // other eight far below. The loss is lowest where the probability is 0.9: g / T = ln(0.9 /
+        // 0.1), so T = g / ln 9. For g = 2 ln 9 = 4.394 that is 2.
         let mut row = [-1000.0; CLASSES];
         row[3] = 4.394_449;
         row[5] = 0.0;
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_answers_in_a_thousand_are_below_the_threshold() {
+    fn eight_answers_in_a_thousand_are_marked_unsure() {
         let rows: Vec<[f32; CLASSES]> = (0..1000)
             .map(|index| {
                 let mut row = [0.0; CLASSES];

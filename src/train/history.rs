@@ -1,26 +1,30 @@
-//! What each epoch came to.
+//! The history of a run: loss, accuracy, learning rate and duration of each epoch.
 
 use serde::{Deserialize, Serialize};
 
-/// One line of `history.jsonl`. Accuracies are fractions; with `train_on = "all"` there is no
-/// validation and its figures are null.
+/// The metrics of an epoch: one line of `history.jsonl`.
+///
+/// Accuracies are fractions. With `train_on = "all"` there is no validation, and its values are
+/// null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// From 1.
+    /// Number of the epoch, from 1.
     pub epoch: usize,
-    /// Mean cross-entropy over the training images, each seen by the weights of its own step.
+    /// Mean cross-entropy over the training images, each computed with the weights of its own step.
     pub train_loss: f64,
-    /// Fraction answered right, likewise.
+    /// Fraction of training images classified correctly, with the weights of their own step.
     pub train_accuracy: f64,
-    /// Mean cross-entropy over the validation images, by the weights at the epoch's end.
+    /// Mean cross-entropy over the validation images, with the weights at the end of the epoch.
     pub valid_loss: Option<f64>,
-    /// Fraction answered right, likewise.
+    /// Fraction of validation images classified correctly, with the weights at the end of the
+    /// epoch.
     pub valid_accuracy: Option<f64>,
-    /// Mean of the learning rates of the epoch's steps.
+    /// Mean learning rate of the epoch's steps.
     pub learning_rate: f64,
-    /// The pass over the training images, loading included, without validation and checkpoints.
+    /// Seconds for the pass over the training images, loading included, without validation and
+    /// checkpoints.
     pub train_seconds: f64,
-    /// The pass over the validation images.
+    /// Seconds for the pass over the validation images.
     pub valid_seconds: Option<f64>,
 }
 
@@ -30,29 +34,29 @@ pub struct Epoch {
 pub struct History(pub Vec<Epoch>);
 
 impl History {
-    /// The epoch with the highest validation accuracy, of equals the one with the lowest validation
-    /// loss, of equals the first. Without validation, the last.
+    /// The epoch with the highest validation accuracy; among equals the one with the lowest
+    /// validation loss, then the first. Without validation, the last epoch.
     pub fn best(&self) -> Option<&Epoch> {
         let mut epochs = self.0.iter();
         let first = epochs.next()?;
         Some(epochs.fold(first, |best, epoch| if is_better(epoch, best) { epoch } else { best }))
     }
 
-    /// Epochs gone by since the best one.
+    /// Number of epochs since the best one.
     pub fn since_best(&self) -> usize {
         let last = self.0.last().map_or(0, |epoch| epoch.epoch);
         last - self.best().map_or(0, |epoch| epoch.epoch)
     }
 
-    /// The epochs for which `keep` holds.
-    pub fn kept(&self, keep: impl Fn(usize) -> bool) -> Self {
+    /// The epochs whose number satisfies `keep`.
+    pub(super) fn filtered(&self, keep: impl Fn(usize) -> bool) -> Self {
         Self(self.0.iter().filter(|row| keep(row.epoch)).cloned().collect())
     }
 
-    /// Reads what [`Self::to_jsonl`] wrote.
+    /// Parses the output of [`Self::to_jsonl`].
     ///
     /// # Errors
-    /// If a line is no epoch.
+    /// If a line is not an epoch.
     pub fn from_jsonl(text: &str) -> serde_json::Result<Self> {
         text.lines().map(serde_json::from_str).collect::<Result<_, _>>().map(Self)
     }
@@ -91,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn the_best_epoch_is_the_most_accurate_and_of_equals_the_one_of_lower_loss() {
-        let figures = [(0.97, 0.1), (0.98, 0.3), (0.98, 0.2), (0.98, 0.2), (0.96, 0.0)];
-        let rows = figures.iter().enumerate().map(|(i, &valid)| epoch(i + 1, Some(valid)));
+    fn the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_loss() {
+        let validation = [(0.97, 0.1), (0.98, 0.3), (0.98, 0.2), (0.98, 0.2), (0.96, 0.0)];
+        let rows = validation.iter().enumerate().map(|(i, &valid)| epoch(i + 1, Some(valid)));
         let history = History(rows.collect());
         assert_eq!(history.best().unwrap().epoch, 3);
         assert_eq!(history.since_best(), 2);
-        assert_eq!(history.kept(|epoch| epoch <= 2).best().unwrap().epoch, 2);
+        assert_eq!(history.filtered(|epoch| epoch <= 2).best().unwrap().epoch, 2);
     }
 
     #[test]

@@ -1,113 +1,64 @@
-//! Loss and accuracy of the steps, read back many steps at a time.
+//! Loss and accuracy as Burn metrics that read the results of many steps at once.
 //!
-//! Burn's own metrics read each step's figures when it is done: on a GPU that is a wait for everything
-//! before it. These leave them on the device and read 32 steps at once.
+//! Burn's own metrics read each step's result as soon as the step is launched; on a GPU this waits
+//! for everything before it. These leave the results on the device and read 32 steps together.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError, Transaction};
-use burn::train::Interrupter;
+use burn::tensor::{TensorReadError, Transaction};
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
-    Adaptor, ItemLazy, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric,
-    NumericAttributes, NumericEntry, SerializedEntry,
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
 };
 
+use super::divergence::{Divergence, DivergenceStop};
+use super::step::StepOutput;
 use crate::classifier::argmax;
 use crate::data::drawn::NO_DIGIT;
 use crate::model::CLASSES;
 
-/// Steps whose figures are read at once.
-const TOGETHER: usize = 32;
+/// Number of steps whose results are read together.
+const STEPS_PER_READ: usize = 32;
 
-/// Why a run is stopped whose loss is no number any more.
-pub(super) const NOT_FINITE: &str = "the loss is not finite";
+/// The results of a step that are still on the device, and where in the run it was.
+type PendingStep = (StepOutput, Divergence);
 
-/// What a step came to, on its device.
-#[derive(Clone, Debug)]
-pub struct StepFigures {
-    /// The mean over the batch, `[1]`.
-    pub loss: Tensor<1>,
-    /// `[n, 10]`.
-    pub logits: Tensor<2>,
-    /// `[n]`.
-    pub targets: Tensor<1, Int>,
-}
-
-impl ItemLazy for StepFigures {
-    fn sync(self) -> Result<Self, ExecutionError> {
-        Ok(self)
-    }
-}
-
-impl Adaptor<StepFigures> for StepFigures {
-    fn adapt(&self) -> StepFigures {
-        self.clone()
-    }
-}
-
-/// Where the loss stopped being a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Divergence {
-    /// Step within the epoch, from 1.
-    pub step: usize,
-    /// The learning rate of that step.
-    pub learning_rate: f64,
-}
-
-/// Stops a run whose loss is no number any more.
-#[derive(Clone)]
-pub struct DivergenceStop {
-    /// Stops the run.
-    pub interrupter: Interrupter,
-    /// Where it happened, once it did.
-    pub divergence: Arc<Mutex<Option<Divergence>>>,
-}
-
-impl DivergenceStop {
-    /// Stops the run; the first to say so is remembered.
-    pub fn stop(&self, at: Divergence) {
-        self.divergence.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(at);
-        self.interrupter.stop(Some(NOT_FINITE));
-    }
-}
-
-/// A figure that is read from some steps together.
-pub trait Figure: Clone + Send + Sync {
-    /// Its name, as Burn's store and renderers know it.
+/// A value that is computed from several steps together.
+pub(super) trait BatchedMetric: Clone + Send + Sync {
+    /// The metric's name in Burn's event store and renderers.
     const NAME: &'static str;
-    /// The unit it is shown in.
+    /// The unit for display.
     const UNIT: Option<&'static str>;
-    /// Whether more of it is better.
+    /// Whether higher values are better.
     const HIGHER_IS_BETTER: bool;
 
-    /// Its mean over the images that count in these steps, each weighing the same, and how many they are.
+    /// The mean over the images that count, and the number of these images.
     ///
     /// # Errors
     /// If the device fails.
-    fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError>;
+    fn read(&self, steps: Vec<PendingStep>) -> Result<(f64, usize), TensorReadError>;
 }
 
-/// The loss. It may stop a run whose loss is no number any more.
+/// The loss, weighted by batch size. With a [`DivergenceStop`] it stops the run if the loss is
+/// infinite or NaN.
 #[derive(Clone, Default)]
-pub struct Loss(Option<DivergenceStop>);
+pub(super) struct LossMetric(Option<DivergenceStop>);
 
-impl Figure for Loss {
+impl BatchedMetric for LossMetric {
     const NAME: &'static str = "Loss";
     const UNIT: Option<&'static str> = None;
     const HIGHER_IS_BETTER: bool = false;
 
-    fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
+    fn read(&self, steps: Vec<PendingStep>) -> Result<(f64, usize), TensorReadError> {
         let all = steps
             .iter()
-            .fold(Transaction::default(), |all, (figures, _)| all.register(figures.loss.clone()));
+            .fold(Transaction::default(), |all, (output, _)| all.register(output.loss.clone()));
         let losses: Vec<f64> =
             all.try_execute()?.iter().flat_map(|loss| loss.iter::<f64>()).collect();
         let diverged = losses.iter().zip(&steps).find(|(loss, _)| !loss.is_finite());
         if let (Some(stop), Some((_, (_, at)))) = (&self.0, diverged) {
             stop.stop(*at);
         }
-        let images = steps.iter().map(|(figures, _)| figures.targets.dims()[0]);
+        let images = steps.iter().map(|(output, _)| output.targets.dims()[0]);
         let (sum, images) =
             losses.iter().zip(images).fold((0.0, 0), |(sum, all), (loss, images)| {
                 (sum + loss * images as f64, all + images)
@@ -116,20 +67,20 @@ impl Figure for Loss {
     }
 }
 
-/// The share of digits recognised, in percent. Pictures without one don't count.
+/// The percentage of digits classified correctly. Images without a digit do not count.
 #[derive(Clone, Default)]
-pub struct Accuracy;
+pub(super) struct AccuracyMetric;
 
-impl Figure for Accuracy {
+impl BatchedMetric for AccuracyMetric {
     const NAME: &'static str = "Accuracy";
     const UNIT: Option<&'static str> = Some("%");
     const HIGHER_IS_BETTER: bool = true;
 
-    fn read(&self, steps: Vec<(StepFigures, Divergence)>) -> Result<(f64, usize), TensorReadError> {
-        let all = steps.into_iter().fold(Transaction::default(), |all, (figures, _)| {
-            all.register(fused_ops::unshared(figures.logits)).register(figures.targets)
+    fn read(&self, steps: Vec<PendingStep>) -> Result<(f64, usize), TensorReadError> {
+        let all = steps.into_iter().fold(Transaction::default(), |all, (output, _)| {
+            all.register(fused_ops::unshared(output.logits)).register(output.targets)
         });
-        let (mut right, mut digits) = (0, 0);
+        let (mut correct, mut digits) = (0, 0);
         for step in all.try_execute()?.chunks(2) {
             let (logits, targets) = (&step[0], &step[1]);
             let logits: Vec<f32> = logits.iter().collect();
@@ -137,34 +88,34 @@ impl Figure for Accuracy {
             for (row, target) in rows.iter().zip(targets.iter::<i64>()) {
                 if target != i64::from(NO_DIGIT) {
                     digits += 1;
-                    right += usize::from(argmax(row) as i64 == target);
+                    correct += usize::from(argmax(row) as i64 == target);
                 }
             }
         }
-        Ok((100.0 * right as f64 / digits.max(1) as f64, digits))
+        Ok((100.0 * correct as f64 / digits.max(1) as f64, digits))
     }
 }
 
-/// The mean of a figure over an epoch, as Burn's Learner takes it.
+/// The mean of a metric over an epoch, for Burn's Learner.
 #[derive(Clone, Default)]
-pub struct EpochMean<F> {
-    figure: F,
+pub(super) struct EpochMean<M> {
+    metric: M,
     state: NumericMetricState,
-    pending: Vec<(StepFigures, Divergence)>,
+    pending: Vec<PendingStep>,
     was_read: bool,
 }
 
-impl EpochMean<Loss> {
-    /// The mean loss, stopping the run where a loss is infinite or not a number.
+impl EpochMean<LossMetric> {
+    /// The mean loss. It stops the run if the loss of a step is infinite or NaN.
     pub fn stopping(stop: DivergenceStop) -> Self {
-        Self { figure: Loss(Some(stop)), ..Self::default() }
+        Self { metric: LossMetric(Some(stop)), ..Self::default() }
     }
 }
 
-impl<F: Figure> EpochMean<F> {
+impl<M: BatchedMetric> EpochMean<M> {
     fn read(&mut self) -> Result<(), TensorReadError> {
         if !self.pending.is_empty() {
-            let (mean, images) = self.figure.read(std::mem::take(&mut self.pending))?;
+            let (mean, images) = self.metric.read(std::mem::take(&mut self.pending))?;
             self.state.update(mean, images);
             self.was_read = true;
         }
@@ -173,37 +124,37 @@ impl<F: Figure> EpochMean<F> {
 
     fn format(&self) -> FormatOptions {
         let format = FormatOptions::new(self.name()).precision(2);
-        match F::UNIT {
+        match M::UNIT {
             Some(unit) => format.unit(unit),
             None => format,
         }
     }
 }
 
-impl<F: Figure> Metric for EpochMean<F> {
-    type Input = StepFigures;
+impl<M: BatchedMetric> Metric for EpochMean<M> {
+    type Input = StepOutput;
 
     fn name(&self) -> MetricName {
-        MetricName::new(F::NAME.to_owned())
+        MetricName::new(M::NAME.to_owned())
     }
 
     fn attributes(&self) -> MetricAttributes {
-        let unit = F::UNIT.map(str::to_owned);
-        NumericAttributes { unit, higher_is_better: F::HIGHER_IS_BETTER }.into()
+        let unit = M::UNIT.map(str::to_owned);
+        NumericAttributes { unit, higher_is_better: M::HIGHER_IS_BETTER }.into()
     }
 
     fn update(
         &mut self,
-        figures: &StepFigures,
+        output: &StepOutput,
         metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         let at = Divergence {
             step: metadata.iteration.unwrap_or_default(),
             learning_rate: metadata.lr.as_ref().map_or(f64::NAN, |rate| rate.base()),
         };
-        self.pending.push((figures.clone(), at));
-        // An epoch's first step alone, so that there is something to show.
-        if self.pending.len() >= TOGETHER || !self.was_read {
+        self.pending.push((output.clone(), at));
+        // The first step of an epoch is read alone, so that there is a value to show.
+        if self.pending.len() >= STEPS_PER_READ || !self.was_read {
             self.read()?;
         }
         Ok(self.state.compute_update(self.format()))
@@ -221,7 +172,7 @@ impl<F: Figure> Metric for EpochMean<F> {
     }
 }
 
-impl<F: Figure> Numeric for EpochMean<F> {
+impl<M: BatchedMetric> Numeric for EpochMean<M> {
     fn value(&self) -> Option<NumericEntry> {
         Some(self.state.current_value())
     }
@@ -237,30 +188,32 @@ impl<F: Figure> Numeric for EpochMean<F> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Tensor;
+
     use super::*;
     use crate::backend;
 
     #[test]
-    fn pictures_without_a_digit_are_no_part_of_the_accuracy() {
+    fn images_without_a_digit_do_not_count_in_the_accuracy() {
         let device = backend::cpu();
-        let figures = |rows: &[[f32; 3]], targets: &[i32]| {
+        let output = |rows: &[[f32; 3]], targets: &[i32]| {
             let logits = Tensor::<1>::from_floats(rows.as_flattened(), &device);
             let others = Tensor::zeros([rows.len(), CLASSES - 3], &device);
-            StepFigures {
+            StepOutput {
                 loss: Tensor::zeros([1], &device),
                 logits: Tensor::cat(vec![logits.reshape([rows.len(), 3]), others], 1),
                 targets: Tensor::from_ints(targets, &device),
             }
         };
         let at = Divergence { step: 1, learning_rate: 0.1 };
-        let none = i32::from(NO_DIGIT);
-        // Right, wrong, right and nothing to be right about.
+        let no_digit = i32::from(NO_DIGIT);
+        // Correct, wrong, correct, and an image without a digit.
         let rows = [[3.0, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 5.0, 0.0], [1.0, 0.0, 0.0]];
-        let steps = vec![(figures(&rows, &[0, 1, 1, none]), at)];
-        let (accuracy, digits) = Accuracy.read(steps).unwrap();
+        let steps = vec![(output(&rows, &[0, 1, 1, no_digit]), at)];
+        let (accuracy, digits) = AccuracyMetric.read(steps).unwrap();
         assert!((accuracy - 200.0 / 3.0).abs() < 1e-4, "{accuracy}");
         assert_eq!(digits, 3);
-        let steps = vec![(figures(&rows[3..], &[none]), at)];
-        assert_eq!(Accuracy.read(steps).unwrap(), (0.0, 0));
+        let steps = vec![(output(&rows[3..], &[no_digit]), at)];
+        assert_eq!(AccuracyMetric.read(steps).unwrap(), (0.0, 0));
     }
 }

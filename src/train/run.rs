@@ -1,4 +1,4 @@
-//! A run from its beginning, or from where it was interrupted, to its model.
+//! A training run: creates or resumes it, calls Burn's training loop, and saves the model.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,105 +9,114 @@ use burn::tensor::Device;
 use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
-use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::calibrate::Calibration;
-use super::config::{ConfigError, TrainConfig, TrainOn};
-use super::elders::Elders;
+use super::config::{ConfigError, TrainConfig};
+use super::distillation::Distillation;
+use super::divergence::{Divergence, DivergenceStop};
+use super::early_stopping::EarlyStopping;
+use super::epoch_end::{EpochEnd, EpochMetricLogger};
+use super::error::TrainError;
 use super::folder::RunFolder;
 use super::history::{Epoch, History};
-use super::metrics::{Accuracy, Divergence, DivergenceStop, EpochMean, Loss};
-use super::progress::Progress;
+use super::metrics::{AccuracyMetric, EpochMean, LossMetric};
+use super::pretrained::PretrainedModels;
+use super::progress::ProgressRenderer;
 use super::step::Learnable;
-use super::teachers::Teachers;
-use super::watch::{EpochEnd, EpochMeans, Patience};
-use super::{TrainError, curves, optimizer, wakeful};
+use super::training_data::TrainingData;
+use super::{keep_awake, optimizer};
 use crate::classifier::Classifier;
+use crate::data::LabelledImages;
 use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::Loaded;
-use crate::data::{Digits, drawn};
 use crate::files;
-use crate::saved::{DataProvenance, FORMAT_VERSION, MADE_WITH, Metadata, SavedModel};
+use crate::saved::{FORMAT_VERSION, MADE_WITH, Metadata, SavedModel};
 
-/// A run ready to go.
+/// A run that is ready to train.
 pub struct Run {
-    /// Its folder.
+    /// The run's folder.
     pub folder: RunFolder,
-    /// What it is told.
+    /// The run's configuration.
     pub config: TrainConfig,
     history: History,
-    /// The epoch of the checkpoint it goes on from.
+    /// The epoch of the checkpoint it continues from.
     resumed_from: Option<usize>,
-    data: DataProvenance,
-    elders: Elders,
-    train: Digits,
-    valid: Digits,
+    data: TrainingData,
+    pretrained: PretrainedModels,
 }
 
 /// How a run ended.
-pub enum Outcome {
+pub enum RunOutcome {
     /// The model is saved.
     Finished(Finished),
-    /// It was asked to stop; this epoch was the last whole one, if there was one.
+    /// Training was interrupted.
     Interrupted {
-        /// The last epoch with a checkpoint.
+        /// The last epoch with a checkpoint, if there is one.
         last_epoch: Option<usize>,
     },
 }
 
 /// A finished run.
 pub struct Finished {
-    /// The model's file.
+    /// Path of the model file.
     pub model: PathBuf,
-    /// The epoch whose weights it holds.
+    /// The epoch whose weights were saved.
     pub best: Epoch,
     /// All epochs.
     pub history: History,
 }
 
-/// Who is told what while a run goes on.
-pub struct Audience {
-    /// Draws each step.
+/// Options that do not change the result of a run. By default nothing is reported.
+pub struct RunOptions {
+    /// Displays the progress: a [`ProgressRenderer`], or one of Burn's renderers.
     pub renderer: Box<dyn MetricsRenderer>,
-    /// Hears of each epoch.
+    /// Called after each epoch.
     pub on_epoch: Box<dyn FnMut(&Epoch) + Send>,
-    /// Stops the run when asked to.
+    /// Stops training after the current step: keep a clone, and call its `stop`.
     pub interrupter: Interrupter,
+    /// Whether idle threads spin between steps when training on a CPU. It makes training faster,
+    /// and keeps up to eight cores busy for the whole run.
+    pub keep_awake: bool,
 }
 
-impl Audience {
-    /// Hears of each epoch, and draws nothing: for training from code.
-    pub fn quiet(on_epoch: impl FnMut(&Epoch) + Send + 'static) -> Self {
-        let renderer = Box::new(Progress::new(ProgressBar::hidden(), 0, 0));
-        Self { renderer, on_epoch: Box::new(on_epoch), interrupter: Interrupter::new() }
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            renderer: Box::new(ProgressRenderer::new(|_| ())),
+            on_epoch: Box::new(|_| ()),
+            interrupter: Interrupter::new(),
+            keep_awake: true,
+        }
     }
 }
 
 impl Run {
-    /// A new run in a new folder.
+    /// Creates a run in a new folder.
     ///
     /// # Errors
-    /// If the folder exists or can't be made, the data are too few for the configuration, or a model
-    /// that it names can't be used.
+    /// If the configuration is invalid, the folder exists or cannot be created, there are fewer
+    /// images than the configured limit, or a pretrained model cannot be used.
     pub fn create(folder: &Path, config: TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
         config.check()?;
-        let parts = Parts::of(&config, data)?;
-        let elders = Elders::named(&config)?;
-        let folder = RunFolder::create(folder)?.place(folder, |beside| {
-            beside.write("data.json", &parts.provenance_json())?;
-            elders.keep(beside)?;
-            beside.write("config.toml", &config.to_toml())
+        let data = TrainingData::new(&config, data)?;
+        let pretrained = PretrainedModels::load(&config)?;
+        let folder = RunFolder::create(folder)?.place(folder, |new| {
+            new.write("data.json", &data.provenance_json())?;
+            pretrained.save_copies(new)?;
+            new.write("config.toml", &config.to_toml())
         })?;
-        Ok(Self::new(folder, config, parts, elders, History::default(), None))
+        let history = History::default();
+        Ok(Self { folder, config, history, resumed_from: None, data, pretrained })
     }
 
-    /// A run that goes on from its last whole checkpoint, and the damaged ones passed over.
+    /// Resumes a run from its newest intact checkpoint. Also returns the paths of newer, damaged
+    /// ones.
     ///
     /// # Errors
-    /// If the folder is no run's, another process works in it, or the data or the configuration are
-    /// not those that its checkpoints were made with.
+    /// If the data or the configuration differ from those of the checkpoint, or a file of the run
+    /// cannot be read.
     pub fn resume(
         folder: RunFolder,
         config: TrainConfig,
@@ -119,62 +128,47 @@ impl Run {
         {
             return Err(TrainError::OtherConfig { folder: folder.path().to_owned(), change });
         }
-        let parts = Parts::of(&config, data)?;
+        let data = TrainingData::new(&config, data)?;
         let file = folder.path().join("data.json");
-        let began_with =
+        let original =
             std::fs::read_to_string(&file).map_err(|error| TrainError::read(&file, error))?;
-        if began_with != parts.provenance_json() {
+        if original != data.provenance_json() {
             return Err(TrainError::OtherData(folder.path().to_owned()));
         }
-        let elders = Elders::kept(&config, &folder)?;
-        let (history, epoch) = match checkpoint {
+        let pretrained = PretrainedModels::load_copies(&config, &folder)?;
+        let (history, resumed_from) = match checkpoint {
             Some(checkpoint) => (checkpoint.history, Some(checkpoint.epoch)),
             None => (History::default(), None),
         };
         folder.write("history.jsonl", &history.to_jsonl())?;
-        Ok((Self::new(folder, config, parts, elders, history, epoch), damaged))
+        Ok((Self { folder, config, history, resumed_from, data, pretrained }, damaged))
     }
 
-    fn new(
-        folder: RunFolder,
-        config: TrainConfig,
-        parts: Parts,
-        elders: Elders,
-        history: History,
-        resumed_from: Option<usize>,
-    ) -> Self {
-        let Parts { data, train, valid } = parts;
-        Self { folder, config, history, resumed_from, data, elders, train, valid }
-    }
-
-    /// The epoch of the checkpoint it goes on from.
+    /// The epoch of the checkpoint it continues from; `None` for a new run.
     pub fn resumed_from(&self) -> Option<usize> {
         self.resumed_from
     }
 
-    /// Images of an epoch: those that train, drawn ones included, and those that validate.
+    /// Number of training images, synthetic ones included, and of validation images.
     pub fn images(&self) -> (usize, usize) {
-        (self.train.len(), self.valid.len())
+        (self.data.train.len(), self.data.valid.len())
     }
 
-    /// Trains to the end, or until interrupted.
+    /// Trains until the run is finished or interrupted.
     ///
     /// # Errors
-    /// If the loss diverges, a file can't be written, or the device fails.
-    pub fn train(self, device: &Device, audience: Audience) -> Result<Outcome, TrainError> {
-        let is_over = self.resumed_from.is_some_and(|epoch| {
-            epoch >= self.config.epochs
-                || self.config.early_stopping.is_some_and(|wait| self.history.since_best() >= wait)
-        });
+    /// If the loss diverges, a file cannot be written, or the device fails.
+    pub fn train(self, device: &Device, options: RunOptions) -> Result<RunOutcome, TrainError> {
+        let is_over = self
+            .resumed_from
+            .is_some_and(|epoch| epoch >= self.config.epochs || self.stopped_early(&self.history));
         let history = Arc::new(Mutex::new(self.history.clone()));
         if !is_over {
             let divergence = Arc::new(Mutex::new(None));
-            let learning = || self.learn(device, audience, &history, &divergence);
-            // Beside a GPU, threads kept awake would only be in the way of the one that feeds it.
-            let result = match fused_ops::is_gpu(device) {
-                true => learning()?,
-                false => wakeful::run(learning)?,
-            };
+            // With a GPU, spinning threads would only disturb the one that launches its work.
+            let keep_awake = options.keep_awake && !fused_ops::is_gpu(device);
+            let learn = || self.learn(device, options, &history, &divergence);
+            let result = if keep_awake { keep_awake::run(learn)? } else { learn()? };
             let rows = history.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(divergence) = *divergence.lock().unwrap_or_else(PoisonError::into_inner) {
                 return Err(TrainError::Diverged { epoch: rows.0.len() + 1, divergence });
@@ -182,40 +176,46 @@ impl Run {
             if let Some(error) = result.error {
                 return Err(TrainError::Stopped(error.to_string()));
             }
-            // The dashboard forgets that it was interrupted; the history doesn't.
-            let waited = self.config.early_stopping.is_some_and(|wait| rows.since_best() >= wait);
-            if result.interrupted.is_some() || (rows.0.len() < self.config.epochs && !waited) {
-                return Ok(Outcome::Interrupted { last_epoch: rows.0.last().map(|row| row.epoch) });
+            // Burn's dashboard forgets that it was interrupted: then epochs are missing.
+            let is_complete = rows.0.len() >= self.config.epochs || self.stopped_early(&rows);
+            if result.interrupted.is_some() || !is_complete {
+                return Ok(RunOutcome::Interrupted {
+                    last_epoch: rows.0.last().map(|row| row.epoch),
+                });
             }
         }
         let history = history.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.finish(device, history).map(Outcome::Finished)
+        self.finish(device, history).map(RunOutcome::Finished)
     }
 
-    /// Burn's part: the loop over epochs, steps, metrics and checkpoints.
+    fn stopped_early(&self, history: &History) -> bool {
+        self.config.early_stopping.is_some_and(|patience| history.since_best() >= patience)
+    }
+
+    /// Calls Burn's loop over epochs, steps, metrics and checkpoints.
     fn learn(
         &self,
         device: &Device,
-        audience: Audience,
+        options: RunOptions,
         history: &Arc<Mutex<History>>,
         divergence: &Arc<Mutex<Option<Divergence>>>,
     ) -> Result<LearningResult<Learnable>, TrainError> {
-        let Audience { renderer, mut on_epoch, interrupter } = audience;
+        let RunOptions { renderer, mut on_epoch, interrupter, keep_awake: _ } = options;
         let config = &self.config;
         let device = device.clone().autodiff();
 
         let first_epoch = self.resumed_from.unwrap_or(0) + 1;
         let order = Order::Shuffled { seed: config.seed };
-        let loader = |digits: &Digits, order| {
-            BatchLoader::new(digits.clone(), order, config.batch_size, first_epoch, &device)
+        let loader = |images: &LabelledImages, order| {
+            BatchLoader::new(images.clone(), order, config.batch_size, first_epoch, &device)
         };
-        let mut train = loader(&self.train, order);
+        let mut train = loader(&self.data.train, order);
         if let Some(distortions) = &config.distortions {
             let distorter =
                 Distorter::new(distortions, config.epochs).map_err(ConfigError::Distortion)?;
             train = train.with_distortions(distorter, config.seed);
         }
-        let valid = loader(&self.valid, Order::Stored);
+        let valid = loader(&self.data.valid, Order::Stored);
 
         let stop =
             DivergenceStop { interrupter: interrupter.clone(), divergence: divergence.clone() };
@@ -224,7 +224,7 @@ impl Run {
             history: history.clone(),
             train: train.clone(),
             valid: (valid.batches() > 0).then(|| valid.clone()),
-            on_epoch: Box::new(move |epoch, history| {
+            on_epoch_end: Box::new(move |epoch, history| {
                 files::write_atomically(&file, history.to_jsonl().as_bytes())?;
                 on_epoch(epoch);
                 Ok(())
@@ -237,52 +237,54 @@ impl Run {
 
         let mut training =
             SupervisedTraining::new(self.folder.path(), Arc::new(train.clone()), Arc::new(valid))
-                .metric_train_numeric(EpochMean::<Accuracy>::default())
+                .metric_train_numeric(EpochMean::<AccuracyMetric>::default())
                 .metric_train_numeric(EpochMean::stopping(stop))
                 .metric_train_numeric(LearningRateMetric::new())
-                .metric_valid_numeric(EpochMean::<Accuracy>::default())
-                .metric_valid_numeric(EpochMean::<Loss>::default())
-                .with_metric_logger(EpochMeans::default())
+                .metric_valid_numeric(EpochMean::<AccuracyMetric>::default())
+                .metric_valid_numeric(EpochMean::<LossMetric>::default())
+                .with_metric_logger(EpochMetricLogger::default())
                 .with_application_logger(None)
                 .with_checkpointing_strategy(epoch_end)
                 .with_custom_checkpointers(model, optimizer, schedule)
                 .with_interrupter(interrupter)
                 .renderer(renderer)
                 .num_epochs(config.epochs);
-        if let Some(epochs) = config.early_stopping {
-            training = training.early_stopping(Patience { epochs, history: history.clone() });
+        if let Some(patience) = config.early_stopping {
+            let history = history.clone();
+            training = training.early_stopping(EarlyStopping { patience, history });
         }
         if let Some(epoch) = self.resumed_from {
             training = training.checkpoint(epoch);
         }
 
-        let network = match &self.elders.from {
+        let network = match &self.pretrained.initial {
             Some(saved) => saved.to_model(&device),
             None => config.model.init(config.seed, &device),
         };
-        let mut learnable = Learnable::new(network, config.label_smoothing);
-        if let Some(teaching) = &config.teacher {
-            let teachers = Teachers::new(&self.elders.teachers, teaching, &device);
-            learnable = learnable.with_teachers(teachers);
+        let mut learnable = Learnable::new(network, config.loss_options());
+        if let Some(teacher) = &config.teacher {
+            let distillation = Distillation::new(&self.pretrained.teachers, teacher, &device);
+            learnable = learnable.with_distillation(distillation);
         }
-        let optimizer = optimizer::adam_w(config.weight_decay);
+        let optimizer = optimizer::optimizer(config);
         let schedule = optimizer::schedule(config, train.batches()).map_err(TrainError::Stopped)?;
         let learner = Learner::new(learnable, optimizer, schedule);
         Ok(training.launch(learner))
     }
 
-    /// Saves the best epoch's weights, and draws the curves.
+    /// Saves the weights of the best epoch, and draws the learning curves (feature `insight`).
     fn finish(self, device: &Device, history: History) -> Result<Finished, TrainError> {
-        // A best checkpoint that was damaged since is not there to be taken.
-        let best = history.kept(|epoch| self.folder.has_checkpoint(epoch)).best().cloned();
+        // The best checkpoint may have been damaged since it was written.
+        let best = history.filtered(|epoch| self.folder.has_checkpoint(epoch)).best().cloned();
         let best = best.ok_or_else(|| TrainError::NoCheckpoint(self.folder.path().to_owned()))?;
         let record: ModuleRecord = self.folder.model_record(best.epoch)?;
         let network = self.config.model.init(self.config.seed, device);
-        let learnable = Learnable::new(network, 0.0)
+        let learnable = Learnable::new(network, self.config.loss_options())
             .try_load_record(record)
             .map_err(|error| TrainError::Stopped(error.to_string()))?;
 
-        if let Ok(curves) = curves::svg(&history) {
+        #[cfg(feature = "insight")]
+        if let Ok(curves) = super::curves::svg(&history) {
             self.folder.write("curves.svg", &curves)?;
         }
         let mut saved = SavedModel::from_model(&learnable.model, self.metadata(&best))?;
@@ -294,12 +296,12 @@ impl Run {
         Ok(Finished { model: file, best, history })
     }
 
-    /// As configured, or fitted on the validation images.
+    /// The configured calibration, or one fitted on the validation images.
     fn calibration(&self, saved: &SavedModel, device: &Device) -> Result<Calibration, TrainError> {
         if let Some(configured) = self.config.calibration {
             return Ok(configured);
         }
-        let valid = &self.valid;
+        let valid = &self.data.valid;
         let logits = Classifier::new(saved, String::new(), device)
             .logits(valid.len(), |index| valid.values(index))?;
         Ok(Calibration::fit(&logits, valid.labels()))
@@ -307,15 +309,15 @@ impl Run {
 
     fn metadata(&self, best: &Epoch) -> Metadata {
         let mut recipe = self.config.recipe();
-        if !self.elders.is_empty() {
-            recipe["models_sha256"] = self.elders.sums();
+        if !self.pretrained.is_empty() {
+            recipe["models_sha256"] = self.pretrained.checksums();
         }
         Metadata {
             format: FORMAT_VERSION,
             model: self.config.model.clone(),
             temperature: 1.0,
             unsure_below: 0.0,
-            data: self.data.clone(),
+            data: self.data.provenance.clone(),
             recipe,
             figures: json!({
                 "epoch": best.epoch,
@@ -324,38 +326,5 @@ impl Run {
             }),
             made_with: MADE_WITH.to_owned(),
         }
-    }
-}
-
-/// The training images as a configuration divides them.
-struct Parts {
-    data: DataProvenance,
-    train: Digits,
-    valid: Digits,
-}
-
-impl Parts {
-    fn of(config: &TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
-        let (train, valid) = match config.train_on {
-            TrainOn::Split => data.digits.split(),
-            TrainOn::All => (data.digits.clone(), data.digits.slice(0, 0)),
-        };
-        let images = train.len();
-        let limit = config.limit.unwrap_or(images);
-        if limit > images {
-            return Err(TrainError::Limit { limit, images });
-        }
-        let provenance =
-            DataProvenance { is_mnist: data.is_mnist, sha256: data.sha256.clone(), images: limit };
-        let mut train = train.slice(0, limit);
-        if config.drawn_digits + config.non_digits > 0 {
-            let digits = drawn::digits(config.drawn_digits, config.seed);
-            train = train.and(&digits.and(&drawn::non_digits(config.non_digits, config.seed)));
-        }
-        Ok(Self { data: provenance, train, valid })
-    }
-
-    fn provenance_json(&self) -> String {
-        serde_json::to_string_pretty(&self.data).expect("names and numbers are JSON") + "\n"
     }
 }

@@ -59,9 +59,9 @@ fn idx_files_that_lie_are_missing_or_damaged() {
     let mut lying = whole.clone();
     lying[7] = 99;
     fs::write(&labels, lying).unwrap();
-    fails(&train, 1, &[text(&labels), "announces 99"]);
+    fails(&train, 1, &[text(&labels), "declares 99"]);
     fs::write(&labels, &whole[..6]).unwrap();
-    fails(&train, 1, &[text(&labels), "cut short"]);
+    fails(&train, 1, &[text(&labels), "truncated"]);
     fs::remove_file(&labels).unwrap();
     fails(&train, 1, &[text(&data), "train-labels-idx1-ubyte"]);
     fails(&["train", "--data", "no-such-folder"], 1, &["no-such-folder"]);
@@ -137,7 +137,7 @@ fn files_that_are_no_network_and_places_that_take_none() {
     fails(
         &["export", "--format", "safetensors", "--softmax", "--out", text(&out)],
         2,
-        &["--softmax is for --format onnx"],
+        &["--softmax applies to --format onnx only"],
     );
     assert!(!out.exists());
 }
@@ -167,11 +167,11 @@ fn configurations_with_unknown_keys_or_impossible_values() {
 #[test]
 fn run_folders_that_exist_or_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "exists already"]);
+    fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "already exists"]);
     fails(
         &["train", "--resume", text(folder.path())],
         1,
-        &[text(folder.path()), "no run's folder"],
+        &[text(folder.path()), "not a run folder"],
     );
     fails(&["train", "--resume", "x", "--epochs", "3"], 2, &["--resume", "--epochs"]);
     fails(&["train", "--limit", "70000", "--out", "never-made"], 1, &["70000", "55000"]);
@@ -201,7 +201,7 @@ impl<'a> Disk<'a> {
         let disk = Self(text(folder));
         let is_mounted = disk.mount(&["-t", "tmpfs", "-o", size, "tmpfs"]);
         if !is_mounted {
-            eprintln!("left out: no file system can be mounted here");
+            eprintln!("skipped: no file system can be mounted here");
         }
         is_mounted.then_some(disk)
     }
@@ -258,8 +258,8 @@ fn a_full_disk_ends_the_run_with_a_sentence_and_it_goes_on_from_its_last_checkpo
 
     assert!(disk.mount(&["-o", "remount,size=64m"]));
     let resume = ["train", "--resume", text(&out)];
-    let going_on = predicate::str::contains("going on after epoch");
-    burn_digits().args(resume).assert().success().stdout(going_on);
+    let resuming = predicate::str::contains("resuming after epoch");
+    burn_digits().args(resume).assert().success().stdout(resuming);
     burn_digits().args(args).arg(&whole).assert().success();
     let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
     assert!(model(&out) == model(&whole), "another model than on a large disk");

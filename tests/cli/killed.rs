@@ -1,5 +1,5 @@
-//! Runs killed at any moment, and resumed: the result is, byte for byte, that of the run that was let
-//! alone. And what `--resume` says to folders that are no interrupted run.
+//! `train --resume`: runs that are killed at random moments and resumed give the same bytes as
+//! uninterrupted ones, and folders that cannot be resumed are refused with a reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,10 @@ use burn_digits::backend::Backend;
 use predicates::prelude::*;
 
 use crate::common::{burn_digits, devices, root, write_training_images};
+use crate::train::wait_for;
 
-/// Kills per kind of run and backend.
-const KILLS: usize = 8;
+/// Number of kills per kind of run and backend.
+const KILLS_PER_RUN_KIND: usize = 8;
 
 fn program(args: &[&str], run: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_burn-digits"));
@@ -21,8 +22,8 @@ fn program(args: &[&str], run: &Path) -> Command {
     command
 }
 
-/// The history's text without what differs from run to run, to the last digit of each number.
-fn figures(run: &Path) -> String {
+/// The history's text without durations. Comparing text compares every digit of each number.
+fn history_without_durations(run: &Path) -> String {
     let history = fs::read_to_string(run.join("history.jsonl")).unwrap();
     let fields = |line: &str| -> String {
         line.split(',').filter(|field| !field.contains("_seconds")).collect::<Vec<_>>().join(",")
@@ -34,14 +35,14 @@ fn model(run: &Path) -> Vec<u8> {
     fs::read(run.join("model.safetensors")).unwrap()
 }
 
-fn names(folder: &Path) -> Vec<PathBuf> {
+fn file_names(folder: &Path) -> Vec<PathBuf> {
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect();
     names.sort();
     names
 }
 
-/// Starts `run`, or goes on with it where it is there, as a person would.
+/// The command that starts `run`, or resumes it if its folder exists.
 fn start_or_resume(args: &[&str], run: &Path) -> Command {
     if run.exists() {
         program(&["train", "--resume"], run)
@@ -50,8 +51,8 @@ fn start_or_resume(args: &[&str], run: &Path) -> Command {
     }
 }
 
-/// Kills `run` at random moments until it has been killed `kills` times, beginning anew under
-/// another name whenever it was finished before. Each must come to what `whole` came to.
+/// Kills runs at random moments, up to four times each, until there were `kills` kills. Each run is
+/// then resumed to its end, and must have the same files as the uninterrupted run in `whole`.
 fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastrand::Rng) {
     let began = Instant::now();
     assert!(program(&[&["train"], args, &["--out"]].concat(), whole).status().unwrap().success());
@@ -63,13 +64,13 @@ fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastran
         assert!(runs < 10 * kills, "{killed} kills in {runs} runs");
         let run = whole.with_extension(format!("killed-{runs}"));
         let mut in_this_run = 0;
-        // Any moment of what is left of it, a little after its end included. Four times at most, so
-        // that it ends.
+        // Any moment of the remaining time, or shortly after the end.
         while in_this_run < 4 && killed < kills {
             let mut child = start_or_resume(args, &run).spawn().unwrap();
             std::thread::sleep(Duration::from_secs_f64(rng.f64() * duration));
             if child.try_wait().unwrap().is_some() {
-                // The machine was busier when it was measured.
+                // It ended before it was killed: the machine is faster now than when it was
+                // measured.
                 duration *= 0.8;
                 break;
             }
@@ -79,17 +80,24 @@ fn kill_and_compare(args: &[&str], whole: &Path, kills: usize, rng: &mut fastran
             in_this_run += 1;
         }
         assert!(start_or_resume(args, &run).status().unwrap().success(), "{args:?}");
-        assert_eq!(figures(&run), figures(whole), "{args:?}, killed {in_this_run} times");
-        assert!(model(&run) == model(whole), "{args:?}: another model, killed {in_this_run} times");
-        // Nothing half-written is left, and nothing is missing.
-        assert_eq!(names(&run), names(whole), "{args:?}");
+        assert_eq!(
+            history_without_durations(&run),
+            history_without_durations(whole),
+            "{args:?}, killed {in_this_run} times"
+        );
+        assert!(
+            model(&run) == model(whole),
+            "{args:?}: the model differs, killed {in_this_run} times"
+        );
+        // No temporary file is left, and no file is missing.
+        assert_eq!(file_names(&run), file_names(whole), "{args:?}");
     }
     println!("{killed} kills in {runs} runs: {args:?}");
 }
 
 #[test]
 #[cfg(unix)]
-fn runs_killed_at_random_moments_come_to_the_same_bytes() {
+fn runs_killed_at_random_moments_and_resumed_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     write_training_images(&data, 1500, |label| label);
@@ -99,15 +107,15 @@ fn runs_killed_at_random_moments_come_to_the_same_bytes() {
     let kinds: [(&str, &[&str]); 3] = [
         ("plain", &["--epochs", "6"]),
         ("distorted", &["--epochs", "30", "--early-stopping", "2", "--distort"]),
-        ("taught", &["--epochs", "4", "--teacher", "shipped", "--distort"]),
+        ("distilled", &["--epochs", "4", "--teacher", "shipped", "--distort"]),
     ];
     for (backend, _) in devices() {
-        // Distortions and teachers are the same on a GPU, which is slow in software.
+        // Distortions and teachers are the same code on a GPU, which is slow in software.
         let kinds = if backend == Backend::Wgpu { &kinds[..1] } else { &kinds[..] };
         for (name, kind) in kinds {
             let args = [&data[..], &small, kind, &["--backend", backend.name()]].concat();
             let whole = folder.path().join(format!("{name}-{backend}"));
-            kill_and_compare(&args, &whole, KILLS, &mut rng);
+            kill_and_compare(&args, &whole, KILLS_PER_RUN_KIND, &mut rng);
         }
     }
 }
@@ -116,7 +124,8 @@ fn resume(run: &Path) -> assert_cmd::assert::Assert {
     burn_digits().args(["train", "--resume"]).arg(run).assert()
 }
 
-/// A run of three epochs without its result, as if it had been killed just before.
+/// Trains for three epochs and removes the model, as if the run had been killed just before it was
+/// saved. Returns the model.
 fn unfinished(run: &Path) -> Vec<u8> {
     let args = ["--limit", "500", "--epochs", "3", "--hidden", "32,16,16", "--quiet"];
     burn_digits().args(["train", "--out"]).arg(run).args(args).assert().success();
@@ -126,18 +135,18 @@ fn unfinished(run: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_configuration_changed_under_a_run_is_refused_by_its_key() {
+fn resuming_with_a_changed_configuration_is_an_error_that_names_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let whole = unfinished(&run);
     let file = run.join("config.toml");
     let config = fs::read_to_string(&file).unwrap();
     for (from, to, words) in [
-        ("epochs = 3", "epochs = 9", "epochs is 9, and was 3"),
-        ("batch_size = 128", "batch_size = 64", "batch_size is 64, and was 128"),
+        ("epochs = 3", "epochs = 9", "epochs is 9, but was 3"),
+        ("batch_size = 128", "batch_size = 64", "batch_size is 64, but was 128"),
         ("activation = \"relu\"", "activation = \"tanh\"", "model.activation is \"tanh\""),
-        ("limit = 500\n", "", "limit is null, and was 500"),
-        ("seed = 1", "seed = 2", "seed is 2, and was 1"),
+        ("limit = 500\n", "", "limit is null, but was 500"),
+        ("seed = 1", "seed = 2", "seed is 2, but was 1"),
     ] {
         let changed = config.replacen(from, to, 1);
         assert_ne!(changed, config, "{from}");
@@ -150,7 +159,7 @@ fn a_configuration_changed_under_a_run_is_refused_by_its_key() {
 }
 
 #[test]
-fn a_checkpoint_damaged_anywhere_or_incomplete_is_passed_over_for_the_one_before() {
+fn a_damaged_or_incomplete_checkpoint_is_skipped_for_the_one_before() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let whole = unfinished(&run);
@@ -175,7 +184,7 @@ fn a_checkpoint_damaged_anywhere_or_incomplete_is_passed_over_for_the_one_before
 }
 
 #[test]
-fn resuming_without_any_whole_checkpoint_begins_at_the_beginning() {
+fn resuming_without_an_intact_checkpoint_starts_from_the_first_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let whole = unfinished(&run);
@@ -187,7 +196,7 @@ fn resuming_without_any_whole_checkpoint_begins_at_the_beginning() {
 }
 
 #[test]
-fn a_finished_run_is_left_alone_and_its_damaged_model_is_made_anew() {
+fn resuming_a_finished_run_changes_nothing_but_restores_a_damaged_model() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let whole = unfinished(&run);
@@ -197,12 +206,12 @@ fn a_finished_run_is_left_alone_and_its_damaged_model_is_made_anew() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(run.join("model.safetensors"), bytes).unwrap();
-    resume(&run).success().stderr(predicate::str::contains("is made anew: it is damaged"));
+    resume(&run).success().stderr(predicate::str::contains("will be written again: "));
     assert!(model(&run) == whole);
 }
 
 #[test]
-fn what_a_killed_process_was_writing_is_swept_away() {
+fn temporary_files_of_a_killed_process_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let whole = unfinished(&run);
@@ -211,36 +220,47 @@ fn what_a_killed_process_was_writing_is_swept_away() {
     fs::write(run.join("checkpoints/.writing-xyz/model.bpk"), b"half a model").unwrap();
     resume(&run).success();
     assert!(model(&run) == whole);
-    let names: Vec<_> = names(&run).into_iter().chain(names(&run.join("checkpoints"))).collect();
+    let names: Vec<_> =
+        file_names(&run).into_iter().chain(file_names(&run.join("checkpoints"))).collect();
     assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".writing")), "{names:?}");
 }
 
 #[test]
-fn an_empty_folder_is_no_run() {
+fn resuming_a_folder_without_a_run_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    resume(folder.path()).code(1).stderr(predicate::str::contains("is no run's folder"));
-    resume(&folder.path().join("none")).code(1).stderr(predicate::str::contains("no run's folder"));
+    resume(folder.path()).code(1).stderr(predicate::str::contains("is not a run folder"));
+    resume(&folder.path().join("none"))
+        .code(1)
+        .stderr(predicate::str::contains("is not a run folder"));
+}
+
+/// The highest epoch that has a checkpoint; 0 without any.
+#[cfg(unix)]
+fn newest_epoch(run: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return 0 };
+    let names = entries.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    names.filter_map(|name| name.strip_prefix("epoch-")?.parse().ok()).max().unwrap_or(0)
 }
 
 #[test]
 #[cfg(unix)]
-fn a_second_run_into_a_folder_is_refused_while_the_first_one_lives() {
+fn a_second_process_cannot_train_in_the_same_folder_until_the_first_one_ends() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    let args = ["train", "--epochs", "500", "--limit", "2000", "--out"];
+    let args = ["train", "--epochs", "5000", "--limit", "2000", "--out"];
     let mut first = program(&args, &run).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(120);
-    while !run.exists() && Instant::now() < patience {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for("the run's folder", || run.exists());
     resume(&run).code(1).stderr(predicate::str::contains("another process is training in"));
     burn_digits().args(args).arg(&run).assert().code(1).stderr(predicate::str::contains("exists"));
     first.kill().unwrap();
     first.wait().unwrap();
-    // The lock has died with its process: this one trains until it is killed too.
+    // The lock was released with its process: the second one trains.
+    let epoch = newest_epoch(&run);
     let mut second = program(&["train", "--resume"], &run).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    assert!(second.try_wait().unwrap().is_none(), "the second run was refused or ended");
+    wait_for("an epoch of the second process", || {
+        assert!(second.try_wait().unwrap().is_none(), "the second process ended");
+        newest_epoch(&run) > epoch
+    });
     second.kill().unwrap();
     second.wait().unwrap();
 }

@@ -1,8 +1,9 @@
-//! `train` with models made before, to start from or to learn from, and with one's own pictures.
+//! `train` with pretrained models to start from or to learn from, and with the user's own pictures.
 
 use std::fs;
 use std::path::Path;
 
+use burn_digits::saved::SavedModel;
 use predicates::prelude::*;
 
 use crate::common::{burn_digits, json_lines, root, write_training_images};
@@ -20,8 +21,9 @@ fn model(run: &Path) -> Vec<u8> {
     fs::read(run.join("model.safetensors")).unwrap()
 }
 
-/// Undoes a run's last epoch and its result, as if it had been killed in that epoch, and resumes it.
-fn end_again(run: &Path, last_checkpoint: &str) {
+/// Removes a run's model and its last checkpoint, as if it had been killed in the last epoch, and
+/// resumes it.
+fn repeat_last_epoch(run: &Path, last_checkpoint: &str) {
     fs::remove_file(run.join("model.safetensors")).unwrap();
     fs::remove_dir_all(run.join("checkpoints").join(last_checkpoint)).unwrap();
     burn_digits().args(["train", "--resume"]).arg(run).assert().success();
@@ -33,59 +35,60 @@ fn newest_checkpoint(run: &Path) -> String {
 }
 
 #[test]
-fn a_run_that_starts_from_a_model_begins_with_what_it_knows() {
+fn a_run_that_starts_from_a_model_starts_with_its_accuracy() {
     let folder = tempfile::tempdir().unwrap();
     let [tuned, fresh] = ["tuned", "fresh"].map(|name| folder.path().join(name));
     let gently = ["--epochs", "1", "--limit", "256", "--learning-rate", "1e-5"];
     train(&tuned, &[&["--from", "shipped"], &gently[..]].concat()).success();
     train(&fresh, &gently).success();
     assert!(valid_accuracy(&tuned) > 0.98 && valid_accuracy(&fresh) < 0.5);
-    let metadata = String::from_utf8_lossy(&model(&tuned)).into_owned();
-    assert!(metadata.contains("models_sha256"), "the file says what it was made from");
+    let tuned = SavedModel::load(&tuned.join("model.safetensors")).unwrap();
+    let shipped = SavedModel::shipped().unwrap().weights_sha256();
+    assert_eq!(tuned.metadata.recipe["models_sha256"]["from"], shipped);
 }
 
 #[test]
-fn a_model_with_other_layers_is_no_start() {
+fn starting_from_a_model_with_other_layers_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     train(&run, &["--from", "shipped", "--hidden", "32,32,32"])
         .code(1)
-        .stderr(predicate::str::contains("shipped can't be started from"));
-    assert!(!run.exists(), "nothing is left behind");
+        .stderr(predicate::str::contains("shipped can't be used as the starting point"));
+    assert!(!run.exists(), "the folder was not created");
     train(&run, &["--from", "no-such-model.safetensors"])
         .code(1)
         .stderr(predicate::str::contains("no-such-model.safetensors"));
 }
 
 #[test]
-fn a_student_learns_from_a_teacher_and_a_resumed_run_still_has_it() {
+fn a_student_learns_from_its_teacher_also_after_the_teachers_file_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let [teacher, taught, untaught] =
-        ["teacher", "taught", "untaught"].map(|name| folder.path().join(name));
-    // A copy, which is gone when the run is resumed.
+    let [teacher, with_teacher, without_teacher] =
+        ["teacher", "with-teacher", "without-teacher"].map(|name| folder.path().join(name));
+    // A copy of the shipped model, which is removed before the run is resumed.
     fs::create_dir(&teacher).unwrap();
     fs::copy(root().join("artifacts/model/digits.safetensors"), teacher.join("model.safetensors"))
         .unwrap();
-    // Labels that are all wrong, and a loss that is the teacher's alone.
+    // All labels are wrong, and the loss depends on the teacher only.
     let data = folder.path().join("data");
     write_training_images(&data, 3000, |label| (label + 1) % 10);
     let recipe = folder.path().join("recipe.toml");
     let models = format!("models = [\"{}\"]", teacher.display());
     fs::write(&recipe, format!("epochs = 4\n[teacher]\nweight = 1.0\n{models}\n")).unwrap();
     let args = ["--config", recipe.to_str().unwrap(), "--data", data.to_str().unwrap()];
-    train(&taught, &args).success();
-    train(&untaught, &["--epochs", "4", "--data", data.to_str().unwrap()]).success();
-    // 250 images validate, by their wrong labels: whoever learned the true digits fails there.
-    assert!(valid_accuracy(&taught) < 0.1 && valid_accuracy(&untaught) > 0.7);
+    train(&with_teacher, &args).success();
+    train(&without_teacher, &["--epochs", "4", "--data", data.to_str().unwrap()]).success();
+    // The 250 validation images have wrong labels too: a model that learned the true digits fails.
+    assert!(valid_accuracy(&with_teacher) < 0.1 && valid_accuracy(&without_teacher) > 0.7);
 
-    let whole = model(&taught);
+    let whole = model(&with_teacher);
     fs::remove_dir_all(&teacher).unwrap();
-    end_again(&taught, &newest_checkpoint(&taught));
-    assert_eq!(model(&taught), whole);
+    repeat_last_epoch(&with_teacher, &newest_checkpoint(&with_teacher));
+    assert_eq!(model(&with_teacher), whole);
 }
 
 #[test]
-fn a_teacher_that_is_asked_too_hotly_is_refused_by_its_key() {
+fn a_temperature_of_zero_for_the_teacher_is_an_error_that_names_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("recipe.toml");
     fs::write(&recipe, "[teacher]\nmodels = [\"shipped\"]\ntemperature = 0.0\n").unwrap();
@@ -95,7 +98,7 @@ fn a_teacher_that_is_asked_too_hotly_is_refused_by_its_key() {
 }
 
 #[test]
-fn ones_own_pictures_train_and_what_cannot_be_read_is_named() {
+fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (pictures, run) = (folder.path().join("pictures"), folder.path().join("run"));
     let samples = fs::read_dir(root().join("artifacts/samples")).unwrap();
@@ -118,6 +121,6 @@ fn ones_own_pictures_train_and_what_cannot_be_read_is_named() {
         .stdout(predicate::str::contains("25 images train, 2 validate"))
         .stderr(predicate::str::contains("broken.png is left out"));
     let whole = model(&run);
-    end_again(&run, "epoch-0002");
+    repeat_last_epoch(&run, "epoch-0002");
     assert_eq!(model(&run), whole);
 }

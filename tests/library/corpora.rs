@@ -1,4 +1,4 @@
-//! The inputs that fuzzing found to reach new code, each within a moment and without a panic.
+//! Regression tests on the fuzzing corpora: each input is handled without a panic.
 
 #[path = "../../fuzz/checks.rs"]
 mod checks;
@@ -7,7 +7,7 @@ use std::fs;
 
 use crate::common;
 
-fn run(target: &str, check: fn(&[u8])) {
+fn check_corpus(target: &str, check: fn(&[u8])) {
     let folder = common::root().join("fuzz/corpus").join(target);
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -18,21 +18,21 @@ fn run(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn pictures_are_refused_or_read() {
-    run("picture", checks::picture);
+fn each_picture_is_an_error_or_is_classified() {
+    check_corpus("picture", checks::picture);
 }
 
 #[test]
-fn idx_files_are_refused_or_hold_what_they_announce() {
-    run("idx", checks::idx);
+fn each_idx_file_is_an_error_or_has_the_items_that_its_header_declares() {
+    check_corpus("idx", checks::idx);
 }
 
 #[test]
-fn models_are_refused_or_work() {
-    run("model", checks::model);
+fn each_model_is_an_error_or_works() {
+    check_corpus("model", checks::model);
 }
 
 #[test]
-fn configurations_are_refused_or_read_back_as_they_were() {
-    run("config", checks::config);
+fn each_configuration_is_an_error_or_is_the_same_after_saving_and_loading() {
+    check_corpus("config", checks::config);
 }

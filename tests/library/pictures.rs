@@ -91,7 +91,7 @@ fn a_truncated_file_is_refused_with_its_reason_or_still_shows_its_digit() {
             match predict(&classifier, &whole[..length]) {
                 Ok(prediction) => assert_eq!(prediction.digit, 7, "{place}"),
                 Err(PictureError::Empty) => assert_eq!(length, 0, "{place}"),
-                Err(PictureError::UnknownKind) => {
+                Err(PictureError::UnknownFormat) => {
                     assert!((1..signature).contains(&length), "{place}")
                 }
                 Err(PictureError::Damaged(reason)) => {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use burn::data::dataloader::DataLoader;
 use burn_digits::backend;
 use burn_digits::classifier::{Classifier, softmax};
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::loader::{BatchLoader, Order};
 use burn_digits::data::source::{Half, Source};
 use burn_digits::model::{HiddenActivation, ModelConfig, PIXELS};
@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use safetensors::SafeTensors;
 
 /// MNIST's validation digits.
-static VALIDATION_DIGITS: LazyLock<Digits> =
+static VALIDATION_DIGITS: LazyLock<LabelledImages> =
     LazyLock::new(|| Source::find(None).unwrap().load(Half::Train).unwrap().digits.split().1);
 /// The shipped model.
 static CLASSIFIER: LazyLock<Classifier> =
@@ -173,7 +173,7 @@ proptest! {
             picture[..2].copy_from_slice(&(index as u16).to_be_bytes());
             picture
         });
-        let digits = Digits::new(pixels.collect(), (0..count).map(|i| (i % 10) as u8).collect());
+        let digits = LabelledImages::new(pixels.collect(), (0..count).map(|i| (i % 10) as u8).collect());
         let order = Order::Shuffled { seed };
         let loader = BatchLoader::new(digits, order, batch_size, epoch, &backend::cpu());
         let mut visited = BTreeSet::new();

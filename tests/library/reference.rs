@@ -12,9 +12,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::{TrainOutput, TrainStep};
 use burn_digits::data::loader::Batch;
 use burn_digits::model::{HiddenActivation, Model};
-use burn_digits::train::metrics::StepFigures;
-use burn_digits::train::step::Learnable;
+use burn_digits::train::step::{Learnable, StepOutput};
 use burn_digits::train::{OptimizerKind, TrainConfig, optimizer};
+use fused_ops::LossOptions;
 use safetensors::SafeTensors;
 
 use crate::common;
@@ -65,7 +65,7 @@ impl Reference {
             let bias = self.vector(&format!("weights.{name}.bias"), device);
             Linear { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)) }
         });
-        Learnable::new(Model::new(layers, HiddenActivation::Relu, device), 0.0)
+        Learnable::new(Model::new(layers, HiddenActivation::Relu, device), LossOptions::default())
     }
 
     fn batch(&self, device: &Device) -> Batch {
@@ -90,7 +90,7 @@ impl Reference {
     }
 }
 
-fn step(learnable: &Learnable, batch: Batch) -> (GradientsParams, StepFigures) {
+fn step(learnable: &Learnable, batch: Batch) -> (GradientsParams, StepOutput) {
     let TrainOutput { grads, item } = TrainStep::step(learnable, batch);
     (grads, item)
 }

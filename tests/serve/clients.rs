@@ -1,17 +1,17 @@
-//! Clients that other people wrote: Triton's, and schemathesis against the OpenAPI description.
+//! Third-party clients: Triton's client, and Schemathesis against the OpenAPI description.
 //!
-//! Both come from PyPI (`pip install 'tritonclient[http,grpc]' schemathesis`). Nothing is installed
-//! here: where a client is absent its test is left out and says so, and `BURN_DIGITS_NEEDS_CLIENTS=1`
-//! makes that a failure. `BURN_DIGITS_PYTHON` names the Python that has them.
+//! Both come from PyPI (`pip install 'tritonclient[http,grpc]' schemathesis`). Where one is not
+//! installed its test prints so and passes; with `BURN_DIGITS_NEEDS_CLIENTS=1` it fails instead.
+//! `BURN_DIGITS_PYTHON` is the Python to use, by default `python3`.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::root;
-use crate::server::{Server, infer, pixels};
+use crate::server::{SEVEN, TestServer, infer, pixels};
 
-/// Whether a client may be left out.
-pub fn is_needed() -> bool {
+/// Whether a client that is not installed makes its test fail.
+pub fn clients_are_required() -> bool {
     std::env::var_os("BURN_DIGITS_NEEDS_CLIENTS").is_some()
 }
 
@@ -22,8 +22,8 @@ fn python(module: &str) -> Option<Command> {
     if has.is_ok_and(|has| has.status.success()) {
         return Some(Command::new(python));
     }
-    assert!(!is_needed(), "{} can't import {module}", PathBuf::from(python).display());
-    eprintln!("left out: {} can't import {module}", PathBuf::from(python).display());
+    assert!(!clients_are_required(), "{} can't import {module}", PathBuf::from(python).display());
+    eprintln!("skipped: {} can't import {module}", PathBuf::from(python).display());
     None
 }
 
@@ -34,40 +34,40 @@ fn succeeds(command: &mut Command) {
 }
 
 #[test]
-fn tritons_client_gets_the_numbers_of_infer_over_both_transports() {
+fn the_triton_client_gets_the_predictions_of_infer_over_http_and_grpc() {
     for module in ["tritonclient.http", "tritonclient.grpc"] {
         if python(module).is_none() {
             return;
         }
     }
     let Some(mut python) = python("tritonclient") else { return };
-    let server = Server::start();
+    let server = TestServer::start();
     let folder = tempfile::tempdir().unwrap();
-    let values: Vec<u8> = pixels("image.png").iter().flat_map(|v| v.to_le_bytes()).collect();
+    let values: Vec<u8> = pixels(SEVEN).iter().flat_map(|v| v.to_le_bytes()).collect();
     let (raw, expected) = (folder.path().join("pixels"), folder.path().join("expected.json"));
     std::fs::write(&raw, values).unwrap();
-    std::fs::write(&expected, infer("image.png").to_string()).unwrap();
+    std::fs::write(&expected, infer(SEVEN).to_string()).unwrap();
     succeeds(
         python
             .arg(root().join("tests/serve/triton_client.py"))
             .args([server.http.to_string(), server.grpc.to_string()])
-            .arg(root().join("image.png"))
+            .arg(root().join(SEVEN))
             .args([raw, expected]),
     );
 }
 
 #[test]
-fn the_openapi_description_holds_under_schemathesis() {
+fn schemathesis_finds_no_difference_from_the_openapi_description() {
     let Some(mut python) = python("schemathesis") else { return };
-    let server = Server::start();
+    let server = TestServer::start();
     let folder = tempfile::tempdir().unwrap();
     succeeds(
         python
             .args(["-m", "schemathesis.cli", "run", "--max-examples", "50", "--seed", "1"])
-            // A schema can't say that a shape fits its values, or that a picture has ink on it.
+            // A schema can't express that a shape fits its values, or that a picture has ink.
             .args(["--exclude-checks", "positive_data_acceptance"])
             .arg(format!("http://{}/openapi.json", server.http))
-            // It leaves files in its working directory.
+            // It writes files to its working directory.
             .current_dir(folder.path()),
     );
 }

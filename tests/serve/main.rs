@@ -1,14 +1,16 @@
-//! `serve`, end to end: the built program as a server, with the clients that people have. A new test
-//! belongs into the file of its interface; limits, signals and metrics into `production.rs`.
+//! `serve`, end to end: the built program as a server, with the clients that people use. A new test
+//! belongs into the file of its API; limits, signals and metrics into `production.rs`.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod clients;
+mod embedded;
 mod grpc;
+mod open_inference;
+mod openapi;
 mod page;
 mod predict;
 mod production;
 mod server;
-mod v1;
-mod v2;
+mod tensorflow;

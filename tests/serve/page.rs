@@ -1,7 +1,7 @@
-//! The page, in a real browser without a window: Debian's `chromium` and `chromium-driver`.
+//! The page in a headless browser: Debian's `chromium` and `chromium-driver`.
 //!
-//! Where they are absent the tests are left out and say so; `BURN_DIGITS_NEEDS_CLIENTS=1` makes that
-//! a failure. `BURN_DIGITS_SCREENSHOTS=DIR` leaves screenshots to look at.
+//! Where they are not installed the tests print so and pass; with `BURN_DIGITS_NEEDS_CLIENTS=1`
+//! they fail instead. `BURN_DIGITS_SCREENSHOTS=DIR` writes screenshots to a folder.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,15 +12,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::clients::is_needed;
-use crate::common::root;
-use crate::server::{Server, request};
+use crate::clients::clients_are_required;
+use crate::server::{SEVEN, TestServer, file, request};
 
-/// Points of the sheet, 100 × 100 from its top left corner.
-type Stroke = &'static [(f64, f64)];
+/// Points of the drawing area in percent of its side, from the top left corner.
+type DrawnStroke = &'static [(f64, f64)];
 
-/// Digits as people draw them.
-const DIGITS: [&[Stroke]; 10] = [
+/// The digits 0 to 9 as people draw them.
+const DIGIT_STROKES: [&[DrawnStroke]; 10] = [
     &[&[
         (50., 18.),
         (36., 24.),
@@ -122,7 +121,7 @@ const DIGITS: [&[Stroke]; 10] = [
     ]],
 ];
 
-/// A browser of its own.
+/// A browser session, controlled by the WebDriver protocol. Closed when dropped.
 struct Browser {
     driver: Child,
     address: String,
@@ -130,20 +129,20 @@ struct Browser {
 }
 
 impl Browser {
-    fn open(server: &Server) -> Option<Self> {
+    fn open(server: &TestServer) -> Option<Self> {
         let spawned = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut driver) = spawned else {
-            assert!(!is_needed(), "there is no chromedriver");
-            eprintln!("left out: there is no chromedriver");
+            assert!(!clients_are_required(), "chromedriver is not installed");
+            eprintln!("skipped: chromedriver is not installed");
             return None;
         };
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = loop {
-            let line = lines.next().expect("chromedriver names its port").unwrap();
+            let line = lines.next().expect("chromedriver prints its port").unwrap();
             if let Some((_, port)) = line.split_once("successfully on port ") {
                 break port.trim_end_matches('.').to_owned();
             }
@@ -151,7 +150,7 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let address = format!("127.0.0.1:{port}");
         let mut browser = Self { driver, address, session: String::new() };
-        // Without a sandbox: CI runs as root, which Chromium's sandbox refuses.
+        // No sandbox: Chromium's sandbox does not run as root, as in many CI containers.
         let args = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
         let made = browser.call(
             "POST",
@@ -199,7 +198,7 @@ impl Browser {
         self.post("/execute/sync", json!({ "script": script, "args": [] }))
     }
 
-    /// Waits until a script says true.
+    /// Waits until a script returns true.
     fn until(&self, script: &str) {
         let start = Instant::now();
         while self.run(script) != true {
@@ -208,10 +207,13 @@ impl Browser {
         }
     }
 
-    /// What the page says, once it has answered the last question.
-    fn said(&self) -> String {
-        self.until("return document.body.dataset.answered == question");
-        self.run("return document.getElementById('said').textContent").as_str().unwrap().to_owned()
+    /// The text of the answer, once the page shows that to its last request.
+    fn answer(&self) -> String {
+        self.until("return document.body.dataset.answered == latestRequest");
+        self.run("return document.getElementById('message').textContent")
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     fn clear(&self) {
@@ -219,7 +221,7 @@ impl Browser {
     }
 
     /// Draws with a mouse, a pen or a finger.
-    fn draw(&self, strokes: &[Stroke], with: &str) {
+    fn draw(&self, strokes: &[DrawnStroke], with: &str) {
         let sheet = self.run(
             "const s = document.getElementById('sheet'); s.scrollIntoView({ block: 'center' }); \
              const b = s.getBoundingClientRect(); return [b.left, b.top, b.width]",
@@ -275,8 +277,8 @@ impl Browser {
         std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
     }
 
-    /// What the browser complained about: errors of scripts, requests refused by the policy.
-    fn complaints(&self) -> Value {
+    /// The console of the browser: script errors, requests blocked by the policy.
+    fn console_errors(&self) -> Value {
         self.post("/se/log", json!({ "type": "browser" }))
     }
 }
@@ -293,46 +295,53 @@ impl Drop for Browser {
 
 #[test]
 fn ten_digits_drawn_as_strokes_are_recognised_with_mouse_finger_and_pen() {
-    let server = Server::start();
+    let server = TestServer::start();
     let Some(browser) = Browser::open(&server) else { return };
-    for (digit, strokes) in DIGITS.iter().enumerate() {
+    for (digit, strokes) in DIGIT_STROKES.iter().enumerate() {
         browser.clear();
         browser.draw(strokes, ["mouse", "touch", "pen"][digit % 3]);
-        let said = browser.said();
-        assert!(said.starts_with(&format!("{digit}, with ")), "{digit}: {said}");
+        let answer = browser.answer();
+        assert!(answer.starts_with(&format!("{digit} with ")), "{digit}: {answer}");
         let shares = browser
             .run("return [...document.querySelectorAll('#bars .share')].map(e => e.textContent)");
-        assert!(
-            shares.as_array().unwrap().iter().all(|share| share.as_str().unwrap().ends_with('%'))
-        );
+        let shares: Vec<f64> = shares
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|share| share.as_str().unwrap().strip_suffix(" %").unwrap().parse().unwrap())
+            .collect();
+        // Each is rounded down to 0.01 %.
+        let sum: f64 = shares.iter().sum();
+        assert!(shares.len() == 10 && (99.89..100.01).contains(&sum), "{digit}: {shares:?}");
+        assert!(shares.iter().all(|&share| share <= shares[digit]), "{digit}: {shares:?}");
         let widths = browser.run(
             "return [...document.querySelectorAll('#layers canvas')].map(c => c.width * c.height)",
         );
         assert_eq!(widths, json!([784, 256, 128, 64, 10]));
         browser.screenshot(&format!("digit-{digit}.png"));
     }
-    // One question per stroke, not per movement.
-    let strokes: usize = DIGITS.iter().map(|strokes| strokes.len()).sum();
+    // One request per stroke, not per movement.
+    let strokes: usize = DIGIT_STROKES.iter().map(|strokes| strokes.len()).sum();
     let line = format!("burn_digits_requests_total{{api=\"predict\",status=\"200\"}} {strokes}");
     let metrics = server.get("/metrics");
     assert!(metrics.text().lines().any(|found| found == line), "{line}:\n{}", metrics.text());
-    browser.draw(DIGITS[8], "mouse");
-    browser.said();
+    browser.draw(DIGIT_STROKES[8], "mouse");
+    browser.answer();
     for scheme in ["light", "dark"] {
         for (width, height) in [(1280, 900), (390, 1100)] {
             browser.resize(width, height, scheme);
             browser.screenshot(&format!("{scheme}-{width}.png"));
-            // Nothing sticks out to the side.
-            let over = "return document.documentElement.scrollWidth > innerWidth";
-            assert_eq!(browser.run(over), false, "{scheme} {width}");
+            // Nothing overflows to the side.
+            let overflows = "return document.documentElement.scrollWidth > innerWidth";
+            assert_eq!(browser.run(overflows), false, "{scheme} {width}");
         }
     }
-    assert_eq!(browser.complaints(), json!([]));
+    assert_eq!(browser.console_errors(), json!([]));
 }
 
 #[test]
-fn a_one_is_drawn_with_the_keyboard_and_read_out() {
-    let server = Server::start();
+fn a_one_drawn_with_the_keyboard_is_recognised_and_announced() {
+    let server = TestServer::start();
     let Some(browser) = Browser::open(&server) else { return };
     let (up, down, space, delete) = ("\u{E013}", "\u{E015}", " ", "\u{E017}");
     browser.run("document.getElementById('sheet').focus()");
@@ -341,19 +350,19 @@ fn a_one_is_drawn_with_the_keyboard_and_read_out() {
     keys.extend([down; 16]);
     keys.push(space);
     browser.keys(&keys);
-    assert!(browser.said().starts_with("1, with "), "{}", browser.said());
-    // Screen readers are told what changes in an element of the role status.
-    assert_eq!(browser.run("return document.getElementById('said').role"), "status");
+    assert!(browser.answer().starts_with("1 with "), "{}", browser.answer());
+    // Screen readers announce changes in an element with the role status.
+    assert_eq!(browser.run("return document.getElementById('message').role"), "status");
     browser.screenshot("keyboard.png");
     browser.keys(&[delete]);
-    assert_eq!(browser.said(), "Nothing drawn yet.");
+    assert_eq!(browser.answer(), "Nothing drawn yet.");
 }
 
 #[test]
-fn a_picture_dropped_or_pasted_is_recognised_and_a_wrong_file_says_why() {
-    let server = Server::start();
+fn a_dropped_or_pasted_picture_is_recognised_and_another_file_gets_the_reason() {
+    let server = TestServer::start();
     let Some(browser) = Browser::open(&server) else { return };
-    let encoded = STANDARD.encode(std::fs::read(root().join("image.png")).unwrap());
+    let encoded = STANDARD.encode(file(SEVEN));
     for (event, field) in
         [("DragEvent('drop'", "dataTransfer"), ("ClipboardEvent('paste'", "clipboardData")]
     {
@@ -363,9 +372,11 @@ fn a_picture_dropped_or_pasted_is_recognised_and_a_wrong_file_says_why() {
              const data = new DataTransfer(); data.items.add(new File([bytes], '7.png', {{ type: 'image/png' }})); \
              dispatchEvent(new {event}, {{ {field}: data, bubbles: true, cancelable: true }}))"
         ));
-        browser.until("return question > 0 && document.getElementById('said').textContent.startsWith('7, with ')");
+        browser.until("return latestRequest > 0 && document.getElementById('message').textContent.startsWith('7 with ')");
     }
     browser.screenshot("dropped.png");
-    browser.run("take(new File(['no picture'], 'x.txt'))");
-    browser.until("return document.getElementById('said').textContent.includes('not a picture of a known kind')");
+    browser.run("openPicture(new File(['no picture'], 'x.txt'))");
+    browser.until(
+        "return document.getElementById('message').textContent.includes('unknown image format')",
+    );
 }

@@ -1,25 +1,35 @@
-//! The program as a server, and a client of a few lines that can also do what clients should not.
+//! The program as a server, and a minimal HTTP client that can also send malformed requests.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use burn_digits::picture;
+use burn_digits::saved::SavedModel;
 use serde_json::Value;
 
 use crate::common::{burn_digits, json_lines, root};
 
-/// A server of its own for each test, on free ports. It ends with the value.
-pub struct Server {
+/// A picture of a seven.
+pub const SEVEN: &str = "image.png";
+/// A picture of a three.
+pub const THREE: &str = "artifacts/samples/3-red-pen.png";
+/// The file of the shipped model.
+pub const SHIPPED_MODEL: &str = "artifacts/model/digits.safetensors";
+/// Inference of the Open Inference Protocol.
+pub const INFER_PATH: &str = "/v2/models/digits/infer";
+
+/// `burn-digits serve` in its own process, on free ports. Killed when dropped.
+pub struct TestServer {
     pub http: SocketAddr,
     pub grpc: SocketAddr,
     child: Child,
     log: Arc<Mutex<Vec<Value>>>,
 }
 
-impl Server {
+impl TestServer {
     pub fn start() -> Self {
         Self::with(&["--model", "shipped"])
     }
@@ -35,53 +45,48 @@ impl Server {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let listening = loop {
-            let line = lines.next().expect("the server says that it listens").unwrap();
-            // Graphics drivers have words of their own for whoever looks for a GPU.
+            let line = lines.next().expect("the server logs that it listens").unwrap();
+            // Graphics drivers print lines of their own while backends are probed.
             let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
             log.lock().unwrap().push(line.clone());
             if line["message"] == "listening" {
                 break line;
             }
         };
-        let of = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
-        let (http, grpc) = (of("http"), of("grpc"));
-        let rest = log.clone();
+        let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
+        let (http, grpc) = (address("http"), address("grpc"));
+        let later = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                rest.lock().unwrap().push(serde_json::from_str(&line).expect(&line));
+                later.lock().unwrap().push(serde_json::from_str(&line).expect(&line));
             }
         });
         Self { http, grpc, child, log }
     }
 
-    /// Every line logged so far.
+    /// All lines logged so far.
     pub fn log(&self) -> Vec<Value> {
         self.log.lock().unwrap().clone()
     }
 
-    /// Sends the process a signal, such as `TERM`.
+    /// Sends a signal to the process, for example `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// Waits for the process to end by itself: its exit code.
+    /// Waits until the process exits, and returns its exit code.
     pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.http).unwrap();
-        // Nothing here takes so long; a test that hangs says less than one that fails.
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream
+        connect(self.http)
     }
 
-    /// What the server answers to these very bytes.
-    pub fn raw(&self, request: &[u8]) -> Reply {
-        let mut stream = self.connect();
-        stream.write_all(request).unwrap();
-        Reply::read(stream)
+    /// Sends bytes as they are and reads the response.
+    pub fn send(&self, bytes: &[u8]) -> HttpResponse {
+        send(self.http, bytes)
     }
 
     pub fn request(
@@ -90,27 +95,56 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Reply {
-        self.raw(&request(method, path, headers, body))
+    ) -> HttpResponse {
+        self.send(&request(method, path, headers, body))
     }
 
-    pub fn get(&self, path: &str) -> Reply {
+    pub fn get(&self, path: &str) -> HttpResponse {
         self.request("GET", path, &[], b"")
     }
 
-    pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Reply {
+    pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> HttpResponse {
         self.request("POST", path, &[], body.as_ref())
     }
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A request's bytes.
+/// A connection whose reads fail after a minute: no response takes that long, and a test that fails
+/// says more than one that hangs.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+/// Sends bytes as they are and reads the response.
+pub fn send(address: SocketAddr, bytes: &[u8]) -> HttpResponse {
+    let mut stream = connect(address);
+    stream.write_all(bytes).unwrap();
+    HttpResponse::read(stream)
+}
+
+/// Everything the server sends until it closes the connection.
+///
+/// # Panics
+/// If it is still open after a minute.
+pub fn read_until_closed(stream: &mut TcpStream) -> Vec<u8> {
+    let mut received = Vec::new();
+    match stream.read_to_end(&mut received) {
+        Ok(_) => received,
+        // Closed while the server had not read everything.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => received,
+        Err(error) => panic!("the connection is still open: {error}"),
+    }
+}
+
+/// The bytes of a request.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -124,18 +158,16 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
 }
 
 #[derive(Debug)]
-pub struct Reply {
+pub struct HttpResponse {
     pub status: u16,
     head: String,
     pub body: Vec<u8>,
 }
 
-impl Reply {
-    /// Reads until the server closes.
+impl HttpResponse {
+    /// Reads until the server closes the connection.
     pub fn read(mut stream: TcpStream) -> Self {
-        let mut bytes = Vec::new();
-        // A reset after the answer takes nothing from it.
-        let _ = stream.read_to_end(&mut bytes);
+        let bytes = read_until_closed(&mut stream);
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -157,36 +189,50 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    /// The JSON of an answer.
+    /// The JSON of a response with status 200.
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
     }
 
-    /// The reason of a refusal.
-    pub fn refused(&self, status: u16) -> String {
+    /// The error message of a response with another status.
+    pub fn error(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
-        self.json()["error"].as_str().expect("a reason").to_owned()
+        self.json()["error"].as_str().expect("an error message").to_owned()
     }
 }
 
-/// What `infer --json` says of a picture in the project.
+/// The output of `infer --json` for a picture of the project.
 pub fn infer(path: &str) -> Value {
     let out = burn_digits().args(["infer", "--model", "shipped", "--json", path]).output().unwrap();
     json_lines(&out.stdout).remove(0)
 }
 
-/// The 784 values that the network sees of a picture in the project.
+/// The 784 pixels that the network gets for a picture of the project.
 pub fn pixels(path: &str) -> Vec<f32> {
     picture::read(&root().join(path)).unwrap().as_slice().to_vec()
 }
 
-/// A picture file in the project.
+/// The bytes of a file of the project.
 pub fn file(path: &str) -> Vec<u8> {
     std::fs::read(root().join(path)).unwrap()
 }
 
-/// An array of JSON as the single-precision numbers that it was written from.
+/// A JSON array as the single-precision numbers that it was written from.
 pub fn floats(array: &Value) -> Vec<f32> {
     array.as_array().unwrap().iter().map(|number| number.to_string().parse().unwrap()).collect()
+}
+
+/// Checks that softmax(logits / T), in double precision and with the temperature T of the shipped
+/// model, are the probabilities that `infer` prints for a picture.
+pub fn assert_logits_of(path: &str, logits: &[f32]) {
+    let saved = SavedModel::load(&root().join(SHIPPED_MODEL)).unwrap();
+    let temperature = f64::from(saved.metadata.temperature);
+    let powers: Vec<f64> = logits.iter().map(|&z| (f64::from(z) / temperature).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    let expected = floats(&infer(path)["probabilities"]);
+    assert_eq!(powers.len(), expected.len());
+    for (power, expected) in powers.iter().zip(expected) {
+        assert!((power / sum - f64::from(expected)).abs() < 1e-6, "{logits:?}");
+    }
 }

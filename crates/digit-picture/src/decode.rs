@@ -1,8 +1,8 @@
-//! From bytes to an image in memory, within bounds.
+//! File to image, within limits of size and memory.
 //!
-//! Files come from strangers. So the format is read from the content and never from the name,
-//! the size is checked from the header before any pixel is decoded, and only regular files are
-//! opened: opening a pipe would wait for a writer who may never come.
+//! The input is untrusted. So the format is detected from the content and never from the name, the
+//! size is checked in the header before any pixel is decoded, and only regular files are opened:
+//! opening a pipe blocks until somebody writes to it.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
@@ -19,81 +19,91 @@ use image::error::{ImageError, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, Limits};
 
-use crate::PictureError;
+use crate::error::PictureError;
 
-/// The most bytes a picture may take, as a file or decoded (8000 × 8000 in RGBA).
+/// The largest size of an image, as a file or decoded, in bytes: 8000 × 8000 pixels in RGBA.
 pub const MAX_BYTES: u64 = 256_000_000;
-/// The most bytes that decoding may take, the decoder's own buffers included.
-const MAX_PEAK: u64 = 2 * MAX_BYTES;
+/// The most memory that decoding may take, the decoder's own buffers included, in bytes.
+const MAX_DECODE_MEMORY: u64 = 2 * MAX_BYTES;
 
-/// Reads a regular file whole, refusing what is empty or larger than [`MAX_BYTES`].
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
+/// Reads all bytes of a regular file.
+///
+/// # Errors
+/// If the path is not a regular file, the file is larger than [`MAX_BYTES`], or it cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(PictureError::Directory);
     }
     if !metadata.is_file() {
-        return Err(PictureError::NotAFile);
+        return Err(PictureError::NotRegularFile);
     }
     let mut bytes = Vec::with_capacity(metadata.len().min(MAX_BYTES) as usize);
-    // The file may have grown since: what is read is bounded too.
+    // The file may have grown since, so the reading is limited too.
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         let bytes = metadata.len().max(MAX_BYTES + 1);
-        return Err(PictureError::FileTooLarge { bytes });
+        return Err(PictureError::FileTooLarge { bytes, limit: MAX_BYTES });
     }
     Ok(bytes)
 }
 
-/// Decodes the image in `bytes`, the first one where there are several, turned the way the camera was held.
-pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
+/// Decodes an image file, and turns it upright as its EXIF orientation says.
+///
+/// The format is detected from the content: PNG, JPEG, BMP, GIF, WebP, PNM or TIFF. Of an animation
+/// or a file with several pages, the first image is decoded.
+///
+/// # Errors
+/// If the format is unknown or a variant that is not supported, the file is empty, damaged or cut
+/// short, or the decoded image would be larger than [`MAX_BYTES`].
+pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
     }
-    let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownKind)?;
+    let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
     let mut decoder = decoder(bytes, format)?;
     let (width, height) = decoder.dimensions();
     let decoded = decoder.total_bytes();
-    let jpeg = (format == ImageFormat::Jpeg).then(|| Jpeg::new(bytes));
+    let jpeg = (format == ImageFormat::Jpeg).then(|| JpegMarkers::scan(bytes));
     let peak = match format {
-        // The canvas and a frame, four bytes a pixel each, and the image.
+        // The canvas, a frame and the image, four bytes a pixel each.
         ImageFormat::WebP => 12 * u64::from(width) * u64::from(height),
-        // All coefficients are held until the last scan, two bytes a value, and the image.
+        // The image, and all coefficients until the last scan, two bytes a value.
         _ if jpeg.as_ref().is_some_and(|jpeg| jpeg.is_progressive) => decoded.saturating_mul(3),
-        // The image, and as much again to turn it.
+        // The image, and a second one while it is turned.
         _ => decoded.saturating_mul(2),
     };
-    if peak > MAX_PEAK {
-        let limit = (decoded as f64 * (MAX_PEAK as f64 / peak as f64)) as u64;
+    if peak > MAX_DECODE_MEMORY {
+        let limit = (decoded as f64 * (MAX_DECODE_MEMORY as f64 / peak as f64)) as u64;
         return Err(PictureError::TooLarge { width, height, bytes: decoded, limit });
     }
     if let Some(jpeg) = jpeg {
         if !jpeg.has_end {
-            return Err(PictureError::Damaged("the JPEG image has no end".to_owned()));
+            return Err(PictureError::Damaged("the JPEG image has no end marker".to_owned()));
         }
-        // Each block of 8 × 8 pixels takes a bit at the least. The decoder makes up those that are
-        // not there, 190 million pixels from 472 bytes.
+        // Each block of 8 × 8 pixels takes at least one bit. The decoder fills in missing blocks,
+        // and would make 190 million pixels from 472 bytes.
         let bits = 8 * bytes.len() as u64;
         if u64::from(width) * u64::from(height) > 64 * bits {
             let reason = format!("too few bytes for a JPEG image of {width} × {height} pixels");
             return Err(PictureError::Damaged(reason));
         }
     }
-    // A broken EXIF block is no reason to refuse the pixels.
+    // The pixels are usable even if the EXIF block is broken.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
 }
 
-/// The decoder of a format, within [`MAX_PEAK`].
+/// The decoder of a format, limited to [`MAX_DECODE_MEMORY`].
 ///
-/// The formats are named here, and not `image`'s own choice by what is compiled in: a program that depends
-/// on this crate may need `image` with other formats, and files of those would be decoded, and their
-/// decoders linked, too.
+/// The formats are listed here instead of left to `image`, which decodes every format compiled in:
+/// a program that depends on this crate may use `image` with further formats, and files of those
+/// would be accepted, and their decoders linked, too.
 fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '_>, PictureError> {
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_PEAK);
+    limits.max_alloc = Some(MAX_DECODE_MEMORY);
     let reader = Cursor::new(bytes);
     let mut decoder: Box<dyn ImageDecoder> = match format {
         ImageFormat::Png => Box::new(PngDecoder::with_limits(reader, limits.clone())?),
@@ -103,29 +113,29 @@ fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '
         ImageFormat::Bmp => Box::new(BmpDecoder::new(reader)?),
         ImageFormat::Pnm => Box::new(PnmDecoder::new(reader)?),
         ImageFormat::Tiff => Box::new(TiffDecoder::new(reader)?),
-        _ => return Err(PictureError::UnknownKind),
+        _ => return Err(PictureError::UnknownFormat),
     };
     decoder.set_limits(limits)?;
     Ok(decoder)
 }
 
-/// What the decoder doesn't tell of a JPEG file.
-struct Jpeg {
-    /// The frame's marker is SOF2, SOF6, SOF10 or SOF14.
+/// Facts about a JPEG file that the decoder does not report.
+struct JpegMarkers {
+    /// Whether the frame's marker is SOF2, SOF6, SOF10 or SOF14.
     is_progressive: bool,
-    /// The image has an end. The decoder makes up what a file cut short lacks, and half a digit can
-    /// look like another one.
+    /// Whether there is an EOI marker. The decoder fills in what a truncated file lacks, and half a
+    /// digit can look like another one.
     has_end: bool,
 }
 
-impl Jpeg {
+impl JpegMarkers {
     /// Reads the markers (ITU-T T.81, table B.1) of a file whose header the decoder has accepted.
-    fn new(file: &[u8]) -> Self {
+    fn scan(file: &[u8]) -> Self {
         let mut rest = file.get(2..).unwrap_or_default();
         let mut is_progressive = false;
         loop {
             match rest {
-                // The first scan. In its data 0xff is followed by 0 or a marker.
+                // SOS, the first scan. In its data 0xff is followed by 0 or a marker.
                 [0xff, 0xda, data @ ..] => {
                     let has_end = data.windows(2).any(|bytes| bytes == [0xff, 0xd9]);
                     return Self { is_progressive, has_end };
@@ -146,7 +156,7 @@ impl From<ImageError> for PictureError {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Unsupported(unsupported) => match unsupported.kind() {
-                UnsupportedErrorKind::Format(_) => PictureError::UnknownKind,
+                UnsupportedErrorKind::Format(_) => PictureError::UnknownFormat,
                 _ => PictureError::Unsupported(unsupported.to_string()),
             },
             other => PictureError::Damaged(other.to_string()),

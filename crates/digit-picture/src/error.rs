@@ -1,64 +1,73 @@
-//! What can be wrong with a picture, in sentences for the person who gave it.
+//! Why an image file did not become a [`Picture`](crate::Picture), in words for the person who
+//! chose it.
 //!
-//! No sentence names the file: whoever holds the path (a command, a web handler) puts it in
-//! front, so that it appears once.
+//! No message names the file: the caller, who has the path, puts it in front.
 
 use std::io;
 
 /// Why a file or an image did not become a [`Picture`](crate::Picture).
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
-    /// The path leads to a folder.
-    #[error("this is a folder, not a picture")]
+    /// The path is a directory.
+    #[error("this is a directory, not an image file")]
     Directory,
-    /// A pipe, a socket or a device: reading one could block, or never end.
-    #[error("this is not a regular file (a pipe, socket or device), so it is not read")]
-    NotAFile,
-    /// The operating system refused.
+    /// The path is a pipe, a socket or a device; reading one could block or never end.
+    #[error("this is not a regular file (but a pipe, socket or device)")]
+    NotRegularFile,
+    /// The operating system reported an error.
     #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Nothing in the file.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// The first bytes are those of no image format this program knows.
-    #[error("this is not a picture of a known kind (PNG, JPEG, BMP, GIF, WebP, PNM or TIFF)")]
-    UnknownKind,
-    /// The first bytes promise an image, the rest does not keep the promise.
-    #[error("the picture is damaged or cut short: {0}")]
+    /// The first bytes match no supported image format.
+    #[error("unknown image format (supported: PNG, JPEG, BMP, GIF, WebP, PNM and TIFF)")]
+    UnknownFormat,
+    /// The format is known, but the rest of the file does not follow it.
+    #[error("the image is damaged or cut short: {0}")]
     Damaged(String),
     /// A variant of a known format that the decoder does not implement.
     #[error("this variant of the image format is not supported: {0}")]
     Unsupported(String),
-    /// Known from the header alone, before any pixel is decoded.
+    /// The decoded image would be too large. Checked in the header, before any pixel is decoded.
     #[error(
-        "the picture is too large: {width} x {height} pixels would take {} MB, and the limit is {} MB",
+        "the image is too large: {width} x {height} pixels would take {} MB, and the limit is {} MB",
         bytes.div_ceil(1_000_000),
         limit / 1_000_000
     )]
     TooLarge {
-        /// Pixels across, as the header says.
+        /// Width according to the header, in pixels.
         width: u32,
-        /// Pixels down, as the header says.
+        /// Height according to the header, in pixels.
         height: u32,
-        /// What its pixels would take.
+        /// Size of the decoded pixels, in bytes.
         bytes: u64,
-        /// What pixels of this kind of file may take: less where decoding takes more besides.
+        /// Largest size allowed for this format, in bytes: [`MAX_BYTES`](crate::MAX_BYTES), or less
+        /// where the decoder needs further memory.
         limit: u64,
     },
-    /// The file itself is larger than any picture this program would decode.
+    /// The file itself is larger than [`MAX_BYTES`](crate::MAX_BYTES).
     #[error(
         "the file is too large: {} MB, and the limit is {} MB",
         bytes.div_ceil(1_000_000),
-        crate::decode::MAX_BYTES / 1_000_000
+        limit / 1_000_000
     )]
     FileTooLarge {
-        /// The file's size.
+        /// Size of the file, in bytes.
         bytes: u64,
+        /// Largest size allowed, in bytes.
+        limit: u64,
     },
-    /// A picture without width or height.
-    #[error("the picture has no pixels")]
+    /// The image's width or height is 0.
+    #[error("the image has no pixels")]
     NoPixels,
-    /// A blank sheet, or nothing on it that could be a stroke: an answer rather than a fault.
-    #[error("there is no ink in the picture, so no digit to recognise")]
+    /// The image is blank, or nothing on it can be a stroke.
+    #[error("no ink found in the image, so there is no digit to recognise")]
     NoInk,
+    /// The number of values is not 28 × 28.
+    #[error("a picture has 784 values, not {count}")]
+    WrongLength {
+        /// The number of values given.
+        count: usize,
+    },
 }

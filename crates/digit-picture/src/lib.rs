@@ -1,133 +1,85 @@
-//! Any image file to MNIST's convention: 28×28 values in [0, 1], bright ink on black.
+//! Any image file of handwritten digits to MNIST's convention: 28×28 values in [0, 1], bright ink
+//! on black, the digit scaled to 20×20 pixels and centred by its mass.
 //!
-//! A network trained on MNIST knows digits only the way MNIST shows them, so this crate does to a picture
-//! what was done to MNIST's own digits: find the ink, cut out the digit, fit it into 20×20, put its centre of
-//! mass in the middle. How well this is done decides how well other people's pictures are read, more than
-//! the network does.
+//! A network trained on MNIST only knows digits that look like MNIST's. So this crate does to an
+//! image what was done to MNIST's own digits: it finds the ink, selects the digit, scales and
+//! centres it. How well this is done decides how well a network does on other people's images, more
+//! than the network itself.
 //!
 //! ```text
-//! path ── decode ──► image ── plane ──► grey ── ink ──► ink ── select ──► digit ── fit ──► Picture
+//! file ─ decode ─► image ─ grey ─► grey plane ─ ink ─► ink ─ select ─► digit ─ fit ─► Picture
 //! ```
 //!
-//! [`many`] finds several digits on one picture.
+//! [`read`] and [`from_bytes`] do all of it, [`decode`] and [`normalise`] its two halves.
+//! [`many::find`] finds several digits on one image.
 //!
 //! ```
 //! use image::{DynamicImage, GrayImage, Luma};
 //!
-//! // A dark stroke on light paper, 100 × 100 pixels.
+//! // A dark bar on light paper, 6 × 60 of 100 × 100 pixels.
 //! let is_ink = |x, y| (48..54).contains(&x) && (20..80).contains(&y);
 //! let image = GrayImage::from_fn(100, 100, |x, y| Luma([if is_ink(x, y) { 30 } else { 220 }]));
 //!
 //! let picture = digit_picture::normalise(&DynamicImage::from(image))?;
-//! let inked: Vec<bool> = picture.rows().map(|row| row.iter().any(|&ink| ink > 0.5)).collect();
-//! // Twenty rows high, in the middle of 28, bright on black.
-//! assert_eq!(inked.iter().filter(|&&is_inked| is_inked).count(), 20);
-//! assert!(inked[4] && inked[23] && !inked[3] && !inked[24]);
+//! assert_eq!(picture.as_slice().len(), 28 * 28);
+//! assert!(picture.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
+//!
+//! // 60 pixels became 20, in rows 4 to 23. Their middle, bright on black, is in column 14.
+//! let inked: Vec<usize> = (0..28).filter(|&y| picture.as_slice()[28 * y + 14] > 0.5).collect();
+//! assert_eq!(inked, (4..24).collect::<Vec<_>>());
 //! # Ok::<(), digit_picture::PictureError>(())
 //! ```
+//!
+//! # Reading the source
+//!
+//! In the order of the diagram: `decode`, then `single` with its steps `grey`, `ink` (and
+//! `ink/noise`), `select` (with `components` and `lines`), `sheet`, and `fit` (with `stroke`).
+//! `many` finds several digits by the same steps and its own. All of them work on `plane`, an array
+//! with measures and filters; `picture` defines the convention.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod cut;
+mod components;
 mod decode;
 mod error;
 mod fit;
-mod frames;
-mod groups;
+mod grey;
 mod ink;
 mod lines;
 pub mod many;
-mod morphology;
-mod noise;
+mod picture;
 mod plane;
 mod select;
 mod sheet;
+mod single;
 mod stroke;
 
 use std::path::Path;
 
-use image::DynamicImage;
-
-pub use decode::MAX_BYTES;
+pub use decode::{MAX_BYTES, decode, read_bytes};
 pub use error::PictureError;
+pub use picture::{PICTURE_SIDE, Picture};
+pub use single::normalise;
 
-/// Width and height of a [`Picture`], in pixels.
-pub const SIDE: usize = 28;
-
-/// 28×28 values in [0, 1], row-major, bright ink on black: the pixel convention.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture([f32; SIDE * SIDE]);
-
-impl Picture {
-    /// Takes values that already follow the convention.
-    pub fn from_array(values: [f32; SIDE * SIDE]) -> Self {
-        Self(values)
-    }
-
-    /// All 784 values, row by row.
-    pub fn as_slice(&self) -> &[f32] {
-        &self.0
-    }
-
-    /// The 28 rows, top to bottom.
-    pub fn rows(&self) -> impl Iterator<Item = &[f32; SIDE]> {
-        self.0.as_chunks::<SIDE>().0.iter()
-    }
-}
-
-impl TryFrom<&[f32]> for Picture {
-    type Error = PictureError;
-
-    /// Takes values that already follow the convention, if there are 784.
-    fn try_from(values: &[f32]) -> Result<Self, PictureError> {
-        values.try_into().map(Self).map_err(|_| PictureError::NoPixels)
-    }
-}
-
-/// Reads an image file: [`from_bytes`] of a regular file's content.
+/// Reads an image file of one digit: [`from_bytes`] of [`read_bytes`].
+///
+/// # Errors
+/// If the file cannot be read or decoded, or has no ink; see [`PictureError`].
 pub fn read(path: &Path) -> Result<Picture, PictureError> {
-    from_bytes(&decode::read_file(path)?)
+    from_bytes(&read_bytes(path)?)
 }
 
-/// Decodes an image whose kind is read from its content, never from a name; of an animation or of
-/// several pages, the first.
+/// Turns the content of an image file of one digit into MNIST's convention: [`decode`], then
+/// [`normalise`].
+///
+/// # Errors
+/// If the bytes cannot be decoded, or the image has no ink; see [`PictureError`].
 pub fn from_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
-    normalise(&decode::decode(bytes)?)
+    normalise(&decode(bytes)?)
 }
 
-/// Decodes an image file's pixels, turned the way the camera was held.
-pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
-    decode::decode(bytes)
-}
-
-/// Reads a regular file whole, within [`MAX_BYTES`].
-pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
-    decode::read_file(path)
-}
-
-/// Turns an image of any size and colours into MNIST's convention.
-pub fn normalise(image: &DynamicImage) -> Result<Picture, PictureError> {
-    if image.width() == 0 || image.height() == 0 {
-        return Err(PictureError::NoPixels);
-    }
-    let grey = plane::grey(image, plane::MAX_SIDE);
-    if fit::is_conventional(&grey) {
-        return Picture::try_from(grey.values.as_slice());
-    }
-    let digit = digit(&grey)?;
-    let picture = match sheet::inside(&grey, &digit) {
-        // A sheet with nothing readable on it may be a digit after all.
-        Some(sheet) => self::digit(&sheet.inner).ok().and_then(|digit| fit::fit(&digit)),
-        None => None,
-    };
-    picture.or_else(|| fit::fit(&digit)).ok_or(PictureError::NoInk)
-}
-
-/// The ink of the digit on a grey plane.
-fn digit(grey: &plane::Plane) -> Result<plane::Plane, PictureError> {
-    ink::ink(grey, ink::WINDOW).and_then(select::digit).ok_or(PictureError::NoInk)
-}
-
-#[cfg(test)]
-mod tests;
+/// The examples of the README are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct PictureReadme;

@@ -1,48 +1,53 @@
-//! Lines that run straight through the picture: ruled paper, a margin, a crossing-out.
+//! Straight lines from edge to edge: ruled paper, a margin, a crossing-out.
 //!
-//! A line that goes from edge to edge would make the digit's box as large as the picture. Such a
-//! line starts in ink on the picture's edge, so only lines from there are tried. What is taken
-//! out is only what is line alone: where the ink goes on at both sides, a stroke crosses.
+//! Such a line would make the digit's bounding box as large as the image. It begins in ink on the
+//! edge, so only lines from there are tried. Only what is line alone is erased: where the ink goes
+//! on at both sides, a stroke crosses the line and stays.
 
 use crate::plane::Plane;
 
-/// Ink above this is counted as part of a line.
-const INKED: f32 = 0.3;
-/// Ink above this still is the line's own fringe.
-const BARELY: f32 = 0.1;
-/// A line has ink along this share of its length.
-const SOLID: f32 = 0.93;
-/// In a picture of one digit, this share of a line's ink must be free of other ink at its sides.
-const FREE: f32 = 0.5;
-/// What a pixel away from the middle of the ink at a line's end costs, as ink.
-const OFF: f32 = 0.01;
-/// In a picture of one digit, a stroke thicker than this share of the picture is no line.
-const THICKEST: f32 = 0.12;
+/// Pixels with more ink than this are part of a line.
+const LINE_INK: f32 = 0.3;
+/// Pixels with more ink than this are part of a line's blurred rim.
+const LINE_RIM_INK: f32 = 0.1;
+/// The share of a line's length that is covered with ink.
+const MIN_LINE_COVERAGE: f32 = 0.93;
+/// In an image of one digit: the share of a line's ink that has no other ink beside it.
+const MIN_FREE_SHARE: f32 = 0.5;
+/// In an image of one digit: the thickest line, as a share of the shorter side. Thicker ones are
+/// strokes.
+const MAX_LINE_THICKNESS: f32 = 0.12;
+/// The cost, in ink, of ending one pixel away from the middle of a run of ink on the edge.
+const OFF_CENTRE_COST: f32 = 0.01;
 
-/// What is taken for a line.
-pub(crate) struct Search {
-    /// The thickest, in pixels.
-    pub(crate) thickest: f32,
-    /// The shortest, in pixels.
-    pub(crate) shortest: f32,
-    /// The share of its ink that must be free of other ink at its sides.
-    pub(crate) free: f32,
-    /// Pictures with more runs of ink along the edge are not searched.
-    pub(crate) most_runs: usize,
+/// What counts as a line.
+pub(crate) struct LineSearch {
+    /// The thickest line, in pixels.
+    pub(crate) max_thickness: f32,
+    /// The shortest line, in pixels.
+    pub(crate) min_length: f32,
+    /// The share of its ink that has no other ink beside it.
+    pub(crate) min_free: f32,
+    /// Images with more runs of ink along the edge are not searched.
+    pub(crate) max_runs: usize,
 }
 
-impl Search {
-    /// For a picture of one digit.
-    pub(crate) fn across(ink: &Plane) -> Self {
-        let side = ink.width.min(ink.height) as f32;
-        Self { thickest: THICKEST * side, shortest: 0.0, free: FREE, most_runs: 16 }
+impl LineSearch {
+    /// For an image of one digit.
+    pub(crate) fn for_single_digit(ink: &Plane) -> Self {
+        Self {
+            max_thickness: MAX_LINE_THICKNESS * ink.shorter_side() as f32,
+            min_length: 0.0,
+            min_free: MIN_FREE_SHARE,
+            max_runs: 16,
+        }
     }
 }
 
-/// The ink without lines from edge to edge, if there were any.
-pub(crate) fn without_lines(ink: &Plane, search: &Search) -> Option<Plane> {
+/// The ink without lines from edge to edge; `None` if there are none.
+pub(crate) fn without_lines(ink: &Plane, search: &LineSearch) -> Option<Plane> {
     let runs = edge_runs(ink);
-    if runs.is_empty() || runs.len() > search.most_runs || ink.width.min(ink.height) < 8 {
+    if runs.is_empty() || runs.len() > search.max_runs || ink.shorter_side() < 8 {
         return None;
     }
     let mut rest: Option<Plane> = None;
@@ -54,9 +59,11 @@ pub(crate) fn without_lines(ink: &Plane, search: &Search) -> Option<Plane> {
             run.iter().enumerate().map(move |(at, &end)| (end, at.abs_diff(middle)))
         });
         let line = ends
-            .filter_map(|(end, off)| Some((Line::new(start, end, current, search)?, off)))
-            // Among equals the line that ends in the middle of its ink, as it starts.
-            .filter_map(|(line, off)| Some((line.support(current)? - OFF * off as f32, line)))
+            .filter_map(|(end, off)| Some((StraightLine::new(start, end, current, search)?, off)))
+            // Among equal lines, the one that ends in the middle of a run, as it starts.
+            .filter_map(|(line, off)| {
+                Some((line.support(current)? - OFF_CENTRE_COST * off as f32, line))
+            })
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, line)) = line {
             rest = Some(line.erased_from(current));
@@ -65,7 +72,7 @@ pub(crate) fn without_lines(ink: &Plane, search: &Search) -> Option<Plane> {
     rest
 }
 
-/// All pixels of the picture's edge, once around.
+/// All pixels of the plane's edge, once around.
 fn edge_points(ink: &Plane) -> impl Iterator<Item = (f32, f32)> + use<> {
     let (right, bottom) = (ink.width - 1, ink.height - 1);
     let top = (0..right).map(|x| (x, 0));
@@ -75,12 +82,12 @@ fn edge_points(ink: &Plane) -> impl Iterator<Item = (f32, f32)> + use<> {
     top.chain(down).chain(back).chain(up).map(|(x, y)| (x as f32, y as f32))
 }
 
-/// Every unbroken run of ink along the edge.
+/// The runs of ink along the edge, each without a gap.
 fn edge_runs(ink: &Plane) -> Vec<Vec<(f32, f32)>> {
     let mut runs = Vec::new();
     let mut run: Vec<(f32, f32)> = Vec::new();
     for point in edge_points(ink) {
-        if ink.at(point.0, point.1) > INKED {
+        if ink.at(point.0, point.1) > LINE_INK {
             run.push(point);
         } else if !run.is_empty() {
             runs.push(std::mem::take(&mut run));
@@ -92,21 +99,22 @@ fn edge_runs(ink: &Plane) -> Vec<Vec<(f32, f32)>> {
     runs
 }
 
-/// A straight line between two points of the edge.
-struct Line {
+/// A straight line between two pixels of the edge.
+struct StraightLine {
     start: (f32, f32),
-    /// Unit vector from start to end.
+    /// The unit vector from start to end.
     along: (f32, f32),
+    /// The length in whole pixels.
     steps: usize,
-    /// Half of the thickest stroke that is still a line, in pixels.
-    reach: usize,
-    /// The share of its ink that must be free at its sides.
-    free: f32,
+    /// Half of the largest thickness, in pixels.
+    max_half: usize,
+    /// The share of its ink that has no other ink beside it.
+    min_free: f32,
 }
 
-impl Line {
+impl StraightLine {
     /// `None` for a line that only cuts off a corner, runs along the edge or is too short.
-    fn new(start: (f32, f32), end: (f32, f32), ink: &Plane, search: &Search) -> Option<Self> {
+    fn new(start: (f32, f32), end: (f32, f32), ink: &Plane, search: &LineSearch) -> Option<Self> {
         let (dx, dy) = (end.0 - start.0, end.1 - start.1);
         let crosses = dx.abs() >= (ink.width - 1) as f32 || dy.abs() >= (ink.height - 1) as f32;
         let along_edge = start.0 == end.0 && (start.0 == 0.0 || start.0 == (ink.width - 1) as f32)
@@ -115,16 +123,15 @@ impl Line {
             return None;
         }
         let length = dx.hypot(dy);
-        if length < search.shortest {
+        if length < search.min_length {
             return None;
         }
-        let reach = (search.thickest / 2.0).ceil() as usize;
         Some(Self {
             start,
             along: (dx / length, dy / length),
             steps: length as usize,
-            reach,
-            free: search.free,
+            max_half: (search.max_thickness / 2.0).ceil() as usize,
+            min_free: search.min_free,
         })
     }
 
@@ -140,42 +147,44 @@ impl Line {
         ink.at(x, y)
     }
 
-    /// How much ink lies along the line, if it is enough to be one and stands free of other ink.
+    /// The mean ink along the line; `None` if there are too many gaps, or too much other ink beside
+    /// it.
     fn support(&self, ink: &Plane) -> Option<f32> {
-        let inked = |step: usize| self.ink_at(ink, step, 0.0) > INKED;
-        // Nearly all lines tried have too many gaps, and show it soon.
-        let most_gaps = ((1.0 - SOLID) * (self.steps + 1) as f32) as usize;
-        let gaps = (0..=self.steps).filter(|&step| !inked(step)).take(most_gaps + 1).count();
-        if gaps > most_gaps {
+        let inked = |step: usize| self.ink_at(ink, step, 0.0) > LINE_INK;
+        // Nearly all lines that are tried have too many gaps, most of them early on.
+        let max_gaps = ((1.0 - MIN_LINE_COVERAGE) * (self.steps + 1) as f32) as usize;
+        let gaps = (0..=self.steps).filter(|&step| !inked(step)).take(max_gaps + 1).count();
+        if gaps > max_gaps {
             return None;
         }
         let count = self.steps + 1 - gaps;
-        let aside = self.reach as f32 + 1.0;
+        let aside = self.max_half as f32 + 1.0;
         let free = (0..=self.steps)
             .filter(|&s| inked(s))
             .filter(|&s| {
-                self.ink_at(ink, s, aside) <= INKED && self.ink_at(ink, s, -aside) <= INKED
+                self.ink_at(ink, s, aside) <= LINE_INK && self.ink_at(ink, s, -aside) <= LINE_INK
             })
             .count();
         let mean: f32 =
             (0..=self.steps).map(|s| self.ink_at(ink, s, 0.0)).sum::<f32>() / self.steps as f32;
-        (free as f32 >= self.free * count as f32).then_some(mean)
+        (free as f32 >= self.min_free * count as f32).then_some(mean)
     }
 
-    /// How far the line's own ink goes to each side, in pixels: the median along it.
+    /// How far the line's own ink reaches to each side, in pixels: the median along the line.
     fn half_thickness(&self, ink: &Plane) -> f32 {
         let mut halves: Vec<usize> = (0..=self.steps)
             .flat_map(|step| [1.0, -1.0].map(|side| (step, side)))
             .map(|(step, side)| {
-                let inked = |&r: &usize| self.ink_at(ink, step, side * r as f32) > BARELY;
-                (1..=self.reach + 1).take_while(inked).count()
+                let inked = |&r: &usize| self.ink_at(ink, step, side * r as f32) > LINE_RIM_INK;
+                (1..=self.max_half + 1).take_while(inked).count()
             })
             .collect();
         let middle = halves.len() / 2;
         *halves.select_nth_unstable(middle).1 as f32
     }
 
-    /// The ink without this line: each pixel of it gets no more than lies at both its sides.
+    /// The ink without this line: each of its pixels keeps at most the ink that is on both sides of
+    /// it.
     fn erased_from(&self, ink: &Plane) -> Plane {
         let mut rest = ink.clone();
         let half = self.half_thickness(ink);
@@ -190,7 +199,7 @@ impl Line {
                 let beside = |distance: f32| {
                     let by = distance - off;
                     let (x, y) = (x as f32 - self.along.1 * by, y as f32 + self.along.0 * by);
-                    // A stroke may cross at a slant.
+                    // A stroke may cross at an angle.
                     [-1.0, 0.0, 1.0]
                         .map(|t| ink.at(x + self.along.0 * t, y + self.along.1 * t))
                         .into_iter()
@@ -202,5 +211,31 @@ impl Line {
             }
         }
         rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_from_edge_to_edge_is_erased_and_the_stroke_across_it_stays() {
+        let (width, height) = (60, 40);
+        let mut stroke = Plane::new(width, height, vec![0.0; width * height]);
+        for y in 8..32 {
+            stroke.values[y * width + 28..y * width + 32].fill(1.0);
+        }
+        let mut crossed = stroke.clone();
+        crossed.values[20 * width..22 * width].fill(1.0);
+        let search = LineSearch::for_single_digit(&crossed);
+        let rest = without_lines(&crossed, &search).unwrap();
+        for y in 0..height {
+            // Where they cross, a pixel of the line stays on each side of the stroke.
+            let columns = if (20..22).contains(&y) { 27..33 } else { 28..32 };
+            let is_inked = |x: usize| (8..32).contains(&y) && columns.contains(&x);
+            let expected = (0..width).map(|x| if is_inked(x) { 1.0 } else { 0.0 });
+            assert!(rest.row(y).iter().copied().eq(expected), "row {y}");
+        }
+        assert!(without_lines(&stroke, &search).is_none());
     }
 }

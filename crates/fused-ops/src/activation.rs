@@ -1,25 +1,25 @@
-//! The activations that are computed together with their layer.
+//! The activation functions that are computed together with their layer.
 
 use burn::nn::activation::Activation;
 
 /// An activation function a(z), applied to each value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FusedActivation {
+pub(crate) enum FusedActivation {
     /// z.
     Identity,
     /// max(0, z).
     Relu,
     /// z above 0, slope · z below.
-    LeakyRelu(Parameter),
+    LeakyRelu(ActivationParameter),
     /// 1 / (1 + e⁻ᶻ).
     Sigmoid,
     /// tanh z.
     Tanh,
-    /// z · Φ(z), Φ the normal distribution's cumulative function. Its derivative is the exact one, where
-    /// Burn's ndarray backend takes that of the tanh approximation.
+    /// z · Φ(z), where Φ is the cumulative distribution function of the normal distribution. The
+    /// derivative is the exact one; Burn's ndarray backend takes that of the tanh approximation.
     Gelu,
     /// z above 0, α · (eᶻ − 1) below.
-    Elu(Parameter),
+    Elu(ActivationParameter),
     /// λ · z above 0, λ · α · (eᶻ − 1) below ([`SELU_LAMBDA`], [`SELU_ALPHA`]).
     Selu,
     /// z · clamp(z / 6 + 1 / 2, 0, 1).
@@ -31,40 +31,46 @@ pub enum FusedActivation {
 }
 
 /// λ of Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017, in f32.
-pub const SELU_LAMBDA: f32 = 1.050_701;
-/// α of the same.
-pub const SELU_ALPHA: f32 = 1.673_263_2;
+pub(crate) const SELU_LAMBDA: f32 = 1.050_701;
+/// α of the same paper.
+pub(crate) const SELU_ALPHA: f32 = 1.673_263_2;
 
-/// Above this, softplus is z in Burn; the two differ by 2e-9.
-pub const SOFTPLUS_THRESHOLD: f64 = 20.0;
+/// 1 / √(2π), the normal distribution's density at 0.
+pub(crate) const INVERSE_ROOT_2_PI: f32 = 0.398_942_3;
 
-/// A parameter above 0, as the bits of an `f32`, so that kernels can be told apart by it.
+/// Above this, Burn's softplus returns z; ln(1 + e²⁰) is larger by 2e-9.
+const SOFTPLUS_THRESHOLD: f64 = 20.0;
+
+/// A parameter above 0, stored as the bits of an `f32`: a GPU kernel is compiled for each value,
+/// and kernels are looked up by hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Parameter(u32);
+pub(crate) struct ActivationParameter(u32);
 
-impl Parameter {
+impl ActivationParameter {
     fn new(value: f64) -> Option<Self> {
         (value > 0.0).then_some(Self((value as f32).to_bits()))
     }
 
-    /// The number.
-    pub fn value(self) -> f32 {
+    pub(crate) fn value(self) -> f32 {
         f32::from_bits(self.0)
     }
 }
 
 impl FusedActivation {
-    /// The activation, if it is one of these.
-    pub fn of(activation: Option<&Activation>) -> Option<Self> {
+    /// The fused form of Burn's activation, or `None` if there is none. No activation is the
+    /// identity.
+    pub(crate) fn new(activation: Option<&Activation>) -> Option<Self> {
         let Some(activation) = activation else { return Some(Self::Identity) };
         Some(match activation {
             Activation::Identity(_) => Self::Identity,
             Activation::Relu(_) => Self::Relu,
-            Activation::LeakyRelu(leaky) => Self::LeakyRelu(Parameter::new(leaky.negative_slope)?),
+            Activation::LeakyRelu(leaky) => {
+                Self::LeakyRelu(ActivationParameter::new(leaky.negative_slope)?)
+            }
             Activation::Sigmoid(_) => Self::Sigmoid,
             Activation::Tanh(_) => Self::Tanh,
             Activation::Gelu(gelu) if !gelu.approximate => Self::Gelu,
-            Activation::Elu(elu) => Self::Elu(Parameter::new(elu.alpha)?),
+            Activation::Elu(elu) => Self::Elu(ActivationParameter::new(elu.alpha)?),
             Activation::Selu(_) => Self::Selu,
             Activation::HardSwish(_) => Self::HardSwish,
             Activation::Softplus(softplus)
@@ -77,8 +83,9 @@ impl FusedActivation {
         })
     }
 
-    /// Whether the derivative a'(z) can be computed from y = a(z), so that z need not be kept.
-    pub fn needs_output_only(self) -> bool {
+    /// Whether the derivative a'(z) can be computed from y = a(z), so that z need not be saved for
+    /// the backward pass.
+    pub(crate) fn needs_output_only(self) -> bool {
         !matches!(self, Self::HardSwish | Self::Gelu)
     }
 }

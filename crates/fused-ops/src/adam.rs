@@ -1,14 +1,19 @@
-//! What a step of AdamW is told.
+//! The constants of AdamW, and its factors at one step.
 
-use crate::{BETA_1, BETA_2};
+/// β₁ of [`adam_step`](crate::adam_step): the decay rate of the mean gradient.
+pub const BETA_1: f32 = 0.9;
+/// β₂ of [`adam_step`](crate::adam_step): the decay rate of the mean squared gradient.
+pub const BETA_2: f32 = 0.999;
+/// ε of [`adam_step`](crate::adam_step), which keeps the quotient finite.
+pub const EPSILON: f32 = 1e-8;
 
 /// AdamW's factors at one step.
 ///
-/// From the gradient g: m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², then
+/// With the gradient g: m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², then
 /// w ← decay · w − rate · (m / correction 1) / (√(v / correction 2) + ε).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdamStep {
-    /// What the weights are multiplied with: 1 − learning rate · weight decay.
+    /// 1 − learning rate · weight decay.
     pub decay: f32,
     /// The learning rate.
     pub rate: f32,
@@ -19,7 +24,7 @@ pub(crate) struct AdamStep {
 }
 
 impl AdamStep {
-    /// Step `time`, from 1.
+    /// The factors of step `time`; the first step is 1.
     pub(crate) fn new(time: usize, rate: f64, weight_decay: f32) -> Self {
         let time = i32::try_from(time).unwrap_or(i32::MAX);
         Self {

@@ -1,52 +1,19 @@
-//! Cross-entropy from logits as one operation, forward and backward.
-//!
-//! With p = softmax(z) and targets t, one-hot or smoothed ((1 − s) · one-hot + s / classes), the loss
-//! is the mean over the batch of −Σ tⱼ ln pⱼ, and its gradient is (p − t) / n. Where the target index is
-//! `classes`, s is 1 and both are multiplied by the uniform weight.
+//! The options of the cross-entropy loss.
 
-use burn::backend::Backend;
-use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn_autodiff::Autodiff;
-use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
-
-use crate::LossOptions;
-use crate::extension::Kernels;
-
-#[derive(Debug)]
-struct CrossEntropyBackward;
-
-impl<B: Backend> Backward<B, 1> for CrossEntropyBackward {
-    /// dL/dlogits where dL is 1.
-    type State = FloatTensor<B>;
-
-    fn backward(
-        self,
-        ops: Ops<FloatTensor<B>, 1>,
-        gradients: &mut Gradients,
-        _: &mut Checkpointer,
-    ) {
-        let slope = gradients.consume::<B>(&ops.node);
-        if let [Some(logits)] = ops.parents {
-            // [1] as [1, 1], which meets every value of [n, classes].
-            let slope = B::float_reshape(slope, [1, 1].into());
-            gradients.register::<B>(logits.id, B::float_mul(ops.state, slope));
-        }
-    }
+/// Options of [`cross_entropy`](crate::cross_entropy). The default is the plain mean cross-entropy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossOptions {
+    /// Label smoothing s in [0, 1]: the targets are (1 − s) · one-hot + s / classes (Szegedy et
+    /// al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016, section 7).
+    pub label_smoothing: f32,
+    /// Weight, 0 or more, of rows whose target is the uniform distribution over all classes: λ of
+    /// Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR
+    /// 2019.
+    pub uniform_weight: f32,
 }
 
-/// The mean loss `[1]`, recorded for the backward pass.
-pub(crate) fn tracked<B: Kernels, C: CheckpointStrategy>(
-    logits: FloatTensor<Autodiff<B, C>>,
-    targets: IntTensor<B>,
-    options: LossOptions,
-) -> FloatTensor<Autodiff<B, C>> {
-    let (logits, node) = logits.into_parts();
-    let [loss, gradient] = B::loss_and_gradient(logits, targets, options);
-    match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(gradient, loss),
-        OpsKind::UnTracked(prepared) => prepared.finish(loss),
+impl Default for LossOptions {
+    fn default() -> Self {
+        Self { label_smoothing: 0.0, uniform_weight: 1.0 }
     }
 }

@@ -4,12 +4,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::extension::{self, is_gpu};
 
-/// Images and labels in a GPU's memory, one byte per pixel. A batch then transfers its indices to the
-/// GPU instead of its pixels.
+/// Images and labels in a GPU's memory, one byte per pixel. To make a batch, only the images'
+/// indices are transferred to the GPU, instead of their pixels.
 #[derive(Clone, Debug)]
 pub struct DeviceImages {
-    /// Four pixels in each.
+    /// `[images, pixels / 4]`, four pixels in each word.
     words: Tensor<2, Int>,
+    /// `[images]`.
     labels: Tensor<1, Int>,
     /// Number of images.
     count: usize,
@@ -17,11 +18,13 @@ pub struct DeviceImages {
 }
 
 impl DeviceImages {
-    /// Copies images to the device, if it is a GPU; on a CPU there is nothing to gain, and the result is
-    /// `None`. Pixels are row-major.
+    /// Copies images, row-major, and their labels to a GPU. Returns `None` if the device isn't one
+    /// ([`is_gpu`]), because nothing would be gained there.
+    ///
+    /// `PIXELS` must be a multiple of 4, which is checked at compile time.
     ///
     /// # Panics
-    /// If there isn't one label per image. `PIXELS` must be a multiple of 4; that is checked at compile time.
+    /// If there isn't one label per image.
     pub fn upload<'a, const PIXELS: usize>(
         images: impl Iterator<Item = &'a [u8; PIXELS]>,
         labels: &[u8],
@@ -35,8 +38,9 @@ impl DeviceImages {
         let words: Vec<i32> = images
             .flat_map(|image| image.as_chunks().0.iter().copied().map(i32::from_le_bytes))
             .collect();
-        let shape = [labels.len(), PIXELS / 4];
         let count = labels.len();
+        let shape = [count, PIXELS / 4];
+        assert_eq!(words.len(), count * PIXELS / 4, "each image has a label");
         let labels: Vec<i32> = labels.iter().copied().map(i32::from).collect();
         Some(Self {
             words: Tensor::from_data(TensorData::new(words, shape), &inner),
@@ -46,16 +50,21 @@ impl DeviceImages {
         })
     }
 
-    /// Pixels of the images with these indices, `[n, pixels]` in [0, 1], and their labels `[n]`.
+    /// The pixels of the images with these indices, `[n, PIXELS]` in [0, 1] (each byte divided by
+    /// 255), and their labels `[n]`.
     ///
     /// # Panics
     /// If an index is out of range.
     pub fn batch(&self, indices: &[u32]) -> (Tensor<2>, Tensor<1, Int>) {
-        assert!(indices.iter().all(|&index| (index as usize) < self.count), "an image's index");
+        // The kernel relies on it.
+        for &index in indices {
+            assert!((index as usize) < self.count, "image {index} of {}", self.count);
+        }
         let indices: Vec<i32> = indices.iter().map(|&index| index as i32).collect();
         let shape = [indices.len()];
         let indices = Tensor::from_data(TensorData::new(indices, shape), &self.words.device());
-        let (images, targets) = extension::gather(self.words.clone(), self.labels.clone(), indices);
+        let (words, labels) = (self.words.clone(), self.labels.clone());
+        let (images, targets) = extension::gather_images(words, labels, indices);
         match self.device.is_autodiff() {
             true => (images.autodiff(), targets.autodiff()),
             false => (images, targets),

@@ -1,5 +1,5 @@
-//! The operations of this crate in Burn's own operations: used on devices without a kernel, and in the
-//! tests as the expected result of the kernels.
+//! The operations of this crate composed of Burn's own: used on devices without a kernel, and in
+//! the tests as the expected result of the kernels.
 
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
@@ -7,7 +7,8 @@ use burn::optim::{AdamWConfig, AdamWState, Optimizer};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use crate::{BETA_1, BETA_2, EPSILON, LossOptions};
+use crate::adam::{BETA_1, BETA_2, EPSILON};
+use crate::cross_entropy::LossOptions;
 
 /// [`linear`](crate::linear) in Burn's own operations.
 pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> Tensor<2> {
@@ -26,7 +27,7 @@ pub fn cross_entropy(
 ) -> Tensor<1> {
     let LossOptions { label_smoothing: smoothing, uniform_weight } = options;
     let [n, classes] = logits.dims();
-    // One more column for the target `classes`, sliced off again: its row is then all zeros.
+    // With one more column for the target `classes`, which is then removed: its row is all zeros.
     let one_hot = targets.one_hot::<2>(classes + 1).float().slice([0..n, 0..classes]);
     let is_uniform = one_hot.clone().sum_dim(1).neg() + 1.0;
     let weights = is_uniform.clone() * (uniform_weight - 1.0) + 1.0;
@@ -50,5 +51,5 @@ pub fn adam_step<const D: usize>(
         .with_weight_decay(weight_decay)
         .build();
     let (weights, state) = adam.step(rate, weights, gradient, state);
-    (weights, state.expect("Adam keeps a state"))
+    (weights, state.expect("Burn's AdamW returns a state"))
 }

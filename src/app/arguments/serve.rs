@@ -10,8 +10,8 @@ use super::{ModelArgs, at_least_one};
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// HTTP address. A loopback address is reachable from this machine only, 0.0.0.0 from the network,
-    /// without encryption or authentication.
+    /// HTTP address. A loopback address is reachable from this machine only, 0.0.0.0 from the
+    /// network, without encryption or authentication.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub http: SocketAddr,
     /// gRPC address.
@@ -77,7 +77,7 @@ impl From<LogLevel> for LevelFilter {
 fn batch_wait(text: &str) -> Result<humantime::Duration, String> {
     let wait: humantime::Duration =
         text.parse().map_err(|error| format!("must be a time like 500us or 1ms ({error})"))?;
-    if *wait <= burn_digits::serve::LONGEST_WAIT {
+    if *wait <= burn_digits::serve::MAX_BATCH_WAIT {
         Ok(wait)
     } else {
         Err("must be at most 2ms".to_owned())

@@ -1,4 +1,4 @@
-//! `burn-digits compare`: a network trained once per activation.
+//! `burn-digits compare`: a network trained once with each activation function.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::{output_folder, select, write};
 use crate::app::arguments::CompareArgs;
-use crate::app::output::{percent, print_json, print_line, progress_bar, thousands};
+use crate::app::output::{print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::insight::compare::{Comparison, Setup, Summary};
-use burn_digits::plot::number;
+use burn_digits::format::{percent, scientific, thousands};
+use burn_digits::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
 
 /// Images per step, as in `train`.
 const BATCH_SIZE: usize = 128;
@@ -28,7 +28,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let train = train.slice(0, limit);
     let folder = output_folder(args.out.as_deref())?;
 
-    let setup = Setup {
+    let config = ComparisonConfig {
         depth: args.depth.into(),
         epochs: args.epochs,
         batch_size: BATCH_SIZE,
@@ -37,9 +37,10 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
         seeds: (1..=args.seeds.into()).collect(),
     };
     let activations = Comparison::activations(&args.activations);
-    let progress = progress_bar(Comparison::steps(&setup, &activations, limit));
-    let comparison = Comparison::run(setup, &activations, &train, &valid, &device, &progress)?;
-    progress.finish_and_clear();
+    let bar = progress_bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let comparison = Comparison::run(config, &activations, &train, &valid, &device, &mut progress)?;
+    bar.finish_and_clear();
 
     let plots = [
         (folder.join("compare-learning.svg"), comparison.learning_svg()),
@@ -65,7 +66,7 @@ fn table(comparison: &Comparison) -> Result<()> {
     print_line(format_args!(
         "{}, {} epochs of {} images, measured on {}\n",
         widths.join(" → "),
-        comparison.setup.epochs,
+        comparison.config.epochs,
         thousands(comparison.train_images),
         thousands(comparison.valid_images)
     ))?;
@@ -84,19 +85,19 @@ fn table(comparison: &Comparison) -> Result<()> {
     )?;
     if summaries.iter().any(|summary| summary.activation.is_flat()) {
         print_line(
-            "step and sign have no slope: no gradient gets past the last layer, and what accuracy there \
-             is\nthe last layer makes of features that stay as they were drawn",
+            "step and sign have slope 0: no gradient reaches the hidden layers, so only the last layer \
+             learns,\nfrom random features",
         )?;
     }
     Ok(())
 }
 
-fn line(summary: &Summary) -> String {
+fn line(summary: &ActivationSummary) -> String {
     let deviation = match summary.accuracy_deviation {
         Some(deviation) => format!("± {}", percent(deviation)),
         None => String::new(),
     };
-    let [start, end] = summary.last_to_first.map(ratio);
+    let [start, end] = summary.gradient_ratios.map(ratio);
     let saturated = summary.saturated.map_or_else(|| "–".to_owned(), percent);
     format!(
         "{:<12} {:>8} {deviation:<9} {:>7.4} {start:>13} {end:>11} {:>14} {:>7} {saturated:>10}",
@@ -112,6 +113,6 @@ fn ratio(value: f64) -> String {
     match value {
         value if value == f64::INFINITY => "∞".to_owned(),
         value if value.is_finite() && value < 100.0 => format!("{value:.2}"),
-        value => number(value.round()),
+        value => scientific(value.round()),
     }
 }

@@ -6,8 +6,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app::arguments::DataSetArgs;
-use crate::app::output::{print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
 use burn_digits::data::source::{Half, Source};
+use burn_digits::format::thousands;
 
 pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     let mut rows = Vec::new();

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::classifier;
 use crate::app::arguments::EvalArgs;
-use crate::app::output::{percent, print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
 use burn_digits::classifier::Classifier;
 use burn_digits::data::labelled_pictures::{self, LabelledPicture};
 use burn_digits::data::source::{Half, Source};
 use burn_digits::evaluate::{Evaluation, Misclassification, misclassifications};
+use burn_digits::format::{percent, thousands};
 use burn_digits::model::CLASSES;
 use burn_digits::picture::{self, Picture};
 
@@ -167,7 +168,7 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
     print_line(format_args!(
-        "{} answered surely (confidence {} or more), {} of them wrong",
+        "{} answered with confidence {} or more, {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),
         classifier.metadata().unsure_below,
         figures.sure_errors

@@ -38,7 +38,7 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         Some(file) => file.clone(),
         None => output_folder(None)?.join("explain.png"),
     };
-    write(&png, &explanation.png())?;
+    write(&png, &explanation.to_png())?;
     if args.output.json {
         let model = classifier.name();
         print_json(&Explained { path: &path, model, explanation: &explanation })?;
@@ -57,10 +57,10 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     ))?;
     let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if has_colours {
-        print_line(explanation.in_colours())?;
+        print_line(explanation.to_ansi())?;
         print_line(format_args!("orange supports {digit}, blue supports {runner_up}"))?;
     } else {
-        print_line(explanation.in_signs())?;
+        print_line(explanation.to_text())?;
         print_line(format_args!("+ supports {digit}, - supports {runner_up}, · neither"))?;
     }
     print_line(format_args!("picture: {}", png.display()))?;

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::model_choice::ChosenModel;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
-use crate::app::output::{print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
 use burn_digits::files;
+use burn_digits::format::thousands;
 use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! `burn-digits features`: what each layer's features hold.
+//! `burn-digits features`: how well each layer's features separate the digits.
 
 use std::process::ExitCode;
 
@@ -6,8 +6,9 @@ use anyhow::{Result, anyhow};
 
 use super::{classifier, output_folder, write};
 use crate::app::arguments::FeaturesArgs;
-use crate::app::output::{percent, print_json, print_line, progress_bar, thousands};
+use crate::app::output::{print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
+use burn_digits::format::{percent, thousands};
 use burn_digits::insight::features::Features;
 
 pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
@@ -16,9 +17,10 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
     let folder = output_folder(args.out.as_deref())?;
-    let progress = progress_bar(Features::STEPS);
-    let features = Features::measure(&classifier, &train, &test, &progress)?;
-    progress.finish_and_clear();
+    let bar = progress_bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let features = Features::measure(&classifier, &train, &test, &mut progress)?;
+    bar.finish_and_clear();
 
     let plots = [
         (folder.join("features.svg"), features.figures_svg()),
@@ -38,7 +40,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
         thousands(features.test_images)
     ))?;
     print_line(
-        "features  width   linear probe   scatter ratio   effective dimension   in the picture",
+        "features  width   linear probe   scatter ratio   effective dimension   shown in plot",
     )?;
     for layer in &features.layers {
         print_line(format_args!(

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::{output_folder, select, write};
 use crate::app::arguments::LogitsArgs;
 use crate::app::output::{print_json, print_line};
-use burn_digits::insight::logits::{Figures, LossForms, Row};
+use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 
 /// Values of the growing logit that are printed.
 const PRINTED_LOGITS: [f32; 13] =
@@ -16,25 +16,25 @@ const PRINTED_LOGITS: [f32; 13] =
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
     let plot = output_folder(args.out.as_deref())?.join("logits.svg");
-    let forms = LossForms::measure(&device)?;
-    write(&plot, forms.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
+    let comparison = LossComparison::measure(&device)?;
+    write(&plot, comparison.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
     if args.output.json {
-        print_json(&forms)?;
+        print_json(&comparison)?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line(
         "The logit of a wrong digit grows, the other nine are 0: the loss is about that logit.\n",
     )?;
-    table(&forms.wrong)?;
+    table(&comparison.wrong)?;
     print_line(
         "\nThe logit of the right digit grows: f32 rounds 1 + ε to 1, f64 does so later.\n",
     )?;
-    table(&forms.right)?;
+    table(&comparison.right)?;
     print_line(format_args!("\nplot: {}", plot.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[Row]) -> Result<()> {
+fn table(rows: &[LossRow]) -> Result<()> {
     print_line(
         "            loss in f64 | loss in f32                             | its gradient at the right digit",
     )?;
@@ -57,11 +57,11 @@ fn table(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn loss(figures: &Figures) -> String {
+fn loss(figures: &LossAndGradient) -> String {
     format_value(figures.loss.0, 6)
 }
 
-fn gradient(figures: &Figures) -> String {
+fn gradient(figures: &LossAndGradient) -> String {
     format_value(figures.gradient.0, 4)
 }
 

@@ -7,10 +7,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{classifier, write};
 use crate::app::arguments::{ModelArgs, ReportArgs};
-use crate::app::output::{note, print_json, print_line, progress_bar};
+use crate::app::output::{note, print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::insight::features::Features;
-use burn_digits::insight::report::{Material, Report};
+use burn_digits::insight::report::{Report, ReportImages};
 use burn_digits::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
@@ -24,11 +23,12 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
 
-    let progress = progress_bar(Features::STEPS);
-    let report = Report::gather(&classifier, history, &train, &test, &progress)?;
-    progress.finish_and_clear();
-    let material = Material::of(&classifier, &test)?;
-    let page = report.html(&material).map_err(|error| anyhow!(error))?;
+    let bar = progress_bar(0);
+    let mut progress = |progress| show_progress(&bar, progress);
+    let report = Report::measure(&classifier, history, &train, &test, &mut progress)?;
+    bar.finish_and_clear();
+    let images = ReportImages::of(&classifier, &test)?;
+    let page = report.html(&images).map_err(|error| anyhow!(error))?;
     write(out, page.as_bytes())?;
     if args.json {
         print_json(&report)?;

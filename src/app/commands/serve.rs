@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
 use burn_digits::backend;
-use burn_digits::serve::{self, Connections, Options};
+use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     start_logging(&args);
@@ -19,17 +19,17 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     let device = selected.device;
     let requested = args.model.model;
     let choose = move || Ok(ChosenModel::choose(requested.as_deref())?.classifier(&device));
-    let options = Options {
+    let options = ServeOptions {
         http: args.http,
         grpc: args.grpc,
-        queue: args.queue,
+        queue_capacity: args.queue,
         batch_wait: args.batch_wait.into(),
-        largest_body: usize::from(args.largest_body) << 20,
+        max_body_bytes: usize::from(args.largest_body) << 20,
         time_limit: args.time_limit.into(),
-        connections: Connections {
-            most: args.connections,
-            idle: args.idle.into(),
-            grace: args.grace.into(),
+        connections: ConnectionLimits {
+            max_open: args.connections,
+            idle_timeout: args.idle.into(),
+            shutdown_grace: args.grace.into(),
         },
     };
     let model = choose()?;

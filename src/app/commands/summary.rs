@@ -6,7 +6,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app::arguments::SummaryArgs;
-use crate::app::output::{print_json, print_line, thousands};
+use crate::app::output::{print_json, print_line};
+use burn_digits::format::thousands;
 use burn_digits::model::ModelConfig;
 
 const BYTES_PER_PARAMETER: usize = size_of::<f32>();

@@ -1,12 +1,13 @@
-//! Digits, letters and signs as strokes.
+//! Glyphs of digits, letters and signs as strokes.
 //!
-//! A glyph's strokes stand one after another with `/` between: points as x 0 to 4 and y 0 to 6, from the
-//! upper left; a stroke after `~` is a curve through them.
+//! A glyph is a string of strokes separated by `/`. A stroke is a list of points, each two digits:
+//! x from 0 to 4 and y from 0 to 6, from the upper left. A stroke that starts with `~` is a curve
+//! through its points.
 
-use super::pen::Stroke;
+use super::pen::PenStroke;
 
-/// Digits as they are written where MNIST's writers don't come from, or in a hurry.
-pub(super) const DIGITS: [(u8, &str); 29] = [
+/// Digits as they are written outside the United States, or in a hurry, with their labels.
+pub(super) const RARE_DIGITS: [(u8, &str); 29] = [
     (0, "~20 12 14 26 34 32 20"),
     (0, "~30 10 02 04 16 36 44 42 30 10"),
     // With a flag, with a foot, with both.
@@ -26,7 +27,7 @@ pub(super) const DIGITS: [(u8, &str); 29] = [
     (4, "30 03 43/30 36"),
     (5, "40 00 03 43 46 06"),
     (5, "40 00 02/~02 22 43 45 26 05"),
-    // Of straight strokes, and with a small ring.
+    // With straight strokes, and with a small loop.
     (6, "30 03 06 36 33 03"),
     (6, "40 03 05 26 45 34 04"),
     (6, "~30 12 04 16 36 44 33 13 04"),
@@ -41,8 +42,8 @@ pub(super) const DIGITS: [(u8, &str); 29] = [
     (9, "~41 20 01 03 23 41/40 46"),
 ];
 
-/// What is no digit.
-pub(super) const OTHERS: [&str; 53] = [
+/// Letters and signs.
+pub(super) const NON_DIGITS: [&str; 53] = [
     // A to Y, some in two ways.
     "06 20 46/14 34",
     "~06 01 20 41 46/03 43",
@@ -101,8 +102,8 @@ pub(super) const OTHERS: [&str; 53] = [
     "11 11/31 31/~04 16 36 44",
 ];
 
-/// The strokes of a glyph, points on the grid.
-pub(super) fn strokes(glyph: &str) -> impl Iterator<Item = Stroke> {
+/// The strokes of a glyph, in the units of its grid.
+pub(super) fn strokes(glyph: &str) -> impl Iterator<Item = PenStroke> {
     glyph.split('/').map(|stroke| {
         let (is_smooth, points) = match stroke.strip_prefix('~') {
             Some(points) => (true, points),
@@ -110,7 +111,7 @@ pub(super) fn strokes(glyph: &str) -> impl Iterator<Item = Stroke> {
         };
         let on_grid = |byte: u8| f32::from(byte - b'0');
         let points = points.split(' ').map(|point| point.as_bytes());
-        Stroke { points: points.map(|at| [on_grid(at[0]), on_grid(at[1])]).collect(), is_smooth }
+        PenStroke { points: points.map(|at| [on_grid(at[0]), on_grid(at[1])]).collect(), is_smooth }
     })
 }
 
@@ -119,9 +120,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_glyph_is_strokes_of_two_points_or_more_on_the_grid() {
-        for glyph in OTHERS.into_iter().chain(DIGITS.map(|(_, glyph)| glyph)) {
-            for Stroke { points, .. } in strokes(glyph) {
+    fn every_glyph_has_strokes_of_at_least_two_points_on_the_grid() {
+        for glyph in NON_DIGITS.into_iter().chain(RARE_DIGITS.map(|(_, glyph)| glyph)) {
+            for PenStroke { points, .. } in strokes(glyph) {
                 assert!(points.len() >= 2, "{glyph}");
                 let is_on_grid =
                     |[x, y]: &[f32; 2]| (0.0..=4.0).contains(x) && (0.0..=6.0).contains(y);

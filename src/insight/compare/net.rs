@@ -1,4 +1,4 @@
-//! The demonstration net: a chain of layers of any length, with any of six activations.
+//! The network of a comparison: any number of linear layers, with any of six activation functions.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -9,30 +9,30 @@ use serde::Serialize;
 
 use crate::model::{CLASSES, HiddenActivation, LEAKY_SLOPE, PIXELS};
 
-/// What stands between two layers of the demonstration net.
+/// Activation function of the hidden layers.
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemoActivation {
-    /// 1 / (1 + e⁻ˣ): its slope is 1/4 at most.
+    /// 1 / (1 + e⁻ˣ), with a derivative of at most 1/4.
     Sigmoid,
-    /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ): its slope is 1 at most.
+    /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), with a derivative of at most 1.
     Tanh,
-    /// max(0, x): its slope is 0 or 1.
+    /// max(0, x), with a derivative of 0 or 1.
     Relu,
-    /// x, or 0.01 x below 0.
+    /// x above 0, otherwise 0.01 x.
     LeakyRelu,
-    /// 1 above 0, otherwise 0: Rosenblatt's perceptron, 1958. Flat but for a jump.
+    /// 1 above 0, otherwise 0, as in the perceptron (Rosenblatt 1958). Its derivative is 0.
     Step,
-    /// 1 above 0, −1 below. Flat likewise.
+    /// 1 above 0, −1 below. Its derivative is 0.
     Sign,
 }
 
-/// An output within this share of its range from either end is saturated.
-const SATURATED: f64 = 0.05;
+/// Outputs within this fraction of the activation's range from either end count as saturated.
+const SATURATION_MARGIN: f64 = 0.05;
 
 impl DemoActivation {
-    /// Its name, as typed.
+    /// The name in JSON and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sigmoid => "sigmoid",
@@ -44,12 +44,12 @@ impl DemoActivation {
         }
     }
 
-    /// Whether its slope is 0 wherever it has one.
+    /// Whether the derivative is 0 wherever it exists.
     pub fn is_flat(self) -> bool {
         matches!(self, Self::Step | Self::Sign)
     }
 
-    /// Applies it. Through step and sign no gradient passes.
+    /// Applies the function elementwise. Step and sign pass no gradient.
     pub fn apply(self, x: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Sigmoid => activation::sigmoid(x),
@@ -61,9 +61,9 @@ impl DemoActivation {
         }
     }
 
-    /// The same as Burn's layer, which is computed together with the linear layer before it; none for step
-    /// and sign, which Burn has no layer for.
-    fn layer(self, device: &Device) -> Option<Activation> {
+    /// The function as Burn's module, which is computed in one pass with the linear layer before
+    /// it. `None` for step and sign, for which Burn has no module.
+    fn module(self, device: &Device) -> Option<Activation> {
         let activation = match self {
             Self::Sigmoid => HiddenActivation::Sigmoid,
             Self::Tanh => HiddenActivation::Tanh,
@@ -74,8 +74,8 @@ impl DemoActivation {
         Some(activation.layer(device))
     }
 
-    /// Its derivative at `x`; 0 where it jumps.
-    pub fn slope(self, x: Tensor<2>) -> Tensor<2> {
+    /// The derivative at `x`, elementwise; 0 where the function jumps.
+    pub fn derivative(self, x: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Sigmoid => {
                 let y = activation::sigmoid(x);
@@ -88,22 +88,23 @@ impl DemoActivation {
         }
     }
 
-    /// 1 where the output `y` is saturated, otherwise 0: within 5 % of the range from an end. None
-    /// for functions without two ends to approach.
+    /// 1 where the output `y` is saturated (within 5 % of the range from either end), otherwise 0.
+    /// `None` for functions that don't approach a bound on both sides.
     pub fn saturated(self, y: Tensor<2>) -> Option<Tensor<2>> {
         let (low, high) = match self {
             Self::Sigmoid => (0.0, 1.0),
             Self::Tanh => (-1.0, 1.0),
             _ => return None,
         };
-        let margin = SATURATED * (high - low);
+        let margin = SATURATION_MARGIN * (high - low);
         let below = y.clone().lower_elem(low + margin).float();
         Some(below + y.greater_elem(high - margin).float())
     }
 
-    /// The standard deviation of initial weights that keeps the signal's variance: He et al. 2015
-    /// for ReLU's family, otherwise Glorot & Bengio 2010.
-    fn deviation(self, inputs: usize, outputs: usize) -> f64 {
+    /// Standard deviation of the initial weights that keeps the variance of the signal: He et al.
+    /// 2015 (equations 10 and 15) for ReLU and leaky ReLU, otherwise Glorot & Bengio 2010 (equation
+    /// 12).
+    fn init_deviation(self, inputs: usize, outputs: usize) -> f64 {
         match self {
             Self::Relu => (2.0 / inputs as f64).sqrt(),
             Self::LeakyRelu => (2.0 / ((1.0 + LEAKY_SLOPE * LEAKY_SLOPE) * inputs as f64)).sqrt(),
@@ -112,51 +113,52 @@ impl DemoActivation {
     }
 }
 
+/// Standard deviation by Glorot & Bengio 2010, equation 12: √(2 / (inputs + outputs)).
 fn glorot(inputs: usize, outputs: usize) -> f64 {
     (2.0 / (inputs + outputs) as f64).sqrt()
 }
 
-/// The initial weights of a comparison. Both are the same normal numbers, scaled.
+/// Initialisation of the weights. Both kinds scale the same normally distributed numbers.
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Start {
-    /// The same for all activations: Glorot's deviation √(2 / (inputs + outputs)).
+pub enum WeightInit {
+    /// The same for all activations: Glorot's, with standard deviation √(2 / (inputs + outputs)).
     Same,
-    /// Each activation's own deviation: Glorot's, or He's √(2 / inputs) for ReLU's family.
+    /// Suited to each activation: He's √(2 / inputs) for ReLU and leaky ReLU, otherwise Glorot's.
     Matched,
 }
 
-/// Widths from the pixels to the logits.
+/// Layer widths from the pixels to the logits, for a `depth` of 2 or more.
 pub fn widths(depth: usize) -> Vec<usize> {
     let hidden = [256, 128, 64].into_iter().chain(std::iter::repeat(64)).take(depth - 1);
     std::iter::once(PIXELS).chain(hidden).chain([CLASSES]).collect()
 }
 
-/// A chain of layers. The activation is not part of it.
+/// The linear layers. The activation is a parameter of the forward pass.
 #[derive(Module, Debug)]
 pub struct DemoNet {
     layers: Vec<Linear>,
 }
 
 impl DemoNet {
-    /// Fresh weights, a function of `seed` alone on every backend; biases are 0.
+    /// Normally distributed weights, the same on every backend for the same `seed`; biases are 0.
     pub fn new(
         widths: &[usize],
         activation: DemoActivation,
-        start: Start,
+        init: WeightInit,
         seed: u64,
         device: &Device,
     ) -> Self {
-        let mut generator = fastrand::Rng::with_seed(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let linear = |pair: &[usize]| {
             let (inputs, outputs) = (pair[0], pair[1]);
-            let deviation = match start {
-                Start::Same => glorot(inputs, outputs),
-                Start::Matched => activation.deviation(inputs, outputs),
+            let deviation = match init {
+                WeightInit::Same => glorot(inputs, outputs),
+                WeightInit::Matched => activation.init_deviation(inputs, outputs),
             };
             let weights: Vec<f32> = (0..inputs * outputs)
-                .map(|_| (deviation * normal(&mut generator)) as f32)
+                .map(|_| (deviation * standard_normal(&mut rng)) as f32)
                 .collect();
             let weights = TensorData::new(weights, [inputs, outputs]);
             Linear {
@@ -169,14 +171,15 @@ impl DemoNet {
 
     /// Pixels `[n, 784]` to logits `[n, 10]`.
     pub fn forward(&self, activation: DemoActivation, pixels: Tensor<2>) -> Tensor<2> {
-        let features = match activation.layer(&pixels.device()) {
+        let features = match activation.module(&pixels.device()) {
             Some(layer) => {
                 let hidden = &self.layers[..self.layers.len() - 1];
                 hidden.iter().fold(pixels, |x, weights| linear(x, weights, Some(&layer)))
             }
             None if !pixels.is_autodiff() => self.hidden(activation, pixels, |_, _| ()),
-            // Burn frees its graph as gradients pass through it. What none passes through stays out of
-            // the graph, or it would be kept from step to step.
+            // Burn frees its autodiff graph as gradients pass through it. No gradient passes step
+            // and sign, so that their layers must stay out of the graph: it would grow with every
+            // step.
             None => {
                 let features = self.valid().hidden(activation, pixels.inner(), |_, _| ());
                 Tensor::from_inner(features)
@@ -185,27 +188,28 @@ impl DemoNet {
         linear(features, self.last(), None)
     }
 
-    /// The same; `watch` is given what goes into each hidden layer's activation, and what comes out.
-    pub fn watched(
+    /// [`forward`](Self::forward) without fused layers: calls `observe` with the input and the
+    /// output of each hidden layer's activation, both `[n, width]`.
+    pub fn forward_observed(
         &self,
         activation: DemoActivation,
         pixels: Tensor<2>,
-        watch: impl FnMut(&Tensor<2>, &Tensor<2>),
+        observe: impl FnMut(&Tensor<2>, &Tensor<2>),
     ) -> Tensor<2> {
-        linear(self.hidden(activation, pixels, watch), self.last(), None)
+        linear(self.hidden(activation, pixels, observe), self.last(), None)
     }
 
-    /// All layers but the last.
+    /// The output of the last hidden layer.
     fn hidden(
         &self,
         activation: DemoActivation,
         pixels: Tensor<2>,
-        mut watch: impl FnMut(&Tensor<2>, &Tensor<2>),
+        mut observe: impl FnMut(&Tensor<2>, &Tensor<2>),
     ) -> Tensor<2> {
         self.layers[..self.layers.len() - 1].iter().fold(pixels, |features, layer| {
             let before = linear(features, layer, None);
             let after = activation.apply(before.clone());
-            watch(&before, &after);
+            observe(&before, &after);
             after
         })
     }
@@ -220,11 +224,11 @@ impl DemoNet {
     }
 }
 
-/// A number from the standard normal distribution, by Box and Muller 1958.
-fn normal(generator: &mut fastrand::Rng) -> f64 {
-    // 1 − u is above 0, so that its logarithm is finite.
-    let radius = (-2.0 * (1.0 - generator.f64()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * generator.f64()).cos()
+/// A standard normal random number, by the Box–Muller transform (1958).
+fn standard_normal(rng: &mut fastrand::Rng) -> f64 {
+    // rng.f64() is in [0, 1): 1 minus it is above 0, and its logarithm finite.
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
 #[cfg(test)]
@@ -237,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn outputs_and_slopes_are_those_of_a_pocket_calculator() {
+    fn outputs_and_derivatives_match_values_computed_by_hand() {
         use DemoActivation::*;
         let device = backend::cpu();
         // At −1 and 2: σ 0.268941, 0.880797; σ(1−σ) 0.196612, 0.104994; tanh −0.761594, 0.964028;
         // 1−tanh² 0.419974, 0.070651.
-        for (function, outputs, slopes) in [
+        for (function, outputs, derivatives) in [
             (Sigmoid, [0.268941, 0.880797], [0.196612, 0.104994]),
             (Tanh, [-0.761594, 0.964028], [0.419974, 0.070651]),
             (Relu, [0.0, 2.0], [0.0, 1.0]),
@@ -251,20 +255,20 @@ mod tests {
             (Sign, [-1.0, 1.0], [0.0, 0.0]),
         ] {
             let x = || Tensor::<2>::from_floats([[-1.0, 2.0]], &device);
-            let found = [row(function.apply(x())), row(function.slope(x()))].concat();
-            for (found, expected) in found.iter().zip(outputs.iter().chain(&slopes)) {
-                assert!((found - expected).abs() < 1e-5, "{function:?}: {found} {expected}");
+            let actual = [row(function.apply(x())), row(function.derivative(x()))].concat();
+            for (actual, expected) in actual.iter().zip(outputs.iter().chain(&derivatives)) {
+                assert!((actual - expected).abs() < 1e-5, "{function:?}: {actual} {expected}");
             }
         }
     }
 
     #[test]
-    fn an_output_is_saturated_within_a_twentieth_of_the_range_from_either_end() {
+    fn outputs_within_5_percent_of_the_range_from_either_end_are_saturated() {
         let device = backend::cpu();
         let y = Tensor::<2>::from_floats([[0.04, 0.06, 0.94, 0.96]], &device);
         let saturated = DemoActivation::Sigmoid.saturated(y).unwrap();
         assert_eq!(row(saturated), [1.0, 0.0, 0.0, 1.0]);
-        // tanh's range is 2 wide: a twentieth of it is 0.1.
+        // tanh has the range (−1, 1): 5 % of it are 0.1.
         let y = Tensor::<2>::from_floats([[-0.91, -0.89, 0.89, 0.91]], &device);
         let saturated = DemoActivation::Tanh.saturated(y.clone()).unwrap();
         assert_eq!(row(saturated), [1.0, 0.0, 0.0, 1.0]);
@@ -272,26 +276,26 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_the_same_numbers_scaled() {
+    fn both_initialisations_scale_the_same_random_numbers() {
         let device = backend::cpu();
-        let weights = |activation, start| {
-            let net = DemoNet::new(&widths(4), activation, start, 5, &device);
+        let weights = |activation, init| {
+            let net = DemoNet::new(&widths(4), activation, init, 5, &device);
             net.layers()[0].weight.val().into_data().iter::<f64>().collect::<Vec<f64>>()
         };
-        let sigmoid = weights(DemoActivation::Sigmoid, Start::Same);
-        assert_eq!(sigmoid, weights(DemoActivation::Relu, Start::Same));
-        assert_eq!(sigmoid, weights(DemoActivation::Sigmoid, Start::Matched));
+        let sigmoid = weights(DemoActivation::Sigmoid, WeightInit::Same);
+        assert_eq!(sigmoid, weights(DemoActivation::Relu, WeightInit::Same));
+        assert_eq!(sigmoid, weights(DemoActivation::Sigmoid, WeightInit::Matched));
         // √(2/784) / √(2/(784 + 256)) = √(1040/784)
-        let relu = weights(DemoActivation::Relu, Start::Matched);
+        let relu = weights(DemoActivation::Relu, WeightInit::Matched);
         let scale = (1040.0f64 / 784.0).sqrt();
         assert!(sigmoid.iter().zip(&relu).all(|(a, b)| (a * scale - b).abs() < 1e-6));
-        // The deviation is the one asked for: √(2/1040) = 0.04385.
+        // Glorot's standard deviation: √(2 / (784 + 256)) = 0.04385.
         let variance = sigmoid.iter().map(|w| w * w).sum::<f64>() / sigmoid.len() as f64;
         assert!((variance.sqrt() / 0.04385 - 1.0).abs() < 0.01, "{variance}");
     }
 
     #[test]
-    fn a_chain_is_the_products_widths_cut_short_or_gone_on_with() {
+    fn deeper_networks_repeat_the_last_hidden_width_and_shallower_ones_leave_layers_out() {
         assert_eq!(widths(4), [784, 256, 128, 64, 10]);
         assert_eq!(widths(2), [784, 256, 10]);
         assert_eq!(widths(6), [784, 256, 128, 64, 64, 64, 10]);

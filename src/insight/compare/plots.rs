@@ -1,118 +1,121 @@
-//! A comparison as plots. Where an activation has several runs, the first is drawn.
+//! Plots of a comparison. Where an activation has several runs, its first seed is drawn.
 
-use super::{Comparison, DemoActivation, Run, UnitFigures};
-use crate::plot::{self, Draw, Drawn, Line, Lines};
+use super::{ActivationRun, Comparison, DemoActivation, EpochFigures};
+use crate::plot::{self, Chart, Curve, LineChart, PlotResult};
 
-const PANEL: (u32, u32) = (440, 340);
-/// Layers drawn of a long chain: more lines than this can't be told apart.
-const LAYERS: usize = 8;
+const COMPARISON_PANEL: (u32, u32) = (440, 340);
+/// Curves in the plots of gradients by layer: more can't be told apart. Deeper networks show some
+/// of their layers.
+const MAX_LAYER_CURVES: usize = 8;
 
 impl Comparison {
-    fn firsts(&self) -> impl Iterator<Item = (usize, &Run)> {
+    /// The first run of each activation, with the index of its colour.
+    fn first_runs(&self) -> impl Iterator<Item = (usize, &ActivationRun)> {
         self.by_activation().into_iter().map(|runs| runs[0]).enumerate()
     }
 
-    fn panel(
+    fn epoch_chart(
         &self,
         title: &str,
         is_log: bool,
-        value: &dyn Fn(&UnitFigures) -> Option<f64>,
-    ) -> Lines {
-        let line = |(colour, run): (usize, &Run)| {
-            let point = |row: &UnitFigures| Some((row.epoch as f64, value(row)?));
+        value: &dyn Fn(&EpochFigures) -> Option<f64>,
+    ) -> LineChart {
+        let curve = |(colour, run): (usize, &ActivationRun)| {
+            let point = |row: &EpochFigures| Some((row.epoch as f64, value(row)?));
             let points: Vec<_> = run.epochs.iter().filter_map(point).collect();
-            (!points.is_empty()).then(|| Line::new(run.activation.name(), points, colour))
+            (!points.is_empty()).then(|| Curve::new(run.activation.name(), points, colour))
         };
-        Lines {
+        LineChart {
             title: title.to_owned(),
-            x: "Epoch".to_owned(),
-            lines: self.firsts().filter_map(line).collect(),
+            x_label: "Epoch".to_owned(),
+            curves: self.first_runs().filter_map(curve).collect(),
             is_log,
-            ..Lines::default()
+            ..LineChart::default()
         }
     }
 
-    /// Accuracy and loss by epoch.
+    /// An SVG of validation accuracy and validation loss by epoch.
     ///
     /// # Errors
-    /// If the plotting library can't draw.
-    pub fn learning_svg(&self) -> Drawn<String> {
-        let accuracy =
-            self.panel("Validation accuracy, %", false, &|row| Some(100.0 * row.valid_accuracy));
-        let loss = self.panel("Validation cross-entropy", true, &|row| Some(row.valid_loss.0));
-        plot::figure(PANEL, 2, &[&accuracy, &loss])
+    /// If the plotting library fails.
+    pub fn learning_svg(&self) -> PlotResult<String> {
+        let accuracy = self
+            .epoch_chart("Validation accuracy, %", false, &|row| Some(100.0 * row.valid_accuracy));
+        let loss =
+            self.epoch_chart("Validation cross-entropy", true, &|row| Some(row.valid_loss.0));
+        plot::figure(COMPARISON_PANEL, 2, &[&accuracy, &loss])
     }
 
-    /// Dead units and saturated outputs by epoch.
+    /// An SVG of the fractions of dead units and of saturated outputs by epoch.
     ///
     /// # Errors
-    /// If the plotting library can't draw.
-    pub fn units_svg(&self) -> Drawn<String> {
+    /// If the plotting library fails.
+    pub fn units_svg(&self) -> PlotResult<String> {
         let percent = |share: f64| 100.0 * share;
-        let mut dead = self.panel("Dead units, %", false, &|row| Some(percent(row.dead)));
-        // Of step and sign all are, which says itself.
+        let mut dead = self.epoch_chart("Dead units, %", false, &|row| Some(percent(row.dead)));
+        // All units of step and sign are dead by definition.
         let flat = [DemoActivation::Step, DemoActivation::Sign].map(DemoActivation::name);
-        dead.lines.retain(|line| !flat.contains(&line.name.as_str()));
+        dead.curves.retain(|curve| !flat.contains(&curve.name.as_str()));
         let saturated =
-            self.panel("Saturated outputs, %", false, &|row| row.saturated.map(percent));
-        plot::figure(PANEL, 2, &[&dead, &saturated])
+            self.epoch_chart("Saturated outputs, %", false, &|row| row.saturated.map(percent));
+        plot::figure(COMPARISON_PANEL, 2, &[&dead, &saturated])
     }
 
-    /// The gradient's norm: at the first step from layer to layer, and of each activation through
-    /// training.
+    /// An SVG of gradient norms: by layer at the first step, then for each activation by epoch. All
+    /// panels have the same scale, so that vanishing gradients can be compared.
     ///
     /// # Errors
-    /// If the plotting library can't draw.
-    pub fn gradients_svg(&self) -> Drawn<String> {
-        let mut panels = vec![self.along_the_chain()];
-        let learning: Vec<_> = self.firsts().filter(|(_, run)| !run.activation.is_flat()).collect();
-        panels.extend(learning.into_iter().map(|(_, run)| through_training(run)));
-        // One scale for all: what vanishes is seen by comparing.
-        let heights = panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
-        let heights = heights.map(|&(_, y)| y).filter(|y| *y > 0.0 && y.is_finite());
+    /// If the plotting library fails.
+    pub fn gradients_svg(&self) -> PlotResult<String> {
+        let mut panels = vec![self.first_step_chart()];
+        let trained: Vec<_> =
+            self.first_runs().filter(|(_, run)| !run.activation.is_flat()).collect();
+        panels.extend(trained.into_iter().map(|(_, run)| layer_chart(run)));
+        let norms = panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| &curve.points);
+        let norms = norms.map(|&(_, y)| y).filter(|y| *y > 0.0 && y.is_finite());
         let (low, high) =
-            heights.fold((f64::INFINITY, 0.0f64), |(low, high), y| (low.min(y), high.max(y)));
+            norms.fold((f64::INFINITY, 0.0f64), |(low, high), y| (low.min(y), high.max(y)));
         if low < high {
             for panel in &mut panels {
-                panel.range = Some((low * 0.7, high * 1.4));
+                panel.y_range = Some((low * 0.7, high * 1.4));
             }
         }
-        let panels: Vec<&dyn Draw> = panels.iter().map(|panel| panel as _).collect();
-        plot::figure(PANEL, 3, &panels)
+        let panels: Vec<&dyn Chart> = panels.iter().map(|panel| panel as _).collect();
+        plot::figure(COMPARISON_PANEL, 3, &panels)
     }
 
-    fn along_the_chain(&self) -> Lines {
-        let line = |(colour, run): (usize, &Run)| {
+    fn first_step_chart(&self) -> LineChart {
+        let curve = |(colour, run): (usize, &ActivationRun)| {
             let norms = run.gradients.first().map(|point| point.norms.as_slice());
             let points = norms.unwrap_or_default().iter().enumerate();
             let points = points.map(|(layer, norm)| (layer as f64 + 1.0, norm.0)).collect();
-            Line::new(run.activation.name(), points, colour)
+            Curve::new(run.activation.name(), points, colour)
         };
-        Lines {
-            title: "Gradient at the first step".to_owned(),
-            x: "Layer".to_owned(),
-            lines: self.firsts().map(line).collect(),
+        LineChart {
+            title: "Gradient norm at the first step".to_owned(),
+            x_label: "Layer".to_owned(),
+            curves: self.first_runs().map(curve).collect(),
             is_log: true,
-            ..Lines::default()
+            ..LineChart::default()
         }
     }
 }
 
-fn through_training(run: &Run) -> Lines {
+fn layer_chart(run: &ActivationRun) -> LineChart {
     let layers = run.moved.len();
-    let shown = layers.min(LAYERS);
-    // The first, the last, and evenly between.
-    let of_shown = |index: usize| index * (layers - 1) / (shown - 1).max(1);
-    let line = |index: usize| {
-        let layer = of_shown(index);
+    let shown = layers.min(MAX_LAYER_CURVES);
+    // The first and the last layer, and evenly spaced ones between.
+    let layer_of = |index: usize| index * (layers - 1) / (shown - 1).max(1);
+    let curve = |index: usize| {
+        let layer = layer_of(index);
         let points = run.gradients.iter().map(|point| (point.epoch, point.norms[layer].0));
-        Line::new(format!("layer {}", layer + 1), points.collect(), index)
+        Curve::new(format!("layer {}", layer + 1), points.collect(), index)
     };
-    Lines {
-        title: format!("{}: gradient by layer", run.activation.name()),
-        x: "Epoch".to_owned(),
-        lines: (0..shown).map(line).collect(),
+    LineChart {
+        title: format!("{}: gradient norm by layer", run.activation.name()),
+        x_label: "Epoch".to_owned(),
+        curves: (0..shown).map(curve).collect(),
         is_log: true,
-        ..Lines::default()
+        ..LineChart::default()
     }
 }

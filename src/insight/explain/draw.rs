@@ -1,62 +1,65 @@
-//! An explanation as a picture, and as lines of a terminal.
+//! An explanation as an image, and as text for a terminal.
 
 use std::fmt::Write;
 
 use image::{Rgb, RgbImage};
 
 use super::Explanation;
-use crate::picture::SIDE;
+use crate::insight::colours::{self, IMAGE_BACKGROUND};
+use crate::picture::PICTURE_SIDE;
 use crate::png;
 
-/// Pixels of the picture for one of the 28×28.
-const SCALE: u32 = 12;
-/// Between and around the two squares.
-const GAP: u32 = 24;
-/// The picture's ground, grey: both squares stand out from it, on any page.
-const GROUND: Rgb<u8> = Rgb([128, 128, 128]);
-
-/// What spoke for the digit, at its strongest.
-const FOR: [f32; 3] = [255.0, 150.0, 40.0];
-/// What spoke against it.
-const AGAINST: [f32; 3] = [60.0, 160.0, 255.0];
-/// Ink that said nothing, at its brightest; so the digit's shape can be seen.
-const SILENT: f32 = 70.0;
+/// Width and height of one of the 28×28 pixels in the image.
+const PIXEL_SCALE: u32 = 12;
+/// Space between and around the two squares.
+const SQUARE_MARGIN: u32 = 24;
+/// Grey level of ink with an attribution of 0, so that the shape of the digit remains visible.
+const INK_GREY: f32 = 70.0;
 
 impl Explanation {
-    /// A PNG: the pixels at the left, what each said at the right; orange for the digit, blue for
-    /// the runner-up, the stronger the brighter.
-    pub fn png(&self) -> Vec<u8> {
-        let square = SIDE as u32 * SCALE;
-        let mut image = RgbImage::from_pixel(2 * square + 3 * GAP, square + 2 * GAP, GROUND);
-        for (index, (&pixel, &part)) in self.pixels.iter().zip(&self.attributions).enumerate() {
-            let (row, column) = ((index / SIDE) as u32, (index % SIDE) as u32);
+    /// A PNG file: the pixels on the left, their attributions on the right. Orange speaks for the
+    /// digit, blue for the runner-up; larger attributions are brighter.
+    pub fn to_png(&self) -> Vec<u8> {
+        let square = PICTURE_SIDE as u32 * PIXEL_SCALE;
+        let mut image = RgbImage::from_pixel(
+            2 * square + 3 * SQUARE_MARGIN,
+            square + 2 * SQUARE_MARGIN,
+            IMAGE_BACKGROUND,
+        );
+        let attributions = self.colours();
+        for (index, (&pixel, &attribution)) in self.pixels.iter().zip(&attributions).enumerate() {
+            let (row, column) = ((index / PICTURE_SIDE) as u32, (index % PICTURE_SIDE) as u32);
             let grey = (255.0 * pixel).round() as u8;
             for (left, colour) in
-                [(GAP, Rgb([grey; 3])), (2 * GAP + square, Rgb(self.colour(pixel, part)))]
+                [(SQUARE_MARGIN, Rgb([grey; 3])), (2 * SQUARE_MARGIN + square, Rgb(attribution))]
             {
-                for y in 0..SCALE {
-                    for x in 0..SCALE {
-                        let place = (left + column * SCALE + x, GAP + row * SCALE + y);
-                        image.put_pixel(place.0, place.1, colour);
+                for y in 0..PIXEL_SCALE {
+                    for x in 0..PIXEL_SCALE {
+                        let (x, y) = (
+                            left + column * PIXEL_SCALE + x,
+                            SQUARE_MARGIN + row * PIXEL_SCALE + y,
+                        );
+                        image.put_pixel(x, y, colour);
                     }
                 }
             }
         }
-        png::encode(&image).expect("the squares have pixels")
+        png::encode(&image).expect("the image is not empty")
     }
 
-    /// Both squares side by side in 24-bit colours, 57 columns by 14 lines: each character shows two
-    /// pixels, one above the other.
-    pub fn in_colours(&self) -> String {
+    /// The same two squares as ANSI text in 24-bit colours, 57 columns by 14 lines: each character
+    /// is a half block that shows two pixels, one above the other.
+    pub fn to_ansi(&self) -> String {
         let mut lines = String::new();
         let greys = |index: usize| [(255.0 * self.pixels[index]).round() as u8; 3];
-        let parts = |index: usize| self.colour(self.pixels[index], self.attributions[index]);
-        let squares: [&dyn Fn(usize) -> [u8; 3]; 2] = [&greys, &parts];
-        for row in (0..SIDE).step_by(2) {
+        let attributions = self.colours();
+        let attributions = |index: usize| attributions[index];
+        let squares: [&dyn Fn(usize) -> [u8; 3]; 2] = [&greys, &attributions];
+        for row in (0..PICTURE_SIDE).step_by(2) {
             for (position, square) in squares.into_iter().enumerate() {
-                for column in 0..SIDE {
-                    let [r, g, b] = square(row * SIDE + column);
-                    let [x, y, z] = square((row + 1) * SIDE + column);
+                for column in 0..PICTURE_SIDE {
+                    let [r, g, b] = square(row * PICTURE_SIDE + column);
+                    let [x, y, z] = square((row + 1) * PICTURE_SIDE + column);
                     let _ = write!(lines, "\x1b[38;2;{r};{g};{b};48;2;{x};{y};{z}m▀");
                 }
                 lines.push_str(if position == 0 { "\x1b[0m " } else { "\x1b[0m\n" });
@@ -65,11 +68,11 @@ impl Explanation {
         lines
     }
 
-    /// The attributions in plain characters, two per pixel: `++` for, `--` against, one sign where
-    /// it is weak, `·` for ink that said nothing.
-    pub fn in_signs(&self) -> String {
-        let largest = self.largest();
-        let sign = |(&pixel, &part): (&f32, &f32)| match part / largest {
+    /// The attributions as plain text, two characters per pixel. Relative to the largest: ` +`
+    /// above 0.05, `++` above 0.3; ` -` and `--` below 0 likewise; ` ·` for other ink.
+    pub fn to_text(&self) -> String {
+        let largest = self.max_attribution();
+        let sign = |(&pixel, &attribution): (&f32, &f32)| match attribution / largest {
             strong if strong > 0.3 => "++",
             weak if weak > 0.05 => " +",
             strong if strong < -0.3 => "--",
@@ -78,14 +81,18 @@ impl Explanation {
             _ => "  ",
         };
         let signs: Vec<&str> = self.pixels.iter().zip(&self.attributions).map(sign).collect();
-        signs.chunks(SIDE).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
+        signs.chunks(PICTURE_SIDE).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
     }
 
-    fn colour(&self, pixel: f32, part: f32) -> [u8; 3] {
-        // The square root brings out the weak ones.
-        let strength = (part.abs() / self.largest()).sqrt();
-        let hue = if part > 0.0 { FOR } else { AGAINST };
-        hue.map(|channel| (strength * channel + (1.0 - strength) * SILENT * pixel).round() as u8)
+    /// The colour of each attribution.
+    fn colours(&self) -> Vec<[u8; 3]> {
+        let largest = self.max_attribution();
+        let colour = |(&pixel, &attribution): (&f32, &f32)| {
+            // The square root makes small attributions visible.
+            let strength = (attribution.abs() / largest).sqrt();
+            colours::signed(attribution, strength, INK_GREY * pixel)
+        };
+        self.pixels.iter().zip(&self.attributions).map(colour).collect()
     }
 }
 
@@ -94,8 +101,8 @@ mod tests {
     use super::*;
 
     fn explanation() -> Explanation {
-        let mut attributions = vec![0.0; SIDE * SIDE];
-        let mut pixels = vec![0.0; SIDE * SIDE];
+        let mut attributions = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
+        let mut pixels = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
         (attributions[0], attributions[1], attributions[29]) = (2.0, 0.5, -1.0);
         for index in [0, 1, 2, 29] {
             pixels[index] = 1.0;
@@ -114,23 +121,27 @@ mod tests {
     }
 
     #[test]
-    fn signs_say_for_against_and_nothing() {
-        let signs = explanation().in_signs();
-        let lines: Vec<&str> = signs.lines().collect();
-        assert_eq!((lines[0], lines[1], lines.len()), ("++ + ·", "  --", SIDE));
+    fn text_shows_the_sign_and_strength_of_each_attribution() {
+        let text = explanation().to_text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines[1], lines.len()), ("++ + ·", "  --", PICTURE_SIDE));
     }
 
     #[test]
-    fn the_picture_shows_the_pixels_at_the_left_and_the_parts_in_their_colours_at_the_right() {
-        let png = image::load_from_memory(&explanation().png()).unwrap().to_rgb8();
-        let (square, middle) = (SIDE as u32 * SCALE, SCALE / 2);
-        assert_eq!(png.dimensions(), (2 * square + 3 * GAP, square + 2 * GAP));
+    fn the_image_shows_pixels_on_the_left_and_coloured_attributions_on_the_right() {
+        let png = image::load_from_memory(&explanation().to_png()).unwrap().to_rgb8();
+        let (square, middle) = (PICTURE_SIDE as u32 * PIXEL_SCALE, PIXEL_SCALE / 2);
+        assert_eq!(png.dimensions(), (2 * square + 3 * SQUARE_MARGIN, square + 2 * SQUARE_MARGIN));
         let at = |left: u32, row: u32, column: u32| {
-            png.get_pixel(left + column * SCALE + middle, GAP + row * SCALE + middle).0
+            png.get_pixel(
+                left + column * PIXEL_SCALE + middle,
+                SQUARE_MARGIN + row * PIXEL_SCALE + middle,
+            )
+            .0
         };
-        assert_eq!((at(GAP, 0, 0), at(GAP, 0, 5)), ([255; 3], [0; 3]));
-        // The strongest has the full colour; a part of −1 beside 2 has √½ of it.
-        let right = 2 * GAP + square;
+        assert_eq!((at(SQUARE_MARGIN, 0, 0), at(SQUARE_MARGIN, 0, 5)), ([255; 3], [0; 3]));
+        // The largest attribution has the full colour; −1, half as large, has √½ = 0.71 of it.
+        let right = 2 * SQUARE_MARGIN + square;
         assert_eq!(at(right, 0, 0), [255, 150, 40]);
         let [red, _, blue] = at(right, 1, 1);
         assert!(blue > red && blue > 180, "{red} {blue}");

@@ -1,87 +1,91 @@
-//! A linear probe: softmax regression on features that stay as they are.
+//! A linear probe: softmax regression on fixed features.
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 
-use super::Table;
+use super::FeatureMatrix;
 use crate::classifier::argmax;
 use crate::model::CLASSES;
 use fused_ops::{LossOptions, cross_entropy};
 
-/// Passes over the training images.
-pub const EPOCHS: usize = 8;
-const BATCH: usize = 500;
-/// At the start; it falls to 0 along half a cosine.
-const RATE: f64 = 5e-3;
+/// Number of passes over the training images.
+pub const PROBE_EPOCHS: usize = 8;
+const PROBE_BATCH_SIZE: usize = 500;
+/// Initial learning rate of Adam. It decays to 0 along half a cosine (Loshchilov & Hutter 2017,
+/// equation 5).
+const PROBE_LEARNING_RATE: f64 = 5e-3;
 
-/// Fits a linear rule to `train` by cross-entropy and gives the fraction of `test` it reads right.
+/// Fits a probe to `train` by minimising the cross-entropy, and returns its accuracy on `test`.
 ///
-/// Features are centred and divided by one number, their overall standard deviation: that changes
-/// nothing a linear rule can say, and one learning rate then fits every layer.
+/// Features are centred and divided by a single number, their overall standard deviation. This
+/// doesn't change which functions the probe can represent, and makes one learning rate suitable for
+/// all layers.
 ///
 /// # Errors
-/// If the device doesn't give the answers back.
+/// If the device can't return a result.
 pub fn accuracy(
-    train: &Table,
-    test: &Table,
+    train: &FeatureMatrix,
+    test: &FeatureMatrix,
     device: &Device,
     mut after_epoch: impl FnMut(),
 ) -> Result<f64, TensorReadError> {
     let width = train.width;
-    let scale = Scale::of(&train.values, width);
-    let learning = device.clone().autodiff();
+    let scaling = FeatureScaling::of(&train.values, width);
+    let autodiff = device.clone().autodiff();
     let zeros = LinearConfig::new(width, CLASSES).with_initializer(Initializer::Zeros);
-    let mut rule = zeros.init(&learning);
+    let mut probe = zeros.init(&autodiff);
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
 
     let count = train.labels.len();
-    let steps = (EPOCHS * count.div_ceil(BATCH)) as f64;
+    let steps = (PROBE_EPOCHS * count.div_ceil(PROBE_BATCH_SIZE)) as f64;
     let mut order: Vec<usize> = (0..count).collect();
-    let mut generator = fastrand::Rng::with_seed(1);
+    let mut rng = fastrand::Rng::with_seed(1);
     let mut step = 0.0;
-    for _ in 0..EPOCHS {
-        generator.shuffle(&mut order);
-        for batch in order.chunks(BATCH) {
+    for _ in 0..PROBE_EPOCHS {
+        rng.shuffle(&mut order);
+        for batch in order.chunks(PROBE_BATCH_SIZE) {
             let rows = batch.iter().flat_map(|&index| &train.values[index * width..][..width]);
-            let features = scale.tensor(rows, batch.len(), &learning);
+            let features = scaling.tensor(rows, batch.len(), &autodiff);
             let labels: Vec<i32> = batch.iter().map(|&index| train.labels[index].into()).collect();
             let labels =
-                Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &learning);
+                Tensor::<1, Int>::from_data(TensorData::new(labels, [batch.len()]), &autodiff);
             let gradients =
-                cross_entropy(rule.forward(features), labels, LossOptions::default()).backward();
-            let gradients = GradientsParams::from_grads(gradients, &rule);
-            let rate = 0.5 * RATE * (1.0 + (std::f64::consts::PI * step / steps).cos());
-            rule = optimizer.step(rate, rule, gradients);
+                cross_entropy(probe.forward(features), labels, LossOptions::default()).backward();
+            let gradients = GradientsParams::from_grads(gradients, &probe);
+            let rate =
+                0.5 * PROBE_LEARNING_RATE * (1.0 + (std::f64::consts::PI * step / steps).cos());
+            probe = optimizer.step(rate, probe, gradients);
             step += 1.0;
         }
         after_epoch();
     }
-    right(&rule.valid(), &scale, test, device)
+    evaluate(&probe.valid(), &scaling, test, device)
 }
 
-fn right(
-    rule: &Linear,
-    scale: &Scale,
-    test: &Table,
+fn evaluate(
+    probe: &Linear,
+    scaling: &FeatureScaling,
+    test: &FeatureMatrix,
     device: &Device,
 ) -> Result<f64, TensorReadError> {
     let count = test.labels.len();
-    let features = scale.tensor(test.values.iter(), count, device);
-    let logits = rule.forward(features).try_into_vec_as::<f32>()?;
-    let answers = logits.as_chunks::<CLASSES>().0.iter().map(argmax);
-    let right = answers.zip(test.labels).filter(|&(answer, &label)| answer == usize::from(label));
-    Ok(right.count() as f64 / count.max(1) as f64)
+    let features = scaling.tensor(test.values.iter(), count, device);
+    let logits = probe.forward(features).try_into_vec_as::<f32>()?;
+    let predictions = logits.as_chunks::<CLASSES>().0.iter().map(argmax);
+    let correct =
+        predictions.zip(test.labels).filter(|&(digit, &label)| digit == usize::from(label));
+    Ok(correct.count() as f64 / count.max(1) as f64)
 }
 
-/// Where the training features lie.
-struct Scale {
+/// The mean of each training feature, and the standard deviation of all.
+struct FeatureScaling {
     mean: Vec<f32>,
     deviation: f32,
 }
 
-impl Scale {
+impl FeatureScaling {
     fn of(values: &[f32], width: usize) -> Self {
         let count = (values.len() / width).max(1) as f64;
         let mut mean = vec![0.0f64; width];
@@ -102,6 +106,7 @@ impl Scale {
         }
     }
 
+    /// `values` standardised, shape `[rows, width]`.
     fn tensor<'a>(
         &self,
         values: impl Iterator<Item = &'a f32>,
@@ -120,23 +125,23 @@ mod tests {
     use crate::backend;
 
     #[test]
-    fn a_probe_reads_what_a_line_divides_and_no_more() {
-        // Digits 2 and 7 left and right of x = 0 in every second point: a line divides them. By the
-        // parity of ⌊x⌋, no line does better than half.
+    fn a_probe_learns_linearly_separable_classes_and_no_others() {
+        // Classes 2 and 7 by the sign of x are linearly separable. By the parity of ⌊x⌋ they
+        // alternate, and a linear classifier is hardly better than chance.
         let labels_of = |rule: &dyn Fn(f32) -> bool, xs: &[f32]| -> Vec<u8> {
             xs.iter().map(|&x| if rule(x) { 7 } else { 2 }).collect()
         };
-        let mut generator = fastrand::Rng::with_seed(3);
-        let xs: Vec<f32> = (0..2_000).map(|_| 20.0 * generator.f32() - 10.0).collect();
+        let mut rng = fastrand::Rng::with_seed(3);
+        let xs: Vec<f32> = (0..2_000).map(|_| 20.0 * rng.f32() - 10.0).collect();
         let values: Vec<f32> = xs.iter().flat_map(|&x| [x, 0.5]).collect();
-        let probed = |rule: &dyn Fn(f32) -> bool| {
+        let probe_accuracy = |rule: &dyn Fn(f32) -> bool| {
             let labels = labels_of(rule, &xs);
-            let table = Table { values: values.clone(), width: 2, labels: &labels };
-            accuracy(&table, &table, &backend::cpu(), || {}).unwrap()
+            let features = FeatureMatrix { values: values.clone(), width: 2, labels: &labels };
+            accuracy(&features, &features, &backend::cpu(), || {}).unwrap()
         };
-        let by_sign = probed(&|x| x > 0.0);
+        let by_sign = probe_accuracy(&|x| x > 0.0);
         assert!(by_sign > 0.95, "{by_sign}");
-        let by_parity = probed(&|x| x.floor() as i32 % 2 == 0);
+        let by_parity = probe_accuracy(&|x| x.floor() as i32 % 2 == 0);
         assert!(by_parity < 0.65, "{by_parity}");
     }
 }

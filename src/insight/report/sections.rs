@@ -1,268 +1,284 @@
-//! The sections of a page, each a piece of HTML.
+//! The sections of the page.
 
-use std::fmt::Write;
+use maud::{Markup, PreEscaped, html};
 
-use super::{Material, Report, escaped, pictures};
+use super::{Report, ReportImages, images};
+use crate::format::{percent, thousands};
 use crate::model::{CLASSES, PIXELS};
-use crate::plot::{self, Draw, Drawn, Line, Lines};
+use crate::plot::{self, Chart, Curve, LineChart, PlotResult};
 use crate::train::curves;
 
-const PANEL: (u32, u32) = (460, 340);
-/// Mistakes shown.
-const MISTAKES: usize = 50;
-/// First-layer units shown.
-const UNITS: usize = 64;
+const REPORT_PANEL: (u32, u32) = (460, 340);
+/// Maximum number of mistakes on the page.
+const MAX_MISTAKES_SHOWN: usize = 50;
+/// Maximum number of first-layer units on the page.
+const MAX_UNITS_SHOWN: usize = 64;
 
 impl Report {
-    pub(super) fn summary(&self) -> String {
-        let figures = &self.evaluation;
+    pub(super) fn summary(&self) -> Markup {
+        let evaluation = &self.evaluation;
         let widths: Vec<String> = std::iter::once(PIXELS)
             .chain(self.metadata.model.layers().iter().map(|layer| layer.outputs))
             .map(|width| width.to_string())
             .collect();
-        let tiles: String = [
-            (percent(figures.accuracy), "of test images right"),
-            (grouped(figures.errors), "errors"),
-            (grouped(figures.total), "test images"),
-            (format!("{:.4}", figures.loss), "mean cross-entropy"),
-            (percent(figures.ece), "calibration error"),
-            (grouped(self.parameters), "parameters"),
-        ]
-        .into_iter()
-        .map(|(value, name)| {
-            format!("<div class=\"tile\"><b>{value}</b><span>{name}</span></div>\n")
-        })
-        .collect();
-        format!(
-            "<h1>{}</h1>\n<p class=\"lead\">{}, {} between the layers</p>\n<div class=\"tiles\">\n{tiles}</div>\n",
-            escaped(&self.model),
-            widths.join(" → "),
-            escaped(&plain(&serde_json::json!(self.metadata.model.activation))),
-        )
+        let activation = json_text(&serde_json::json!(self.metadata.model.activation));
+        let tiles = [
+            (percent(evaluation.accuracy), "test accuracy"),
+            (thousands(evaluation.errors), "errors"),
+            (thousands(evaluation.total), "test images"),
+            (format!("{:.4}", evaluation.loss), "mean cross-entropy"),
+            (percent(evaluation.ece), "expected calibration error"),
+            (thousands(self.parameters), "parameters"),
+        ];
+        html! {
+            h1 { (self.model) }
+            p.lead { (widths.join(" → ")) ", " (activation) " activation" }
+            div.tiles {
+                @for (value, name) in tiles {
+                    div.tile { b { (value) } span { (name) } }
+                }
+            }
+        }
     }
 
-    pub(super) fn curves(&self) -> Drawn<String> {
+    pub(super) fn learning_curves(&self) -> PlotResult<Markup> {
         let Some(history) = self.history.as_ref().filter(|history| !history.0.is_empty()) else {
-            return Ok(String::new());
+            return Ok(html! {});
         };
         let [loss, error] = curves::panels(history);
-        let best = history.best().map_or(String::new(), |best| {
-            format!(
-                "Epoch {} of {} is the one whose weights were kept.",
-                best.epoch,
-                history.0.len()
-            )
+        let note = history.best().map_or(String::new(), |best| {
+            format!("The model has the weights of epoch {} of {}.", best.epoch, history.0.len())
         });
-        let plots =
-            [plot(&loss, "Cross-entropy by epoch")?, plot(&error, "Error by epoch")?].concat();
-        Ok(section("Learning curves", &best, &plots_in_a_row(&plots)))
+        let plots = [plot(&loss, "Cross-entropy by epoch")?, plot(&error, "Error by epoch")?];
+        Ok(section("Learning curves", &note, plots_in_a_row(&plots)))
     }
 
-    pub(super) fn reliability(&self) -> Drawn<String> {
+    pub(super) fn reliability(&self) -> PlotResult<Markup> {
         let bins = || self.evaluation.reliability.iter().filter(|bin| bin.count > 0);
-        let percent = |share: f64| 100.0 * share;
+        let percent = |fraction: f64| 100.0 * fraction;
         let perfect =
-            Line { is_thin: true, ..Line::new("perfect", vec![(0.0, 0.0), (100.0, 100.0)], 8) };
+            Curve { is_thin: true, ..Curve::new("perfect", vec![(0.0, 0.0), (100.0, 100.0)], 8) };
         let points = bins().map(|bin| (percent(bin.confidence), percent(bin.accuracy))).collect();
-        let measured = Line { has_dots: true, ..Line::new("", points, 0) };
-        let diagram = Lines {
-            title: "Right, % of answers".to_owned(),
-            x: "Confidence, %".to_owned(),
-            lines: vec![perfect, measured],
-            range: Some((0.0, 103.0)),
-            ..Lines::default()
+        let measured = Curve { has_dots: true, ..Curve::new("", points, 0) };
+        let diagram = LineChart {
+            title: "Accuracy, %".to_owned(),
+            x_label: "Confidence, %".to_owned(),
+            curves: vec![perfect, measured],
+            y_range: Some((0.0, 103.0)),
+            ..LineChart::default()
         };
         let counts = bins().map(|bin| (percent(bin.confidence), bin.count as f64)).collect();
-        let counts = Lines {
-            title: "Answers".to_owned(),
-            x: "Confidence, %".to_owned(),
-            lines: vec![Line { has_dots: true, ..Line::new("", counts, 5) }],
+        let counts = LineChart {
+            title: "Number of predictions".to_owned(),
+            x_label: "Confidence, %".to_owned(),
+            curves: vec![Curve { has_dots: true, ..Curve::new("", counts, 5) }],
             is_log: true,
-            ..Lines::default()
+            ..LineChart::default()
         };
         let plots = [
-            plot(&diagram, "How often answers of a confidence are right")?,
-            plot(&counts, "How many answers have that confidence")?,
+            plot(&diagram, "Accuracy by confidence")?,
+            plot(&counts, "Number of predictions by confidence")?,
         ];
-        let says = "Whether a confidence means what it says: of the answers given with 90 %, nine in \
-                    ten should be right. Where few answers are, chance moves the points.";
-        Ok(section("Reliability", says, &plots_in_a_row(&plots.concat())))
+        let note = "The accuracy of predictions by their confidence. If the model is calibrated, both \
+             are equal: of the predictions with a confidence of 90 %, 90 % are correct. Points \
+             for few predictions vary by chance.";
+        Ok(section("Reliability diagram", note, plots_in_a_row(&plots)))
     }
 
-    pub(super) fn confusion(&self) -> String {
+    pub(super) fn confusion(&self) -> Markup {
         let confusion = &self.evaluation.confusion;
-        let most = (0..CLASSES)
-            .flat_map(|shown| (0..CLASSES).map(move |read| (shown, read)))
-            .filter(|(shown, read)| shown != read)
-            .map(|(shown, read)| confusion[shown][read])
-            .max()
-            .unwrap_or(0)
-            .max(1) as f64;
-        let mut table = "<table class=\"heat\">\n<tr><th></th>".to_owned();
-        for read in 0..CLASSES {
-            let _ = write!(table, "<th>{read}</th>");
-        }
-        table.push_str("</tr>\n");
-        for (shown, row) in confusion.iter().enumerate() {
-            let _ = write!(table, "<tr><th>{shown}</th>");
-            for (read, &count) in row.iter().enumerate() {
-                let _ = match (count, shown == read) {
-                    (_, true) => write!(table, "<td class=\"right\">{count}</td>"),
-                    (0, _) => write!(table, "<td class=\"none\">0</td>"),
-                    _ => write!(
-                        table,
-                        "<td class=\"wrong\" style=\"--part:{:.2}\">{count}</td>",
-                        count as f64 / most
-                    ),
-                };
+        let off_diagonal = (0..CLASSES)
+            .flat_map(|label| (0..CLASSES).map(move |predicted| (label, predicted)))
+            .filter(|(label, predicted)| label != predicted)
+            .map(|(label, predicted)| confusion[label][predicted]);
+        let most = off_diagonal.max().unwrap_or(0).max(1) as f64;
+        let cell = |label: usize, predicted: usize| {
+            let count = confusion[label][predicted];
+            match count {
+                _ if label == predicted => html! { td.right { (count) } },
+                0 => html! { td.none { "0" } },
+                _ => {
+                    let style = format!("--part:{:.2}", count as f64 / most);
+                    html! { td.wrong style=(style) { (count) } }
+                }
             }
-            table.push_str("</tr>\n");
-        }
-        table.push_str("</table>\n");
-        section("Confusion", "Rows: the digit shown. Columns: the digit it was read as.", &table)
+        };
+        let table = html! {
+            table.heat {
+                tr {
+                    th {}
+                    @for predicted in 0..CLASSES { th { (predicted) } }
+                }
+                @for label in 0..CLASSES {
+                    tr {
+                        th { (label) }
+                        @for predicted in 0..CLASSES { (cell(label, predicted)) }
+                    }
+                }
+            }
+        };
+        section("Confusion matrix", "Rows: the true digit. Columns: the predicted digit.", table)
     }
 
-    pub(super) fn classes(&self) -> String {
+    pub(super) fn classes(&self) -> Markup {
         let rows = self.evaluation.classes.iter().map(|class| {
             let figures = [class.precision, class.recall, class.f1].map(percent);
-            [class.digit.to_string()].into_iter().chain(figures).chain([grouped(class.support)])
+            [class.digit.to_string()].into_iter().chain(figures).chain([thousands(class.support)])
         });
-        let says = "Precision: of the answers “this digit”, the part that was right. Recall: of this \
-                    digit's pictures, the part that was found. F1: their harmonic mean.";
-        let names = ["digit", "precision", "recall", "F1", "pictures"];
-        section("Digit by digit", says, &table(&names, rows.map(Iterator::collect)))
+        let note = "Precision: the fraction of the predictions of a digit that are correct. Recall: the \
+             fraction of the images of a digit that are recognised. F1: the harmonic mean of \
+             both.";
+        let names = ["digit", "precision", "recall", "F1", "images"];
+        section("Metrics by digit", note, table(&names, rows.map(Iterator::collect)))
     }
 
-    pub(super) fn surest_mistakes(&self, material: &Material) -> String {
+    pub(super) fn mistakes(&self, images: &ReportImages) -> Markup {
         if self.mistakes.is_empty() {
-            return section("Mistakes", "There is none.", "");
+            return section("Mistakes", "None of the test images is misclassified.", html! {});
         }
-        let shown = self.mistakes.iter().take(MISTAKES);
-        let figures: String = shown
-            .map(|mistake| {
-                let picture = pictures::digit(material.test.pixels(mistake.index));
-                format!(
-                    "<figure><img src=\"{picture}\" alt=\"a {digit}\" width=\"84\" height=\"84\">\
-                     <figcaption><b>{digit}</b> read as <b>{}</b><br>{}</figcaption></figure>\n",
-                    mistake.answer,
-                    percent(mistake.confidence.into()),
-                    digit = mistake.digit,
-                )
-            })
-            .collect();
-        let says = format!(
-            "The {} surest of {}, each with the confidence of the wrong answer.",
-            self.mistakes.len().min(MISTAKES),
-            grouped(self.mistakes.len())
+        let shown = &self.mistakes[..self.mistakes.len().min(MAX_MISTAKES_SHOWN)];
+        let note = format!(
+            "The {} most confident of {}, each with the confidence of the wrong prediction.",
+            shown.len(),
+            thousands(self.mistakes.len())
         );
-        section(
-            "The surest mistakes",
-            &says,
-            &format!("<div class=\"mistakes\">\n{figures}</div>\n"),
-        )
+        let figures = html! {
+            div.mistakes {
+                @for mistake in shown {
+                    @let image = images::digit(images.test.pixels(mistake.index));
+                    figure {
+                        img src=(image) alt={ "digit " (mistake.digit) } width="84" height="84";
+                        figcaption {
+                            b { (mistake.digit) } " read as " b { (mistake.answer) }
+                            br;
+                            (percent(mistake.confidence.into()))
+                        }
+                    }
+                }
+            }
+        };
+        section("Most confident mistakes", &note, figures)
     }
 
-    pub(super) fn features(&self) -> Drawn<String> {
+    pub(super) fn features(&self) -> PlotResult<Markup> {
         let features = &self.features;
         let rows = features.layers.iter().map(|layer| {
             vec![
                 layer.name.clone(),
-                grouped(layer.width),
+                thousands(layer.width),
                 percent(layer.probe_accuracy),
                 format!("{:.2}", layer.scatter_ratio),
                 format!("{:.1}", layer.effective_dimension),
             ]
         });
-        let names = ["features", "width", "linear probe", "scatter", "dimension"];
-        let mut html = table(&names, rows);
-        let mut plots = String::new();
-        for panel in features.panels() {
-            plots += &plot(&panel, &panel.title)?;
+        let names = ["layer", "width", "linear probe", "scatter ratio", "effective dimension"];
+        let mut plots = Vec::new();
+        for chart in features.charts() {
+            plots.push(plot(&chart, &chart.title)?);
         }
         for layer in &features.layers {
-            plots += &plot(&layer.components(), &format!("Test images by {}", layer.name))?;
+            plots.push(plot(
+                &layer.components_chart(),
+                &format!("Principal components of {}", layer.name),
+            )?);
         }
-        html += &plots_in_a_row(&plots);
-        let says = format!(
-            "What a linear rule reads from each layer, how far the digits lie apart (between ÷ within), \
-             over how many directions the variance is spread, and {} test images along the two widest of \
-             them.",
-            features.layers.first().map_or(0, |layer| layer.points.len())
+        let note = format!(
+            "How well each layer separates the digits: the accuracy of a linear probe, the \
+             scatter between digits over the scatter within digits, the effective dimension \
+             (participation ratio of the covariance), and {} test images along the first two \
+             principal components.",
+            thousands(features.layers.first().map_or(0, |layer| layer.points.len()))
         );
-        Ok(section("Features, layer by layer", &says, &html))
+        let content = html! { (table(&names, rows)) (plots_in_a_row(&plots)) };
+        Ok(section("Features by layer", &note, content))
     }
 
-    pub(super) fn weights(&self, material: &Material) -> String {
+    pub(super) fn weights(&self, images: &ReportImages) -> Markup {
         let norm = |unit: &[f32; PIXELS]| unit.iter().map(|weight| weight * weight).sum::<f32>();
-        let mut units: Vec<&[f32; PIXELS]> = material.units().iter().collect();
+        let mut units: Vec<&[f32; PIXELS]> = images.units().iter().collect();
         units.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
         let all = units.len();
-        units.truncate(UNITS);
-        let says = format!(
-            "What the {} of {all} units with the largest weights look for: orange where ink speaks for \
-             them, blue where it speaks against.",
+        units.truncate(MAX_UNITS_SHOWN);
+        let note = format!(
+            "The {} of {all} units whose weights have the largest norm. Orange weights are \
+             positive: ink there raises the unit's input. Blue weights are negative.",
             units.len()
         );
-        let image = pictures::weights(&units);
-        let html = format!("<img class=\"weights\" src=\"{image}\" alt=\"weights as pictures\">\n");
-        section("First-layer weights", &says, &html)
+        let image =
+            html! { img.weights src=(images::weights(&units)) alt="weights of the first layer"; };
+        section("First-layer weights", &note, image)
     }
 
-    pub(super) fn configuration(&self) -> String {
+    pub(super) fn configuration(&self) -> Markup {
         let metadata = &self.metadata;
         let mut rows = vec![
             ("made with".to_owned(), metadata.made_with.clone()),
             ("temperature".to_owned(), metadata.temperature.to_string()),
             ("unsure below".to_owned(), metadata.unsure_below.to_string()),
-            ("training images".to_owned(), grouped(metadata.data.images)),
+            ("training images".to_owned(), thousands(metadata.data.images)),
             ("is MNIST".to_owned(), metadata.data.is_mnist.to_string()),
             ("SHA-256 of the images".to_owned(), metadata.data.sha256.clone()),
         ];
         flatten("recipe", &metadata.recipe, &mut rows);
-        flatten("when chosen", &metadata.figures, &mut rows);
-        let rows: String = rows
-            .into_iter()
-            .map(|(key, value)| {
-                format!(
-                    "<tr><td class=\"text\">{}</td><td class=\"text\">{}</td></tr>\n",
-                    escaped(&key),
-                    escaped(&value)
-                )
-            })
-            .collect();
-        section("Configuration", "", &format!("<table>\n{rows}</table>\n"))
+        flatten("figures", &metadata.figures, &mut rows);
+        let table = html! {
+            table {
+                @for (key, value) in rows {
+                    tr { td.text { (key) } td.text { (value) } }
+                }
+            }
+        };
+        section("Configuration", "", table)
     }
 }
 
-fn section(title: &str, says: &str, html: &str) -> String {
-    let says = if says.is_empty() { String::new() } else { format!("<p>{says}</p>\n") };
-    format!("<section>\n<h2>{title}</h2>\n{says}{html}</section>\n")
+fn section(title: &str, note: &str, content: Markup) -> Markup {
+    html! {
+        section {
+            h2 { (title) }
+            @if !note.is_empty() { p { (note) } }
+            (content)
+        }
+    }
 }
 
-fn plot(panel: &dyn Draw, name: &str) -> Drawn<String> {
-    // The page has the style once for all.
-    let svg = plot::figure(PANEL, 1, &[panel])?.replace(&plot::style_tag(), "");
-    let label = format!("<svg role=\"img\" aria-label=\"{}\"", escaped(name));
-    Ok(format!("<figure>{}</figure>\n", svg.replacen("<svg", &label, 1)))
+/// A chart as an SVG element, labelled for screen readers.
+fn plot(chart: &dyn Chart, label: &str) -> PlotResult<Markup> {
+    // The page has the style sheet in its head, once for all plots.
+    let svg = plot::figure(REPORT_PANEL, 1, &[chart])?.replace(&plot::style_tag(), "");
+    let label = html! { (label) }.into_string();
+    let svg = svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{label}\""), 1);
+    Ok(html! { figure { (PreEscaped(svg)) } })
 }
 
-fn plots_in_a_row(plots: &str) -> String {
-    format!("<div class=\"plots\">\n{plots}</div>\n")
+fn plots_in_a_row(plots: &[Markup]) -> Markup {
+    html! {
+        div.plots {
+            @for plot in plots { (plot) }
+        }
+    }
 }
 
-fn table(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let head: String = names.iter().map(|name| format!("<th>{name}</th>")).collect();
-    let row = |row: Vec<String>| -> String {
-        let mut cells = row.iter();
-        let first =
-            cells.next().map_or(String::new(), |cell| format!("<td class=\"text\">{cell}</td>"));
-        let rest: String = cells.map(|cell| format!("<td>{cell}</td>")).collect();
-        format!("<tr>{first}{rest}</tr>\n")
-    };
-    format!("<table>\n<tr>{head}</tr>\n{}</table>\n", rows.map(row).collect::<String>())
+/// A table whose first column is text and whose other columns are numbers.
+fn table(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
+    html! {
+        table {
+            tr {
+                @for name in names { th { (name) } }
+            }
+            @for row in rows {
+                tr {
+                    @for (column, cell) in row.iter().enumerate() {
+                        td class=[(column == 0).then_some("text")] { (cell) }
+                    }
+                }
+            }
+        }
+    }
 }
 
-/// Nested values as rows `recipe.model.hidden`, nulls left out.
+/// Appends the leaves of a JSON value as rows of the form (`recipe · model · hidden`, value),
+/// without nulls.
 fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)>) {
     match value {
         serde_json::Value::Object(fields) => {
@@ -271,31 +287,18 @@ fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)
             }
         }
         serde_json::Value::Null => {}
-        value => rows.push((key.to_owned(), plain(value))),
+        value => rows.push((key.to_owned(), json_text(value))),
     }
 }
 
-fn plain(value: &serde_json::Value) -> String {
+/// A JSON value as text: strings without quotes, fractions with six decimals at most.
+fn json_text(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
-        // Some were f32, and have digits more than they are worth.
+        // Values that were `f32` have more digits than precision.
         serde_json::Value::Number(number) if number.is_f64() => {
             ((number.as_f64().unwrap_or_default() * 1e6).round() / 1e6).to_string()
         }
         other => other.to_string(),
     }
-}
-
-fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-/// 242762 as 242,762.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let (head, rest) = digits.split_at(first);
-    let groups = rest.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
-    let head = (!head.is_empty()).then(|| head.to_owned());
-    head.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }

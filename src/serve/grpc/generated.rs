@@ -78,7 +78,7 @@ pub struct ModelInferRequest {
     /// Empty: the server chooses.
     #[prost(string, tag = "2")]
     pub model_version: ::prost::alloc::string::String,
-    /// Given back in the response.
+    /// Returned in the response.
     #[prost(string, tag = "3")]
     pub id: ::prost::alloc::string::String,
     #[prost(map = "string, message", tag = "4")]
@@ -93,8 +93,8 @@ pub struct ModelInferRequest {
     pub outputs: ::prost::alloc::vec::Vec<
         model_infer_request::InferRequestedOutputTensor,
     >,
-    /// One for each input, in order: row-major, little-endian, without padding; BYTES elements each
-    /// after their length in four bytes.
+    /// One for each input, in order: row-major, little-endian, without padding. Each BYTES element is
+    /// preceded by its length in four bytes.
     #[prost(bytes = "bytes", repeated, tag = "7")]
     pub raw_input_contents: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
@@ -188,7 +188,7 @@ pub mod infer_parameter {
         Uint64Param(u64),
     }
 }
-/// Flattened, row-major; the field that fits the datatype.
+/// Flattened, row-major, in the field for the datatype.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InferTensorContents {
     #[prost(bool, repeated, tag = "1")]
@@ -290,7 +290,7 @@ pub mod grpc_inference_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Whether the server can answer anything.
+        /// Whether the server is running.
         pub async fn server_live(
             &mut self,
             request: impl tonic::IntoRequest<super::ServerLiveRequest>,
@@ -315,7 +315,7 @@ pub mod grpc_inference_service_client {
                 .insert(GrpcMethod::new("inference.GRPCInferenceService", "ServerLive"));
             self.inner.unary(req, path, codec).await
         }
-        /// Whether the server takes inference requests.
+        /// Whether the server accepts inference requests.
         pub async fn server_ready(
             &mut self,
             request: impl tonic::IntoRequest<super::ServerReadyRequest>,
@@ -342,7 +342,7 @@ pub mod grpc_inference_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Whether a model takes inference requests.
+        /// Whether a model accepts inference requests.
         pub async fn model_ready(
             &mut self,
             request: impl tonic::IntoRequest<super::ModelReadyRequest>,
@@ -421,7 +421,7 @@ pub mod grpc_inference_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Tensors in, tensors out.
+        /// Runs inference on the input tensors.
         pub async fn model_infer(
             &mut self,
             request: impl tonic::IntoRequest<super::ModelInferRequest>,
@@ -461,7 +461,7 @@ pub mod grpc_inference_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with GrpcInferenceServiceServer.
     #[async_trait]
     pub trait GrpcInferenceService: std::marker::Send + std::marker::Sync + 'static {
-        /// Whether the server can answer anything.
+        /// Whether the server is running.
         async fn server_live(
             &self,
             request: tonic::Request<super::ServerLiveRequest>,
@@ -469,7 +469,7 @@ pub mod grpc_inference_service_server {
             tonic::Response<super::ServerLiveResponse>,
             tonic::Status,
         >;
-        /// Whether the server takes inference requests.
+        /// Whether the server accepts inference requests.
         async fn server_ready(
             &self,
             request: tonic::Request<super::ServerReadyRequest>,
@@ -477,7 +477,7 @@ pub mod grpc_inference_service_server {
             tonic::Response<super::ServerReadyResponse>,
             tonic::Status,
         >;
-        /// Whether a model takes inference requests.
+        /// Whether a model accepts inference requests.
         async fn model_ready(
             &self,
             request: tonic::Request<super::ModelReadyRequest>,
@@ -501,7 +501,7 @@ pub mod grpc_inference_service_server {
             tonic::Response<super::ModelMetadataResponse>,
             tonic::Status,
         >;
-        /// Tensors in, tensors out.
+        /// Runs inference on the input tensors.
         async fn model_infer(
             &self,
             request: tonic::Request<super::ModelInferRequest>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn_digits::classifier::Classifier;
-use burn_digits::data::Digits;
+use burn_digits::data::LabelledImages;
 use burn_digits::data::source::{Half, Source};
 
 use crate::common::root;
@@ -47,7 +47,7 @@ pub fn printed(mut script: Command) -> String {
 }
 
 /// The first `count` test images.
-pub fn test_images(count: usize) -> Digits {
+pub fn test_images(count: usize) -> LabelledImages {
     Source::find(None).unwrap().load(Half::Test).unwrap().digits.slice(0, count)
 }
 
@@ -59,7 +59,10 @@ pub fn write_numbers(path: &Path, numbers: impl IntoIterator<Item = f32>) -> Pat
 }
 
 /// The pixels of all pictures, and the logits of each.
-pub fn pixels_and_logits(classifier: &Classifier, images: &Digits) -> (Vec<f32>, Vec<[f32; 10]>) {
+pub fn pixels_and_logits(
+    classifier: &Classifier,
+    images: &LabelledImages,
+) -> (Vec<f32>, Vec<[f32; 10]>) {
     let pixels = (0..images.len()).flat_map(|index| images.values(index)).collect();
     let logits = classifier.logits(images.len(), |index| images.values(index)).unwrap();
     (pixels, logits)

@@ -1,36 +1,41 @@
-//! The operations on the CPU backends' own memory.
+//! The kernels of the CPU backends, ndarray and flex.
 //!
-//! - [`values`]: their tensors as slices
-//! - [`product`]: the matrix product; [`sparse`]: where most of it is multiplying zeros
+//! - [`backend`]: their tensors as slices
+//! - [`bands`]: a result computed in bands of rows by several threads
+//! - [`sparse`]: the product of a matrix that is mostly zeros; [`product`]: of any matrix
+//! - [`activation`]: activation functions and their derivatives, over bands of rows
 //! - [`linear`], [`cross_entropy`], [`adam`]: the operations
 
-// Burn deprecates ndarray in 0.22, its last version with it.
+// Burn 0.22 deprecates ndarray and is the last version that has it.
 #![allow(deprecated)]
 
+mod activation;
 mod adam;
+mod backend;
+mod bands;
 mod cross_entropy;
 mod linear;
 mod product;
 mod sparse;
-mod values;
 
 use std::sync::Arc;
 
+use burn::backend::TensorMetadata;
 use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::Shape;
 
-use crate::LossOptions;
 use crate::activation::FusedActivation;
 use crate::adam::AdamStep;
-use crate::extension::Kernels;
-use crate::linear::{Kept, LinearGradients};
-use sparse::Sparse;
-pub(crate) use values::OnCpu;
+use crate::cross_entropy::LossOptions;
+use crate::kernels::{Kernels, LinearGradients, RequiredGradients, SavedForBackward};
+use backend::CpuBackend;
+use sparse::SparseMatrix;
 
-impl<B: OnCpu> Kernels for B {
-    /// The values of x that are not zero, where few are.
-    type Found = Option<Arc<Sparse>>;
+impl<B: CpuBackend> Kernels for B {
+    /// The nonzero values of x, if x is mostly zeros.
+    type SparseInput = Option<Arc<SparseMatrix>>;
 
-    fn layer(
+    fn linear_forward(
         x: FloatTensor<B>,
         weight: FloatTensor<B>,
         bias: FloatTensor<B>,
@@ -39,21 +44,21 @@ impl<B: OnCpu> Kernels for B {
         linear::forward::<B>(&x, &weight, &bias, activation).0
     }
 
-    fn layer_and_kept(
+    fn linear_forward_saving(
         x: FloatTensor<B>,
         weight: FloatTensor<B>,
         bias: FloatTensor<B>,
         activation: FusedActivation,
-    ) -> ([FloatTensor<B>; 2], Self::Found) {
-        linear::forward_and_kept::<B>(&x, &weight, &bias, activation)
+    ) -> (FloatTensor<B>, SavedForBackward<B>) {
+        linear::forward_saving(x, weight, &bias, activation)
     }
 
-    fn layer_gradients(
-        kept: Kept<B>,
-        slope: FloatTensor<B>,
-        wanted: LinearGradients<bool>,
-    ) -> LinearGradients<Option<FloatTensor<B>>> {
-        linear::gradients(&kept, slope, wanted)
+    fn linear_backward(
+        saved: SavedForBackward<B>,
+        dy: FloatTensor<B>,
+        required: RequiredGradients,
+    ) -> LinearGradients<B> {
+        linear::backward(&saved, dy, required)
     }
 
     fn loss_and_gradient(
@@ -64,12 +69,21 @@ impl<B: OnCpu> Kernels for B {
         cross_entropy::loss_and_gradient::<B>(&logits, &targets, options)
     }
 
-    fn weights_and_moments(
+    fn adam_update(
         weights: FloatTensor<B>,
         moments: [FloatTensor<B>; 2],
         gradient: FloatTensor<B>,
         step: AdamStep,
     ) -> [FloatTensor<B>; 3] {
-        adam::step::<B>(&weights, moments, gradient, step)
+        adam::update::<B>(&weights, moments, gradient, step)
+    }
+
+    fn from_values(_like: FloatTensor<B>, values: Vec<f32>, shape: Shape) -> FloatTensor<B> {
+        B::tensor(values, shape)
+    }
+
+    fn into_unshared(tensor: FloatTensor<B>) -> FloatTensor<B> {
+        let shape = tensor.shape();
+        B::tensor(B::values(&tensor).into_owned(), shape)
     }
 }

@@ -1,107 +1,111 @@
-//! The matrix product where the first matrix is mostly zeros, as pixels are: four of five of a digit's
-//! are black, and three of four multiplications of the network are the first layer's.
+//! The product with a matrix that is mostly zeros, such as images of handwritten digits, of which
+//! four of five pixels are black.
 //!
-//! Values that are not zero alone are multiplied, each with a row of the other matrix. They are taken in
-//! blocks of columns, so that the rows they meet stay in the innermost cache, and the sums of a row stay in
-//! the processor's registers for a block. A sum runs in the order of the whole product's, less its zeros.
+//! Only nonzero values are multiplied, each with a row of the other matrix. They are grouped in
+//! blocks of columns, so that the rows they are multiplied with stay in the first-level cache, and
+//! the sums of a row stay in registers for a block. A sum runs in the same order as in the dense
+//! product, without the zeros.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::product::{in_bands, zeros};
+use super::bands::{fill_bands, zeroed};
 
-/// Columns of a block: so many rows of 256 values are 28 KB.
-const BLOCK: usize = 28;
+/// Columns of a block: as many rows of 256 values of the other matrix are 28 KB.
+const BLOCK_COLUMNS: usize = 28;
 
-/// Rows of a band at least: as many of the first layer's take some 20 µs, a few times the hand-over.
-const WORTH_A_THREAD: usize = 8;
+/// Fewest rows of a band: eight rows of 784 values times a 784 × 256 matrix take some 20 µs, a few
+/// times what it costs to hand them to another thread.
+const MIN_BAND_ROWS: usize = 8;
 
-/// Rows of a band at most: their sums are looked at for every block, and should stay in the second cache.
-const BAND: usize = 128;
+/// Most rows of a band: their sums are visited for every block and should stay in the second-level
+/// cache.
+const MAX_BAND_ROWS: usize = 128;
 
-/// Values of a block that are passed over together, where all of them are zero.
-const FEW: usize = 4;
+/// Values of a block that are skipped together if all of them are zero.
+const SKIP_LENGTH: usize = 4;
 
 /// Vectors of sums that stay in registers: with AVX-512 they are 128 values.
-const VECTORS: usize = 8;
+const SUM_VECTORS: usize = 8;
 
-/// Matrices narrower than this are not worth looking at.
-const WIDE: usize = 256;
+/// Narrower matrices are always multiplied as dense ones.
+const MIN_SPARSE_COLUMNS: usize = 256;
 
-/// Of so many values one is looked at to see how many are zeros.
-const SAMPLE: usize = 61;
+/// One of so many values is looked at to estimate the share of zeros.
+const SAMPLE_STEP: usize = 61;
 
-/// Whether it pays to multiply with nonzero values alone: where fewer than four in ten are.
+/// Whether multiplying only the nonzero values is faster: if fewer than four in ten are nonzero. A
+/// single row is not looked at, because its product skips zeros in any case.
 pub(super) fn is_mostly_zeros(values: &[f32], [rows, columns]: [usize; 2]) -> bool {
-    if columns < WIDE || rows < 2 {
+    if columns < MIN_SPARSE_COLUMNS || rows < 2 {
         return false;
     }
-    let sample = || values.iter().step_by(SAMPLE);
+    let sample = || values.iter().step_by(SAMPLE_STEP);
     10 * sample().filter(|value| **value != 0.0).count() < 4 * sample().count()
 }
 
-/// Told without a branch for each.
+/// Whether all are +0, with one branch for all of them.
 #[inline(always)]
 fn are_zeros(values: &[f32]) -> bool {
     values.iter().fold(0, |any, value| any | value.to_bits()) == 0
 }
 
-/// A matrix's values that are not zero, row by row.
+/// The nonzero values of a band of rows, row by row and within a row block by block.
 #[derive(Debug)]
-struct Nonzeros {
+struct SparseBand {
     values: Vec<f32>,
-    /// The column of each.
+    /// The column of each value.
     columns: Vec<u32>,
-    /// Where each block of each row starts, and after them the end.
+    /// Index of the first value of each block of each row, and at the end the number of values.
     starts: Vec<usize>,
-    /// Blocks of a row.
+    /// Blocks per row.
     blocks: usize,
 }
 
-impl Nonzeros {
-    /// Of a matrix of this width.
-    fn of(matrix: &[f32], width: usize) -> Self {
-        let blocks = width.div_ceil(BLOCK);
-        let likely = matrix.len() / 3;
-        let mut found = Self {
-            values: Vec::with_capacity(likely),
-            columns: Vec::with_capacity(likely),
+impl SparseBand {
+    /// The nonzero values of rows of this width.
+    fn new(matrix: &[f32], width: usize) -> Self {
+        let blocks = width.div_ceil(BLOCK_COLUMNS);
+        let likely_count = matrix.len() / 3;
+        let mut band = Self {
+            values: Vec::with_capacity(likely_count),
+            columns: Vec::with_capacity(likely_count),
             starts: Vec::with_capacity(matrix.len() / width * blocks + 1),
             blocks,
         };
-        let (mut values, mut places) = ([0.0; BLOCK], [0; BLOCK]);
+        let (mut values, mut columns) = ([0.0; BLOCK_COLUMNS], [0; BLOCK_COLUMNS]);
         for row in matrix.chunks_exact(width) {
-            for (part, first) in row.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
-                found.starts.push(found.values.len());
+            for (part, first) in row.chunks(BLOCK_COLUMNS).zip((0..).step_by(BLOCK_COLUMNS)) {
+                band.starts.push(band.values.len());
                 if are_zeros(part) {
                     continue;
                 }
                 let mut count = 0;
-                for (few, first) in part.chunks(FEW).zip((first..).step_by(FEW)) {
+                for (few, first) in part.chunks(SKIP_LENGTH).zip((first..).step_by(SKIP_LENGTH)) {
                     if are_zeros(few) {
                         continue;
                     }
-                    // Written each time, counted where it is not zero: no branch to be guessed wrong.
+                    // Written in any case and counted if nonzero: no branch to mispredict.
                     for (column, &value) in (first..).zip(few) {
-                        (values[count], places[count]) = (value, column);
+                        (values[count], columns[count]) = (value, column);
                         count += usize::from(value != 0.0);
                     }
                 }
-                found.values.extend_from_slice(&values[..count]);
-                found.columns.extend_from_slice(&places[..count]);
+                band.values.extend_from_slice(&values[..count]);
+                band.columns.extend_from_slice(&columns[..count]);
             }
         }
-        found.starts.push(found.values.len());
-        found
+        band.starts.push(band.values.len());
+        band
     }
 
     fn between(&self, range: Range<usize>) -> (&[f32], &[u32]) {
         (&self.values[range.clone()], &self.columns[range])
     }
 
-    /// Values and columns of some blocks, by row.
+    /// Values and columns of each row in a range of blocks.
     fn rows(&self, blocks: Range<usize>) -> impl Iterator<Item = (&[f32], &[u32])> {
         let rows = (self.starts.len() - 1) / self.blocks;
         (0..rows).map(move |row| {
@@ -111,14 +115,16 @@ impl Nonzeros {
         })
     }
 
-    /// Rows for columns, of some blocks that have `width` columns. The bands are one matrix.
+    /// The transposed matrix's rows that belong to a range of blocks with `width` columns in all.
+    /// The bands together are one matrix.
     fn transposed(bands: &[Self], blocks: Range<usize>, width: usize) -> Self {
-        let first = (blocks.start * BLOCK) as u32;
+        let first = (blocks.start * BLOCK_COLUMNS) as u32;
         let rows = || bands.iter().flat_map(|band| band.rows(blocks.clone())).zip(0..);
-        let blocks = rows().count().div_ceil(BLOCK);
-        let place =
-            |column: u32, row: u32| (column - first) as usize * blocks + row as usize / BLOCK;
-        // How many there are in each block of a row, then how many before it.
+        let blocks = rows().count().div_ceil(BLOCK_COLUMNS);
+        let place = |column: u32, row: u32| {
+            (column - first) as usize * blocks + row as usize / BLOCK_COLUMNS
+        };
+        // First the number of values in each block of each row, then the sum of those before it.
         let mut starts = vec![0; width * blocks + 1];
         for ((_, columns), row) in rows() {
             columns.iter().for_each(|&column| starts[place(column, row) + 1] += 1);
@@ -130,8 +136,8 @@ impl Nonzeros {
         }
         let mut next = starts.clone();
         let (mut values, mut columns) = (vec![0.0; before], vec![0; before]);
-        for ((own, own_columns), row) in rows() {
-            for (&value, &column) in own.iter().zip(own_columns) {
+        for ((row_values, row_columns), row) in rows() {
+            for (&value, &column) in row_values.iter().zip(row_columns) {
                 let at = &mut next[place(column, row)];
                 (values[*at], columns[*at]) = (value, row);
                 *at += 1;
@@ -141,92 +147,105 @@ impl Nonzeros {
     }
 }
 
-/// A matrix's nonzero values, in bands of rows.
+/// The nonzero values of a matrix, in bands of rows.
 #[derive(Debug)]
-pub(crate) struct Sparse {
-    bands: Vec<Nonzeros>,
+pub(crate) struct SparseMatrix {
+    bands: Vec<SparseBand>,
+    rows: usize,
+    /// Rows of each band; the last may have fewer.
+    band_rows: usize,
     width: usize,
 }
 
-impl Sparse {
-    /// The product of a matrix of this width with `b`, which has `columns`, row-major, each band of rows
-    /// passed through `finish`; and the matrix's nonzero values.
+impl SparseMatrix {
+    /// The nonzero values of a row-major matrix of this width.
+    pub(super) fn new(values: &[f32], width: usize) -> Self {
+        let rows = values.len() / width;
+        let band_rows =
+            rows.div_ceil(rayon::current_num_threads()).clamp(MIN_BAND_ROWS, MAX_BAND_ROWS);
+        // A single band, as of a server's small batches, is not handed to another thread at all.
+        let bands = match rows <= band_rows {
+            true => vec![SparseBand::new(values, width)],
+            false => values
+                .par_chunks(band_rows * width)
+                .map(|rows| SparseBand::new(rows, width))
+                .collect(),
+        };
+        Self { bands, rows, band_rows, width }
+    }
+
+    /// The product with `b`, a row-major matrix with `columns` columns. `finish` is applied to each
+    /// band of rows.
     pub(super) fn product(
-        a: &[f32],
-        width: usize,
+        &self,
         b: &[f32],
         columns: usize,
         finish: impl Fn(&mut [f32]) + Sync,
-    ) -> (Vec<f32>, Self) {
-        let rows = a.len() / width;
-        let band = rows.div_ceil(rayon::current_num_threads()).clamp(WORTH_A_THREAD, BAND);
-        // A few rows, as a server gets them, are not handed to another thread at all.
-        let bands: Vec<_> = match rows <= band {
-            true => vec![Nonzeros::of(a, width)],
-            false => a.par_chunks(band * width).map(|rows| Nonzeros::of(rows, width)).collect(),
-        };
-        let values = in_bands(rows * columns, band * columns, |index, space| {
-            let result = zeros(space);
-            let nonzeros = &bands[index];
-            Arch::new().dispatch(Multiply { nonzeros, b, columns, result });
+    ) -> Vec<f32> {
+        fill_bands(self.rows * columns, self.band_rows * columns, |index, space| {
+            let result = zeroed(space);
+            let band = &self.bands[index];
+            Arch::new().dispatch(BandProduct { band, b, columns, result });
             finish(result);
             result
-        });
-        (values, Self { bands, width })
+        })
     }
 
-    /// The product of the turned matrix with `b`, which has `columns`, row-major.
+    /// The product of the transposed matrix with `b`, a row-major matrix with `columns` columns.
     pub(super) fn transposed_product(&self, b: &[f32], columns: usize) -> Vec<f32> {
-        let blocks = self.width.div_ceil(BLOCK).div_ceil(rayon::current_num_threads());
-        let band = blocks * BLOCK * columns;
-        in_bands(self.width * columns, band, |index, space| {
-            let result = zeros(space);
+        let blocks = self.width.div_ceil(BLOCK_COLUMNS).div_ceil(rayon::current_num_threads());
+        let band_rows = blocks * BLOCK_COLUMNS;
+        fill_bands(self.width * columns, band_rows * columns, |index, space| {
+            let result = zeroed(space);
             let width = result.len() / columns;
-            let own = index * blocks..index * blocks + width.div_ceil(BLOCK);
-            let nonzeros = &Nonzeros::transposed(&self.bands, own, width);
-            Arch::new().dispatch(Multiply { nonzeros, b, columns, result });
+            let first = index * blocks;
+            let blocks = first..first + width.div_ceil(BLOCK_COLUMNS);
+            let band = &SparseBand::transposed(&self.bands, blocks, width);
+            Arch::new().dispatch(BandProduct { band, b, columns, result });
             result
         })
     }
 }
 
-/// Adds the product of the nonzero values' matrix and `b` to `result`.
-struct Multiply<'a> {
-    nonzeros: &'a Nonzeros,
+/// Adds the product of a band and `b` to `result`.
+struct BandProduct<'a> {
+    band: &'a SparseBand,
     b: &'a [f32],
     columns: usize,
     result: &'a mut [f32],
 }
 
-impl WithSimd for Multiply<'_> {
+impl WithSimd for BandProduct<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { nonzeros, b, columns, result } = self;
-        let wide = VECTORS * S::F32_LANES;
-        for block in 0..nonzeros.blocks {
+        let Self { band, b, columns, result } = self;
+        let width = SUM_VECTORS * S::F32_LANES;
+        for block in 0..band.blocks {
             for (row, sums) in result.chunks_exact_mut(columns).enumerate() {
-                let at = row * nonzeros.blocks + block;
-                let range = nonzeros.starts[at]..nonzeros.starts[at + 1];
+                let at = row * band.blocks + block;
+                let range = band.starts[at]..band.starts[at + 1];
                 if range.is_empty() {
                     continue;
                 }
-                let (values, places) = nonzeros.between(range);
-                let rows = || places.iter().map(|&place| &b[place as usize * columns..][..columns]);
-                let mut parts = sums.chunks_exact_mut(wide);
-                for (part, first) in parts.by_ref().zip((0..).step_by(wide)) {
+                let (values, value_columns) = band.between(range);
+                let rows =
+                    || value_columns.iter().map(|&row| &b[row as usize * columns..][..columns]);
+                let mut parts = sums.chunks_exact_mut(width);
+                for (part, first) in parts.by_ref().zip((0..).step_by(width)) {
                     let (part, _) = S::as_mut_simd_f32s(part);
-                    let (part, _) = part.as_chunks_mut::<VECTORS>();
-                    let mut kept = part[0];
+                    let (part, _) = part.as_chunks_mut::<SUM_VECTORS>();
+                    // A copy, which stays in registers.
+                    let mut vectors = part[0];
                     for (&value, row) in values.iter().zip(rows()) {
-                        let (row, _) = S::as_simd_f32s(&row[first..][..wide]);
+                        let (row, _) = S::as_simd_f32s(&row[first..][..width]);
                         let value = simd.splat_f32s(value);
-                        for (sum, other) in kept.iter_mut().zip(row) {
+                        for (sum, other) in vectors.iter_mut().zip(row) {
                             *sum = simd.mul_add_e_f32s(value, *other, *sum);
                         }
                     }
-                    part[0] = kept;
+                    part[0] = vectors;
                 }
                 let rest = parts.into_remainder();
                 let first = columns - rest.len();
@@ -244,7 +263,7 @@ impl WithSimd for Multiply<'_> {
 mod tests {
     use super::*;
 
-    /// Values of which about one in five is not zero, in no pattern that fits a block.
+    /// Values of which about one in five is nonzero, without a pattern that fits a block.
     fn spots(length: usize) -> Vec<f32> {
         (0..length).map(|i| if i * i % 11 < 2 { (i as f32 * 0.7).sin() } else { 0.0 }).collect()
     }
@@ -266,28 +285,29 @@ mod tests {
     }
 
     #[test]
-    fn zeros_left_out_make_the_same_product_however_many_threads_share_it() {
+    fn a_sparse_product_equals_its_definition_for_any_number_of_threads() {
         let pools = [1, 3]
             .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-        // Blocks cut short, columns that no vectors fill, and the first layer's.
+        // Incomplete blocks, columns that fill no vector, and the sizes of MNIST's first layer.
         for (n, width, columns) in [(2, 256, 1), (37, 300, 150), (128, 784, 256)] {
             let a = spots(n * width);
             assert!(is_mostly_zeros(&a, [n, width]), "{n} x {width}");
-            let (b, slopes) = (wave(width * columns), wave(n * columns));
+            let (b, gradient) = (wave(width * columns), wave(n * columns));
             let expected = [
                 by_definition([n, width, columns], |row, k| a[row * width + k], &b),
-                by_definition([width, n, columns], |row, k| a[k * width + row], &slopes),
+                by_definition([width, n, columns], |row, k| a[k * width + row], &gradient),
             ];
-            let found = pools.each_ref().map(|pool| {
+            let products = pools.each_ref().map(|pool| {
                 pool.install(|| {
-                    let (whole, sparse) = Sparse::product(&a, width, &b, columns, |_| ());
-                    [whole, sparse.transposed_product(&slopes, columns)]
+                    let sparse = SparseMatrix::new(&a, width);
+                    let product = sparse.product(&b, columns, |_| ());
+                    [product, sparse.transposed_product(&gradient, columns)]
                 })
             });
-            assert_eq!(found[0], found[1]);
-            for (found, expected) in found[0].iter().zip(&expected) {
-                assert_eq!(found.len(), expected.len());
-                for (value, expected) in found.iter().zip(expected) {
+            assert_eq!(products[0], products[1]);
+            for (product, expected) in products[0].iter().zip(&expected) {
+                assert_eq!(product.len(), expected.len());
+                for (value, expected) in product.iter().zip(expected) {
                     // f32's rounding, 6e-8 of each of some 160 summands below 1.
                     assert!((f64::from(*value) - expected).abs() < 1e-5, "{value} {expected}");
                 }
@@ -296,10 +316,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_mostly_zeros_is_multiplied_whole() {
-        assert!(!is_mostly_zeros(&wave(128 * 784), [128, 784]));
-        // One row has its own way, and a narrow matrix is not looked at.
-        assert!(!is_mostly_zeros(&spots(784), [1, 784]));
-        assert!(!is_mostly_zeros(&spots(128 * 64), [128, 64]));
+    fn a_matrix_is_sparse_if_wide_and_fewer_than_four_in_ten_values_are_nonzero() {
+        // Every 61st value is looked at; of ten of these, `nonzeros` are not zero.
+        let matrix = |[rows, columns]: [usize; 2], nonzeros| -> Vec<f32> {
+            (0..rows * columns).map(|i| if i / 61 % 10 < nonzeros { 1.0 } else { 0.0 }).collect()
+        };
+        for (dims, nonzeros, expected) in [
+            ([610, 256], 3, true),
+            ([610, 256], 4, false),
+            ([610, 255], 3, false),
+            ([2, 784], 0, true),
+            ([1, 784], 0, false),
+        ] {
+            let is_sparse = is_mostly_zeros(&matrix(dims, nonzeros), dims);
+            assert_eq!(is_sparse, expected, "{dims:?}, {nonzeros} of 10");
+        }
+    }
+
+    #[test]
+    fn finish_is_applied_to_every_value_once() {
+        let a = spots(300 * 256);
+        let sparse = SparseMatrix::new(&a, 256);
+        let b = wave(256 * 3);
+        let expected: Vec<f32> =
+            sparse.product(&b, 3, |_| ()).iter().map(|value| value + 1.0).collect();
+        let add_one = |band: &mut [f32]| band.iter_mut().for_each(|value| *value += 1.0);
+        assert_eq!(sparse.product(&b, 3, add_one), expected);
     }
 }

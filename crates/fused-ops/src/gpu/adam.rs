@@ -1,45 +1,52 @@
-//! One step of AdamW in one pass over the weights.
+//! A step of AdamW in one pass over the weights.
 
 use burn::backend::TensorMetadata;
 use burn::cubecl;
+use burn::tensor::DType;
 use burn_wgpu::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::values::{argument, room};
-use crate::adam::AdamStep;
-use crate::{BETA_1, BETA_2, EPSILON};
+use super::tensors::{CUBE_UNITS, assert_is, buffer_arg, empty, kernel_length};
+use crate::adam::{AdamStep, BETA_1, BETA_2, EPSILON};
 
-/// Units of a cube.
-const UNITS: u32 = 256;
-
-/// `[weights, moment 1, moment 2]` after the step, each in a new place. Not where they lie, though nobody
-/// else may hold them any more: a checkpoint that another thread has begun to read would be read with
-/// the values of a later step.
-pub(super) fn step(
+/// `[weights, moment 1, moment 2]` after the step, each in new memory. They are not updated in
+/// place, even if nobody else holds them: a checkpoint may be reading them on another thread, and
+/// would get values of a later step.
+///
+/// # Panics
+/// If the tensors have different shapes, or aren't `f32`.
+pub(super) fn update(
     weights: CubeTensor,
     [moment_1, moment_2]: [CubeTensor; 2],
     gradient: CubeTensor,
     step: AdamStep,
 ) -> [CubeTensor; 3] {
+    for tensor in [&weights, &moment_1, &moment_2, &gradient] {
+        assert_is(tensor, DType::F32, weights.shape());
+    }
     let length = weights.shape().num_elements();
-    let new = [(); 3].map(|()| room(&weights, weights.shape()));
-    let [new_weights, new_moment_1, new_moment_2] = new.clone().map(argument);
+    let new = [(); 3].map(|()| empty(&weights, weights.shape()));
+    let [new_weights, new_moment_1, new_moment_2] = new.clone().map(buffer_arg);
     let AdamStep { decay, rate, correction_1, correction_2 } = step;
+    let client = weights.client.clone();
+    let cube_dim = CubeDim::new_1d(CUBE_UNITS);
     #[allow(unsafe_code)]
-    // SAFETY: all seven have `length` values, and units beyond it do nothing.
+    // SAFETY: All seven buffers have `length` values, as asserted above, and units beyond them do
+    // nothing.
     unsafe {
         adam_kernel::launch_unchecked(
-            &new[0].client,
-            CubeCount::Static((length as u32).div_ceil(UNITS), 1, 1),
-            CubeDim::new_1d(UNITS),
-            argument(weights),
-            argument(moment_1),
-            argument(moment_2),
-            argument(gradient),
+            &client,
+            calculate_cube_count_elemwise(&client, length, cube_dim),
+            cube_dim,
+            buffer_arg(weights),
+            buffer_arg(moment_1),
+            buffer_arg(moment_2),
+            buffer_arg(gradient),
             new_weights,
             new_moment_1,
             new_moment_2,
-            length as u32,
+            kernel_length(length),
             decay,
             rate,
             correction_1,

@@ -1,71 +1,83 @@
-//! A batch from pictures that lie in the GPU's memory.
+//! A batch from images that lie in the GPU's memory.
 
 use burn::backend::TensorMetadata;
 use burn::cubecl;
 use burn::tensor::DType;
 use burn_wgpu::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::values::{argument, dims, room};
+use super::tensors::{CUBE_UNITS, assert_is, buffer_arg, dims, empty, kernel_length};
 
-/// Units of a cube.
-const UNITS: u32 = 256;
-
-/// Pixels of these pictures `[n, 4 · words]` in [0, 1], and their labels `[n]`.
-pub(crate) fn batch(
+/// Pixels `[n, 4 · words]` in [0, 1] and labels `[n]` of the images with these indices `[n]`, from
+/// the words `[images, words]`, four pixels in each, and the labels `[images]`.
+///
+/// The caller has to check that the indices are in range: here they are in the GPU's memory
+/// already.
+///
+/// # Panics
+/// If the tensors aren't of 32-bit integers and these shapes.
+pub(crate) fn gather_images(
     words: CubeTensor,
     labels: CubeTensor,
     indices: CubeTensor,
 ) -> (CubeTensor, CubeTensor) {
-    let [_, each] = dims(&words);
-    let [count] = indices.shape().dims();
-    let images = room(&words, [count, 4 * each]);
-    let targets = room(&words, [count]);
-    let targets = CubeTensor { dtype: DType::I32, ..targets };
-    let units = (count * each) as u32;
+    let [count, words_per_image] = dims(&words);
+    let [batch] = indices.shape().dims();
+    assert_is(&words, DType::I32, [count, words_per_image]);
+    assert_is(&labels, DType::I32, [count]);
+    assert_is(&indices, DType::I32, [batch]);
+    kernel_length(count * words_per_image);
+    kernel_length(4 * batch * words_per_image);
+    let images = empty(&words, [batch, 4 * words_per_image]);
+    let targets = CubeTensor { dtype: DType::I32, ..empty(&words, [batch]) };
+    let units = batch * words_per_image;
+    let cube_dim = CubeDim::new_1d(CUBE_UNITS);
     #[allow(unsafe_code)]
-    // SAFETY: each unit reads one index and, by it, a word of a picture that is there ([`Pictures::batch`
-    // ](crate::DeviceImages::batch) checks), and writes that word's four values and a label.
+    // SAFETY: Each of `units` units reads one index and a word and a label of the image with that
+    // index, which exist: the buffers' sizes are asserted above, and the index is in range (checked
+    // by `DeviceImages::batch`, the only caller). It writes that word's four values, and one unit
+    // of each image its label. Units beyond `units` do nothing.
     unsafe {
-        batch_kernel::launch_unchecked(
+        gather_kernel::launch_unchecked(
             &images.client,
-            CubeCount::Static(units.div_ceil(UNITS), 1, 1),
-            CubeDim::new_1d(UNITS),
-            argument(words),
-            argument(labels),
-            argument(indices),
-            argument(images.clone()),
-            argument(targets.clone()),
-            units,
-            each as u32,
+            calculate_cube_count_elemwise(&images.client, units, cube_dim),
+            cube_dim,
+            buffer_arg(words),
+            buffer_arg(labels),
+            buffer_arg(indices),
+            buffer_arg(images.clone()),
+            buffer_arg(targets.clone()),
+            kernel_length(units),
+            words_per_image as u32,
         );
     }
     (images, targets)
 }
 
-/// A unit for each word of four pixels.
+/// One unit for each word of four pixels.
 #[cube(launch_unchecked)]
-fn batch_kernel(
+fn gather_kernel(
     words: &[u32],
     labels: &[i32],
     indices: &[u32],
     images: &mut [f32],
     targets: &mut [i32],
     units: u32,
-    each: u32,
+    words_per_image: u32,
 ) {
     let unit = ABSOLUTE_POS as u32;
     if unit < units {
-        let place = unit / each;
-        let picture = indices[place as usize];
-        let word = words[(picture * each + unit % each) as usize];
+        let position = unit / words_per_image;
+        let image = indices[position as usize];
+        let word = words[(image * words_per_image + unit % words_per_image) as usize];
         #[unroll]
         for byte in 0..4u32 {
             let value = (word >> (8 * byte)) & 255;
             images[(4 * unit + byte) as usize] = f32::cast_from(value) / 255.0;
         }
-        if unit == place * each {
-            targets[place as usize] = labels[picture as usize];
+        if unit == position * words_per_image {
+            targets[position as usize] = labels[image as usize];
         }
     }
 }

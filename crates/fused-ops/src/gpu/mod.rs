@@ -1,69 +1,89 @@
-//! The operations as kernels for the GPU, written in Rust and compiled by CubeCL where they run.
+//! The kernels of the wgpu backend, written in Rust and compiled by CubeCL for the GPU they run on.
 //!
-//! - [`values`]: Burn's GPU tensors as a kernel's arguments
+//! - [`tensors`]: Burn's GPU tensors as arguments of kernels
+//! - [`activation`]: activation functions and their derivatives inside a kernel
 //! - [`product`]: the matrix product inside a kernel
 //! - [`linear`], [`cross_entropy`], [`adam`]: the operations
-//! - [`device_images`]: a batch from pictures that lie in the GPU's memory
+//! - [`device_images`]: batches from images in the GPU's memory
 //!
-//! A step of training is two dozen launches this way where Burn's own operations are two hundred, and
-//! launching is what a step of this network costs on a GPU. Each sum runs in one order, whatever the
-//! device does at the time: the same numbers every time.
+//! On a GPU, small networks spend their time launching kernels. A training step of the layers
+//! 784-256-128-64-10 is two dozen launches with these kernels, and two hundred with Burn's own
+//! operations. Measured as a whole on an NVIDIA H100, an epoch of MNIST took 0.2 s with these
+//! kernels; with Burn's operations it took 2.2 s, after 35 s of autotuning before the first epoch.
+//! The matrix product alone has not been measured beside Burn's: it is written here so that the
+//! bias, the activation and its derivative are part of the same launch.
+//!
+//! Each sum runs in a fixed order, so that a kernel gives the same result every time on the same
+//! device.
+//!
+//! # Unchecked launches
+//!
+//! All kernels are launched unchecked: CubeCL's checked launch would compare each index with the
+//! buffer's length, in the innermost loops too, where the kernels already compare rows and columns
+//! with the sizes they are given. Instead, each launch is preceded by assertions that its buffers
+//! have the element type and the size that its kernel assumes.
 
+mod activation;
 mod adam;
 mod cross_entropy;
 mod device_images;
 mod linear;
 mod product;
-mod values;
+mod tensors;
 
 use burn::backend::Cube;
+use burn::backend::TensorMetadata;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::{Shape, TensorData};
 
-use crate::LossOptions;
 use crate::activation::FusedActivation;
 use crate::adam::AdamStep;
-use crate::extension::Kernels;
-use crate::linear::{Kept, LinearGradients};
-pub(crate) use device_images::batch;
-use product::Matrix;
+use crate::cross_entropy::LossOptions;
+use crate::kernels::{Kernels, LinearGradients, RequiredGradients, SavedForBackward};
+pub(crate) use device_images::gather_images;
+use product::GpuMatrix;
 
 impl Kernels for Cube {
-    type Found = ();
+    type SparseInput = ();
 
-    fn layer(
+    fn linear_forward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: FusedActivation,
     ) -> FloatTensor<Self> {
-        linear::forward(Matrix::new(x), Matrix::new(weight), bias, activation)
+        linear::forward(GpuMatrix::new(x), GpuMatrix::new(weight), bias, activation)
     }
 
-    fn layer_and_kept(
+    fn linear_forward_saving(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: FusedActivation,
-    ) -> ([FloatTensor<Self>; 2], ()) {
-        let (x, weight) = (Matrix::new(x), Matrix::new(weight));
-        if activation.needs_output_only() {
-            let y = linear::forward(x, weight, bias, activation);
-            return ([y.clone(), y], ());
-        }
-        (linear::forward_and_kept(x, weight, bias, activation), ())
+    ) -> (FloatTensor<Self>, SavedForBackward<Self>) {
+        let (a, b) = (GpuMatrix::new(x.clone()), GpuMatrix::new(weight.clone()));
+        let [y_or_z, y] = if activation.needs_output_only() {
+            let y = linear::forward(a, b, bias, activation);
+            [y.clone(), y]
+        } else {
+            linear::forward_saving_z(a, b, bias, activation)
+        };
+        (y, SavedForBackward { x, weight, y_or_z, activation, sparse_x: () })
     }
 
-    fn layer_gradients(
-        kept: Kept<Self>,
-        slope: FloatTensor<Self>,
-        wanted: LinearGradients<bool>,
-    ) -> LinearGradients<Option<FloatTensor<Self>>> {
-        let Kept { x, weight, z, activation, found: () } = kept;
-        let (x, weight, slope) = (Matrix::new(x), Matrix::new(weight), Matrix::new(slope));
-        let input =
-            wanted.x.then(|| linear::input_gradient(slope.clone(), z.clone(), weight, activation));
-        let [weight, bias] = match wanted.weight || wanted.bias {
-            true => linear::weight_gradient(x, slope, z, activation).map(Some),
+    fn linear_backward(
+        saved: SavedForBackward<Self>,
+        dy: FloatTensor<Self>,
+        required: RequiredGradients,
+    ) -> LinearGradients<Self> {
+        let SavedForBackward { x, weight, y_or_z, activation, sparse_x: () } = saved;
+        let (x, weight, dy) = (GpuMatrix::new(x), GpuMatrix::new(weight), GpuMatrix::new(dy));
+        let input = required
+            .x
+            .then(|| linear::input_gradient(dy.clone(), y_or_z.clone(), weight, activation));
+        let [weight, bias] = match required.weight || required.bias {
+            true => linear::weight_gradient(x, dy, y_or_z, activation).map(Some),
             false => [None, None],
         };
         LinearGradients { x: input, weight, bias }
@@ -77,12 +97,20 @@ impl Kernels for Cube {
         cross_entropy::loss_and_gradient(logits, targets, options)
     }
 
-    fn weights_and_moments(
+    fn adam_update(
         weights: FloatTensor<Self>,
         moments: [FloatTensor<Self>; 2],
         gradient: FloatTensor<Self>,
         step: AdamStep,
     ) -> [FloatTensor<Self>; 3] {
-        adam::step(weights, moments, gradient, step)
+        adam::update(weights, moments, gradient, step)
+    }
+
+    fn from_values(like: FloatTensor<Self>, values: Vec<f32>, shape: Shape) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(values, shape), &like.device())
+    }
+
+    fn into_unshared(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        tensor
     }
 }

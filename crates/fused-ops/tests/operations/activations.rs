@@ -18,7 +18,7 @@ const Z: [f32; 6] = [-4.0, -1.0, -0.5, 0.25, 1.0, 3.5];
 /// lambda z: 1 / (1 + exp(-z)),  lambda z: exp(-z) / (1 + exp(-z)) ** 2              # sigmoid
 /// tanh,  lambda z: 1 - tanh(z) ** 2                                                 # tanh
 /// lambda z: z * phi(z),  lambda z: phi(z) + z * exp(-z * z / 2) / sqrt(2 * pi)      # GELU
-/// lambda z: z if z > 0 else expm1(z),  lambda z: 1 if z > 0 else exp(z)             # ELU, and SELU scaled
+/// lambda z: z if z > 0 else expm1(z),  lambda z: 1 if z > 0 else exp(z)  # ELU, SELU
 /// lambda z: log1p(exp(z)),  lambda z: 1 / (1 + exp(-z))                             # softplus
 /// lambda z: z / (1 + abs(z)),  lambda z: 1 / (1 + abs(z)) ** 2                      # softsign
 /// ```
@@ -87,18 +87,20 @@ fn values_and_derivatives(config: &ActivationConfig, z: &[f32], device: &Device)
 }
 
 #[test]
-fn values_and_derivatives_are_those_of_the_formulas() {
+fn values_and_derivatives_equal_the_formulas() {
     for (backend, device) in common::devices() {
         for (config, values, derivatives) in expected() {
-            let found = values_and_derivatives(&config, &Z, &device.clone().autodiff());
+            let computed = values_and_derivatives(&config, &Z, &device.clone().autodiff());
             let names = ["value", "derivative"];
-            for ((what, found), expected) in names.iter().zip(found).zip([values, derivatives]) {
-                for ((found, expected), z) in found.iter().zip(expected).zip(Z) {
-                    // Computed from y, a small derivative has the rounding of 1 − y.
-                    let close = (found - expected).abs() <= 1e-6 * expected.abs().max(0.5);
+            for ((what, computed), expected) in
+                names.iter().zip(computed).zip([values, derivatives])
+            {
+                for ((computed, expected), z) in computed.iter().zip(expected).zip(Z) {
+                    // A small derivative that is computed from y has the rounding error of 1 − y.
+                    let close = (computed - expected).abs() <= 1e-6 * expected.abs().max(0.5);
                     assert!(
                         close,
-                        "{backend}: {what} of {config:?} at {z}: {found}, not {expected}"
+                        "{backend}: {what} of {config:?} at {z}: {computed}, not {expected}"
                     );
                 }
             }
@@ -107,16 +109,57 @@ fn values_and_derivatives_are_those_of_the_formulas() {
 }
 
 #[test]
-fn inputs_of_a_hundred_give_finite_values_and_derivatives() {
+fn values_and_derivatives_are_finite_at_minus_and_plus_a_hundred() {
     for (backend, device) in common::devices() {
         for (config, ..) in expected() {
-            for found in
+            for computed in
                 values_and_derivatives(&config, &[-100.0, 100.0], &device.clone().autodiff())
             {
                 assert!(
-                    found.iter().all(|value| value.is_finite()),
-                    "{backend} {config:?}: {found:?}"
+                    computed.iter().all(|value| value.is_finite()),
+                    "{backend} {config:?}: {computed:?}"
                 );
+            }
+        }
+    }
+}
+
+/// Parameters that aren't fused, or are compiled into the kernel:
+///
+/// ```python
+/// from math import *
+/// lambda z: z if z > 0 else 0.3 * z                                   # leaky ReLU, slope 0.3
+/// lambda z: z if z > 0 else -0.5 * z                                  # slope -0.5, by Burn
+/// lambda z: z if z > 0 else 0.7 * expm1(z)                            # ELU, α 0.7
+/// lambda z: log1p(exp(2 * z)) / 2                                     # softplus, β 2, by Burn
+/// ```
+#[test]
+#[cfg(feature = "reference")]
+fn parameters_of_activations_are_respected() {
+    let cases = [
+        (
+            ActivationConfig::LeakyRelu(LeakyReluConfig::new().with_negative_slope(0.3)),
+            [-1.2, -0.3, -0.15, 0.25, 1.0, 3.5],
+        ),
+        (
+            ActivationConfig::LeakyRelu(LeakyReluConfig::new().with_negative_slope(-0.5)),
+            [2.0, 0.5, 0.25, 0.25, 1.0, 3.5],
+        ),
+        (
+            ActivationConfig::Elu(EluConfig::new().with_alpha(0.7)),
+            [-0.6871791, -0.4424844, -0.2754285, 0.25, 1.0, 3.5],
+        ),
+        (
+            ActivationConfig::Softplus(SoftplusConfig::new().with_beta(2.0)),
+            [0.0001677032, 0.06346401, 0.1566308, 0.4870385, 1.063464, 3.500456],
+        ),
+    ];
+    for (backend, device) in common::devices() {
+        for (config, expected) in &cases {
+            let [computed, _] = values_and_derivatives(config, &Z, &device.clone().autodiff());
+            for ((computed, expected), z) in computed.iter().zip(expected).zip(Z) {
+                let is_close = (computed - expected).abs() <= 1e-6 * expected.abs().max(0.5);
+                assert!(is_close, "{backend}: {config:?} at {z}: {computed}, not {expected}");
             }
         }
     }

@@ -1,60 +1,32 @@
 //! The fused operations equal Burn's own, forward and backward.
 
 use burn::module::Param;
+use burn::nn::Linear;
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{Linear, LinearConfig};
 use burn::optim::AdamWState;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 use fused_ops::{LossOptions, reference};
 
-use crate::common;
-
-/// Values without a pattern, about evenly in [-1, 1] and the same on every device.
-fn scattered<const D: usize>(shape: [usize; D], seed: usize, device: &Device) -> Tensor<D> {
-    let length = shape.iter().product();
-    let value = |i: usize| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0;
-    Tensor::from_data(TensorData::new((0..length).map(value).collect::<Vec<_>>(), shape), device)
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter().collect()
-}
-
-/// To f32's rounding of sums of some hundred terms.
-#[track_caller]
-fn agree<const D: usize>(ours: Tensor<D>, plain: Tensor<D>, what: &str) {
-    assert_eq!(ours.dims(), plain.dims(), "{what}");
-    for (at, (ours, plain)) in values(ours).into_iter().zip(values(plain)).enumerate() {
-        let allowed = 1e-5 * plain.abs().max(1.0);
-        assert!((ours - plain).abs() <= allowed, "{what} at {at}: {ours} and {plain}");
-    }
-}
-
-fn layer(inputs: usize, outputs: usize, device: &Device) -> Linear {
-    let mut layer = LinearConfig::new(inputs, outputs).init(device);
-    layer.weight = Param::from_tensor(scattered([inputs, outputs], 1, device) / 4.0);
-    layer.bias = Some(Param::from_tensor(scattered([outputs], 2, device)));
-    layer
-}
+use crate::common::{self, assert_close, layer, scattered, values};
 
 #[test]
-fn a_layer_with_its_activation_and_all_three_gradients_are_burns() {
+fn a_layer_with_its_activation_and_its_three_gradients_equal_burns() {
     use ActivationConfig::{GeluApproximate, HardSwish, Relu, Tanh};
     for (backend, device) in common::devices() {
         let device = device.autodiff();
         for activation in [None, Some(Relu), Some(HardSwish), Some(Tanh), Some(GeluApproximate)] {
             let activation = activation.map(|activation| activation.init(&device));
             let activation: Option<&Activation> = activation.as_ref();
-            // One row; sizes that fit no kernel; the first layer's, which threads share.
+            // One row; sizes that fill no kernel's tile; enough for several threads.
             for [n, inputs, outputs] in [[1, 5, 3], [37, 70, 19], [128, 784, 256]] {
                 let what = format!("{backend} {activation:?} {n} x {inputs} x {outputs}");
                 let layer = layer(inputs, outputs, &device);
-                let slopes = scattered([n, outputs], 4, &device);
-                let run = |twin: fn(Tensor<2>, &Linear, Option<&Activation>) -> Tensor<2>| {
+                let upstream = scattered([n, outputs], 4, &device);
+                let run = |operation: fn(Tensor<2>, &Linear, Option<&Activation>) -> Tensor<2>| {
                     let x = scattered([n, inputs], 3, &device).require_grad();
-                    let y = twin(x.clone(), &layer, activation);
-                    let gradients = (y.clone() * slopes.clone()).sum().backward();
+                    let y = operation(x.clone(), &layer, activation);
+                    let gradients = (y.clone() * upstream.clone()).sum().backward();
                     let bias = layer.bias.as_ref().unwrap().val();
                     (
                         [
@@ -69,16 +41,16 @@ fn a_layer_with_its_activation_and_all_three_gradients_are_burns() {
                 let (plain, plain_bias) = run(reference::linear);
                 let names = ["y", "dx", "dW"];
                 for ((ours, plain), name) in ours.into_iter().zip(plain).zip(names) {
-                    agree(ours, plain, &format!("{what} {name}"));
+                    assert_close(ours, plain, &format!("{what} {name}"));
                 }
-                agree(our_bias, plain_bias, &format!("{what} db"));
+                assert_close(our_bias, plain_bias, &format!("{what} db"));
             }
         }
     }
 }
 
 #[test]
-fn a_layer_takes_tensors_that_are_views_of_others() {
+fn a_layer_accepts_views_of_other_tensors() {
     for (backend, device) in common::devices() {
         let whole = layer(70, 19, &device);
         let mut turned = whole.clone();
@@ -87,27 +59,27 @@ fn a_layer_takes_tensors_that_are_views_of_others() {
         let x = scattered([40, 70], 3, &device);
         let part = scattered([50, 70], 3, &device).narrow(0, 0, 40);
         let expected = fused_ops::linear(x, &whole, None);
-        agree(fused_ops::linear(part, &turned, None), expected, backend);
+        assert_close(fused_ops::linear(part, &turned, None), expected, backend);
     }
 }
 
 #[test]
-fn an_input_that_others_hold_keeps_its_values_through_the_backward_pass() {
+fn tensors_that_others_hold_keep_their_values_through_the_backward_pass() {
     for (backend, device) in common::devices() {
         let device = device.autodiff();
         let (layer, x) = (layer(70, 19, &device), scattered([40, 70], 3, &device));
-        let slopes = scattered([40, 19], 4, &device);
-        let before = [values(x.clone()), values(slopes.clone()), values(layer.weight.val())];
+        let upstream = scattered([40, 19], 4, &device);
+        let before = [values(x.clone()), values(upstream.clone()), values(layer.weight.val())];
         let relu: Activation = ActivationConfig::Relu.init(&device);
         let y = fused_ops::linear(x.clone(), &layer, Some(&relu));
-        let kept = values(y.clone());
-        let _ = (y.clone() * slopes.clone()).sum().backward();
-        assert_eq!([values(x), values(slopes), values(layer.weight.val())], before, "{backend}");
-        assert_eq!(values(y), kept, "{backend}");
+        let y_before = values(y.clone());
+        let _ = (y.clone() * upstream.clone()).sum().backward();
+        assert_eq!([values(x), values(upstream), values(layer.weight.val())], before, "{backend}");
+        assert_eq!(values(y), y_before, "{backend}");
     }
 }
 
-/// Burn's own loss, for targets that are digits.
+/// Burn's own loss, which has no uniform target.
 fn burns_loss(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
@@ -121,7 +93,7 @@ fn burns_loss(
 }
 
 #[test]
-fn the_loss_and_its_gradient_are_burns_with_and_without_smoothing() {
+fn the_loss_and_its_gradient_equal_burns_with_and_without_smoothing() {
     type Loss = fn(Tensor<2>, Tensor<1, Int>, LossOptions) -> Tensor<1>;
     for (backend, device) in common::devices() {
         let device = device.autodiff();
@@ -131,25 +103,31 @@ fn the_loss_and_its_gradient_are_burns_with_and_without_smoothing() {
                 let logits = (scattered([37, 10], 5, &device) * 20.0).require_grad();
                 let options = LossOptions { label_smoothing: smoothing, uniform_weight: 0.3 };
                 let loss = loss(logits.clone(), targets, options);
-                // The loss need not be the last operation: a factor of 3 passes through.
+                // The loss need not be the last operation of the graph.
                 (loss.clone().inner(), logits.grad(&(loss * 3.0).backward()).unwrap())
             };
-            // Burn's loss has no uniform target; both of this crate's have one, 10.
+            // With 11 labels there are uniform targets, 10, which only this crate's two losses
+            // have.
             for (name, one, labels, other) in [
                 ("ours", fused_ops::cross_entropy as Loss, 10, burns_loss as Loss),
                 ("reference", reference::cross_entropy, 10, burns_loss),
                 ("uniform among them", fused_ops::cross_entropy, 11, reference::cross_entropy),
             ] {
-                let [(loss, gradient), (expected, slope)] = [run(one, labels), run(other, labels)];
-                agree(loss, expected, &format!("{backend} {smoothing} {name} loss"));
-                agree(gradient, slope, &format!("{backend} {smoothing} {name} gradient"));
+                let [(loss, gradient), (expected, expected_gradient)] =
+                    [run(one, labels), run(other, labels)];
+                assert_close(loss, expected, &format!("{backend} {smoothing} {name} loss"));
+                assert_close(
+                    gradient,
+                    expected_gradient,
+                    &format!("{backend} {smoothing} {name} gradient"),
+                );
             }
         }
     }
 }
 
 #[test]
-fn ten_steps_of_adam_are_burns_also_where_others_hold_the_weights() {
+fn ten_steps_of_adam_equal_burns_while_others_hold_the_weights() {
     for (backend, device) in common::devices() {
         for weight_decay in [0.0, 0.05] {
             // Enough for several threads, and a length that no vector divides.
@@ -168,17 +146,17 @@ fn ten_steps_of_adam_are_burns_also_where_others_hold_the_weights() {
                 plain = (weights, Some(state));
             }
             let what = format!("{backend} weight decay {weight_decay}");
-            agree(ours.0, plain.0, &what);
+            assert_close(ours.0, plain.0, &what);
             let (ours, plain) = (ours.1.unwrap().momentum, plain.1.unwrap().momentum);
             assert_eq!(ours.time, plain.time);
-            agree(ours.moment_1, plain.moment_1, &what);
-            agree(ours.moment_2, plain.moment_2, &what);
+            assert_close(ours.moment_1, plain.moment_1, &what);
+            assert_close(ours.moment_2, plain.moment_2, &what);
         }
     }
 }
 
 #[test]
-fn tensors_are_made_of_their_values_and_give_them_back_unshared() {
+fn a_tensor_made_of_values_returns_them_unshared() {
     for (backend, device) in common::devices() {
         let numbers: Vec<f32> = (0..6).map(|number| number as f32 / 4.0).collect();
         for device in [device.clone(), device.autodiff()] {

@@ -1,8 +1,9 @@
-//! The loss equals PyTorch's, and stays finite where softmax followed by log does not.
+//! Cross-entropy from logits equals PyTorch's, and stays finite where softmax followed by log does
+//! not.
 
 use crate::common;
 use burn::tensor::loss::cross_entropy_with_logits;
-use burn::tensor::{Device, Int, Tensor, activation};
+use burn::tensor::{DType, Device, Int, Tensor, activation};
 use fused_ops::{LossOptions, cross_entropy};
 
 /// ```python
@@ -62,7 +63,7 @@ fn scalar(tensor: Tensor<1>) -> f64 {
     tensor.try_into_scalar().unwrap()
 }
 
-/// As the application trains: images without a digit weigh three tenths.
+/// With a uniform weight of 0.3.
 fn options(label_smoothing: f32) -> LossOptions {
     LossOptions { label_smoothing, uniform_weight: 0.3 }
 }
@@ -74,7 +75,7 @@ fn loss_of(rows: std::ops::Range<usize>, smoothing: f32, device: &Device) -> f64
 }
 
 #[test]
-fn the_loss_is_pytorchs() {
+fn the_loss_equals_pytorchs() {
     for (backend, device) in common::devices() {
         for (rows, smoothing, expected) in [
             (0..1, 0.0, 0.496463537),
@@ -83,7 +84,7 @@ fn the_loss_is_pytorchs() {
             (0..3, 0.1, 334.367340088),
         ] {
             let loss = loss_of(rows.clone(), smoothing, &device);
-            // 1e-6, or f32's own precision where the loss is in the hundreds.
+            // 1e-6, or f32's precision for a loss in the hundreds.
             let tolerance = 1e-6_f64.max(expected * f64::from(f32::EPSILON));
             assert!((loss - expected).abs() <= tolerance, "{backend} {rows:?}: {loss}");
         }
@@ -91,7 +92,7 @@ fn the_loss_is_pytorchs() {
 }
 
 #[test]
-fn the_gradient_is_pytorchs_also_where_logits_are_a_thousand() {
+fn the_gradient_equals_pytorchs_even_for_logits_of_a_thousand() {
     for (backend, device) in common::devices() {
         let device = device.autodiff();
         let logits = logits(&device).require_grad();
@@ -105,7 +106,7 @@ fn the_gradient_is_pytorchs_also_where_logits_are_a_thousand() {
 }
 
 #[test]
-fn softmax_followed_by_log_turns_to_infinity_where_the_loss_from_logits_is_a_thousand() {
+fn the_loss_from_logits_is_finite_where_softmax_followed_by_log_is_infinite() {
     for (backend, device) in common::devices() {
         let row = || logits(&device).narrow(0, 1, 1);
         let naive = -activation::softmax(row(), 1).log().slice([0..1, 1..2]).reshape([1]);
@@ -115,7 +116,7 @@ fn softmax_followed_by_log_turns_to_infinity_where_the_loss_from_logits_is_a_tho
 }
 
 #[test]
-fn the_mean_over_one_hot_targets_is_the_mean_over_class_indices() {
+fn class_indices_give_the_loss_of_one_hot_targets() {
     for (backend, device) in common::devices() {
         let one_hot = targets(&device).one_hot(10).float();
         let soft = scalar(cross_entropy_with_logits(logits(&device), one_hot));
@@ -124,7 +125,8 @@ fn the_mean_over_one_hot_targets_is_the_mean_over_class_indices() {
     }
 }
 
-/// The loss of a target of 10, with a weight of 0.3, is three tenths of the mean of −ln softmax over all ten.
+/// The loss of a target of 10, with a weight of 0.3, is three tenths of the mean of −ln softmax
+/// over all ten.
 ///
 /// ```python
 /// import numpy as np    # l = LOGITS as float64
@@ -169,6 +171,22 @@ fn a_target_after_the_last_class_is_the_uniform_distribution() {
         let gradient = logits.grad(&loss.backward()).expect("logits have a gradient");
         for (value, expected) in gradient.into_data().iter::<f64>().zip(GRADIENT) {
             assert!((value - expected).abs() < 1e-6, "{backend}: {value} instead of {expected}");
+        }
+    }
+}
+
+#[test]
+fn targets_may_be_of_any_integer_type() {
+    for (backend, device) in common::devices() {
+        for dtype in [DType::I64, DType::I32, DType::I16, DType::U8] {
+            // The GPU's shading language has no integers of other sizes than 32 bits.
+            if backend == "wgpu" && dtype != DType::I32 {
+                continue;
+            }
+            let targets = Tensor::<1, Int>::from_data(TARGETS, (&device, dtype));
+            assert_eq!(targets.dtype(), dtype, "{backend}");
+            let loss = scalar(cross_entropy(logits(&device), targets, LossOptions::default()));
+            assert!((loss - 334.089447021).abs() <= 1e-4, "{backend} {dtype:?}: {loss}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json};
 use burn_digits::classifier::Classifier;
 use burn_digits::number::{RecognisedDigit, RecognisedNumber};
-use burn_digits::picture::many::{self, Area, Place};
+use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
 
 pub struct NumberReader<'a> {
@@ -53,7 +53,7 @@ impl From<&RecognisedDigit> for DigitInNumber {
 
 /// The places that may hold digits, and the image if it is to be annotated.
 pub struct DecodedRows {
-    rows: Vec<Vec<Place>>,
+    rows: Vec<Vec<Region>>,
     image: Option<DynamicImage>,
 }
 

@@ -112,7 +112,7 @@ impl<R: Reader> Pictures<'_, R> {
             let decoded: Vec<_> = chunk
                 .par_iter()
                 .map(|path| (path.as_path(), self.decode(path)))
-                .filter(|(_, decoded)| !matches!(decoded, Err(PictureError::UnknownKind)))
+                .filter(|(_, decoded)| !matches!(decoded, Err(PictureError::UnknownFormat)))
                 .collect();
             count += decoded.len();
             bar.inc(chunk.len() as u64);
@@ -188,7 +188,7 @@ pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
 /// Draws a picture as 28 lines with two characters per pixel, about square in a terminal.
 fn drawing(picture: &Picture) -> String {
     let shade = |&pixel: &f32| SHADES[((pixel * 4.0).round() as usize).min(4)];
-    let line = |row: &[f32; picture::SIDE]| -> String {
+    let line = |row: &[f32; picture::PICTURE_SIDE]| -> String {
         row.iter().flat_map(|pixel| [shade(pixel); 2]).chain(['\n']).collect()
     };
     picture.rows().map(line).collect()

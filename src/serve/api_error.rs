@@ -1,0 +1,148 @@
+//! Error responses: one type for both protocols, with a message for the API's users.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::classifier::ClassifierError;
+use crate::picture::PictureError;
+
+/// When a client may retry after 503, in seconds. The queue drains in milliseconds; the header
+/// counts whole seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request gets no prediction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    /// Determines the status.
+    pub(crate) kind: ApiErrorKind,
+    /// What is wrong and what to do, for a person.
+    pub(crate) message: String,
+}
+
+/// Kinds of errors, each with a status in HTTP and gRPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApiErrorKind {
+    /// Malformed request, or values out of range: 400, `INVALID_ARGUMENT`.
+    Invalid,
+    /// Unknown path, model or version: 404, `NOT_FOUND`.
+    NotFound,
+    /// The path exists, but not for this method: 405, `UNIMPLEMENTED`.
+    MethodNotAllowed,
+    /// The body did not arrive in time: 408, `DEADLINE_EXCEEDED`.
+    BodyTimeout,
+    /// The body or the picture is too large: 413, `INVALID_ARGUMENT`.
+    TooLarge,
+    /// Unknown image format, or a compressed body: 415, `INVALID_ARGUMENT`.
+    UnsupportedMediaType,
+    /// A picture without ink: 422, `INVALID_ARGUMENT`.
+    NoInk,
+    /// Overloaded, or no prediction in time: 503, `UNAVAILABLE`.
+    Unavailable,
+    /// A fault of the server: 500, `INTERNAL`.
+    Internal,
+}
+
+impl ApiErrorKind {
+    /// The status of an HTTP response.
+    pub(crate) fn http_status(self) -> StatusCode {
+        match self {
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NoInk => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The code of a gRPC response.
+    pub(crate) fn grpc_code(self) -> tonic::Code {
+        match self {
+            Self::Invalid | Self::TooLarge | Self::UnsupportedMediaType | Self::NoInk => {
+                tonic::Code::InvalidArgument
+            }
+            Self::NotFound => tonic::Code::NotFound,
+            Self::MethodNotAllowed => tonic::Code::Unimplemented,
+            Self::BodyTimeout => tonic::Code::DeadlineExceeded,
+            Self::Unavailable => tonic::Code::Unavailable,
+            Self::Internal => tonic::Code::Internal,
+        }
+    }
+}
+
+impl ApiError {
+    pub(crate) fn new(kind: ApiErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// An error of the kind [`ApiErrorKind::Invalid`].
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ApiErrorKind::Invalid, message)
+    }
+
+    /// The same error with `prefix: ` before its message.
+    #[must_use]
+    pub(crate) fn prefixed(mut self, prefix: impl AsRef<str>) -> Self {
+        self.message = format!("{}: {}", prefix.as_ref(), self.message);
+        self
+    }
+
+    /// An HTTP response with `body` as its JSON.
+    pub(crate) fn response_with(&self, body: serde_json::Value) -> Response {
+        let mut response = (self.kind.http_status(), Json(body)).into_response();
+        match self.kind {
+            ApiErrorKind::Unavailable => {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            // The connection could be reused only after reading the rest of the body.
+            ApiErrorKind::BodyTimeout | ApiErrorKind::TooLarge => {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.response_with(json!({ "error": self.message }))
+    }
+}
+
+impl From<ApiError> for tonic::Status {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.kind.grpc_code(), error.message)
+    }
+}
+
+impl From<PictureError> for ApiError {
+    fn from(error: PictureError) -> Self {
+        let kind = match error {
+            PictureError::NoInk => ApiErrorKind::NoInk,
+            PictureError::UnknownFormat => ApiErrorKind::UnsupportedMediaType,
+            PictureError::TooLarge { .. } | PictureError::FileTooLarge { .. } => {
+                ApiErrorKind::TooLarge
+            }
+            _ => ApiErrorKind::Invalid,
+        };
+        let message = match error {
+            // Its own text speaks of a file; here it is a request body or a tensor element.
+            PictureError::Empty => "the picture is empty (0 bytes)".to_owned(),
+            error => error.to_string(),
+        };
+        Self::new(kind, message)
+    }
+}
+
+impl From<ClassifierError> for ApiError {
+    fn from(error: ClassifierError) -> Self {
+        Self::new(ApiErrorKind::Internal, error.to_string())
+    }
+}

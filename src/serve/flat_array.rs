@@ -1,0 +1,256 @@
+//! Nested JSON arrays, flattened while they are parsed.
+//!
+//! Tensors come as nested arrays of numbers. Parsed into [`serde_json::Value`] first, they would
+//! take forty times the memory of the numbers.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::model::PIXELS;
+
+/// Levels of nesting. No input has more dimensions than `[n, 28, 28, 1]`.
+const MAX_DEPTH: usize = 4;
+
+/// The values of a [`FlatArray`], row-major. An empty array counts as numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ArrayValues {
+    Numbers(Vec<f32>),
+    Strings(Vec<String>),
+}
+
+/// A nested array, flattened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FlatArray {
+    /// The length at each level; empty for a single number or string.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: ArrayValues,
+}
+
+impl FlatArray {
+    /// For `deserialize_with`: arrays of numbers or of strings.
+    ///
+    /// # Errors
+    /// If the array is ragged, mixes numbers and strings, or contains anything else.
+    pub(crate) fn without_objects<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Self>, D::Error> {
+        Self::parse(deserializer, false).map(Some)
+    }
+
+    /// For `deserialize_with`: like [`Self::without_objects`], and an object with one field is read
+    /// as the value of that field, whatever its name. TensorFlow Serving's requests name inputs
+    /// (`{"image": […]}`) and mark Base64 (`{"b64": "…"}`) this way.
+    ///
+    /// # Errors
+    /// If the array is ragged, mixes numbers and strings, or contains anything else.
+    pub(crate) fn with_objects<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Self>, D::Error> {
+        Self::parse(deserializer, true).map(Some)
+    }
+
+    fn parse<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        allow_objects: bool,
+    ) -> Result<Self, D::Error> {
+        let mut builder = ArrayBuilder {
+            shape: Vec::new(),
+            value_depth: None,
+            numbers: Vec::new(),
+            strings: Vec::new(),
+            allow_objects,
+        };
+        ArrayLevel { builder: &mut builder, depth: 0 }.deserialize(deserializer)?;
+        let ArrayBuilder { shape, numbers, strings, .. } = builder;
+        let values = if strings.is_empty() {
+            ArrayValues::Numbers(numbers)
+        } else {
+            ArrayValues::Strings(strings)
+        };
+        Ok(Self { shape: shape.into_iter().flatten().collect(), values })
+    }
+}
+
+/// What has been parsed so far.
+struct ArrayBuilder {
+    /// The length at each level, known once the first array of that level has ended.
+    shape: Vec<Option<usize>>,
+    /// The level of the first value.
+    value_depth: Option<usize>,
+    numbers: Vec<f32>,
+    strings: Vec<String>,
+    allow_objects: bool,
+}
+
+/// The visitor of one element: an array, a number, a string, or an object with one field.
+struct ArrayLevel<'a> {
+    builder: &'a mut ArrayBuilder,
+    depth: usize,
+}
+
+impl ArrayLevel<'_> {
+    /// Checks that all values are at the same depth.
+    fn check_depth<E: Error>(&mut self) -> Result<(), E> {
+        let depth = *self.builder.value_depth.get_or_insert(self.depth);
+        if depth == self.depth {
+            Ok(())
+        } else {
+            Err(E::custom("the array is ragged: values at different depths"))
+        }
+    }
+
+    fn push_number<E: Error>(mut self, number: f64) -> Result<(), E> {
+        self.check_depth()?;
+        if !self.builder.strings.is_empty() {
+            return Err(E::custom("the array mixes numbers and strings"));
+        }
+        if self.builder.numbers.is_empty() {
+            // Room for one picture avoids ten reallocations.
+            self.builder.numbers.reserve(PIXELS);
+        }
+        self.builder.numbers.push(number as f32);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ArrayLevel<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ArrayLevel<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number, a string, or an array of them")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.push_number(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.push_number(value as f64)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.push_number(value as f64)
+    }
+
+    fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
+        self.check_depth()?;
+        if !self.builder.numbers.is_empty() {
+            return Err(E::custom("the array mixes numbers and strings"));
+        }
+        self.builder.strings.push(value.to_owned());
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        let ArrayLevel { builder, depth } = self;
+        if depth == MAX_DEPTH {
+            let message = format!("the array is nested deeper than {MAX_DEPTH} levels");
+            return Err(A::Error::custom(message));
+        }
+        let mut count = 0;
+        while sequence.next_element_seed(ArrayLevel { builder, depth: depth + 1 })?.is_some() {
+            count += 1;
+        }
+        if builder.shape.len() <= depth {
+            builder.shape.resize(depth + 1, None);
+        }
+        match *builder.shape[depth].get_or_insert(count) {
+            length if length == count => Ok(()),
+            length => Err(A::Error::custom(format!(
+                "the array is ragged: {length} and {count} elements at the same level"
+            ))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let ArrayLevel { builder, depth } = self;
+        if !builder.allow_objects {
+            return Err(A::Error::custom("unexpected object; expected a number or a string"));
+        }
+        if map.next_key::<String>()?.is_none() {
+            return Err(A::Error::custom("empty object; expected one named input"));
+        }
+        map.next_value_seed(ArrayLevel { builder, depth })?;
+        match map.next_key::<String>()? {
+            None => Ok(()),
+            Some(name) => Err(A::Error::custom(format!(
+                "unexpected second field {name:?}; the model has one input"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without_objects(json: &str) -> Result<FlatArray, String> {
+        FlatArray::parse(&mut serde_json::Deserializer::from_str(json), false)
+            .map_err(|error| error.to_string())
+    }
+
+    fn with_objects(json: &str) -> Result<FlatArray, String> {
+        FlatArray::parse(&mut serde_json::Deserializer::from_str(json), true)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nested_arrays_are_flattened_row_major_and_keep_their_shape() {
+        let array = without_objects("[[1, 2.5, -3], [4, 5, 6]]").unwrap();
+        assert_eq!(array.shape, [2, 3]);
+        assert_eq!(array.values, ArrayValues::Numbers(vec![1.0, 2.5, -3.0, 4.0, 5.0, 6.0]));
+        assert_eq!(without_objects("[[[[1]]], [[[2]]]]").unwrap().shape, [2, 1, 1, 1]);
+        let strings = without_objects(r#"["a", "b"]"#).unwrap();
+        assert_eq!(
+            (strings.shape, strings.values),
+            (vec![2], ArrayValues::Strings(vec!["a".into(), "b".into()]))
+        );
+        assert_eq!(without_objects("[]").unwrap().shape, [0]);
+    }
+
+    #[test]
+    fn anything_but_a_regular_array_is_an_error_that_says_why() {
+        for (json, expected) in [
+            ("[[1, 2], [3]]", "ragged"),
+            ("[[1], 2]", "ragged"),
+            ("[1, [2]]", "ragged"),
+            ("[[], [1]]", "ragged"),
+            ("[[[[[1]]]]]", "deeper"),
+            (r#"[1, "a"]"#, "mixes"),
+            (r#"["a", 1]"#, "mixes"),
+            ("[null]", "invalid type: null"),
+            ("[true]", "invalid type: boolean"),
+            ("[NaN]", "expected value"),
+            ("[1e999]", "out of range"),
+            (r#"[{"b64": "a"}]"#, "object"),
+        ] {
+            let error = without_objects(json).unwrap_err();
+            assert!(error.contains(expected), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_object_with_one_field_is_read_as_its_value() {
+        let array = with_objects(r#"[{"image": [1, 2]}, {"image": [3, 4]}]"#).unwrap();
+        assert_eq!(
+            (array.shape, array.values),
+            (vec![2, 2], ArrayValues::Numbers(vec![1., 2., 3., 4.]))
+        );
+        let array = with_objects(r#"{"picture": [{"b64": "QQ=="}]}"#).unwrap();
+        assert_eq!(
+            (array.shape, array.values),
+            (vec![1], ArrayValues::Strings(vec!["QQ==".into()]))
+        );
+        assert!(with_objects(r#"[{"a": 1, "b": 2}]"#).unwrap_err().contains("\"b\""));
+        assert!(with_objects("[{}]").unwrap_err().contains("empty object"));
+    }
+}

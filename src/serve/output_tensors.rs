@@ -1,0 +1,126 @@
+//! Response tensors of the Open Inference Protocol, made from predictions.
+
+use serde::Serialize;
+
+use super::api_error::ApiError;
+use super::model_spec::TensorSpec;
+use crate::classifier::Prediction;
+use crate::model::CLASSES;
+
+/// All outputs, in the order of a response to a request that names none.
+pub(crate) const MODEL_OUTPUTS: [ModelOutput; 3] =
+    [ModelOutput::Logits, ModelOutput::Probabilities, ModelOutput::Digit];
+
+/// An output of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModelOutput {
+    /// Raw output of the network: FP32 `[n, 10]`, unbounded.
+    Logits,
+    /// softmax(logits / T) with the model's temperature T: FP32 `[n, 10]`, each row sums to 1.
+    Probabilities,
+    /// The most likely digit, 0 to 9: INT64 `[n]`.
+    Digit,
+}
+
+impl ModelOutput {
+    /// The output of a name.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub(crate) fn from_name(name: &str) -> Result<Self, ApiError> {
+        MODEL_OUTPUTS.into_iter().find(|output| output.spec().name == name).ok_or_else(|| {
+            ApiError::invalid(format!(
+                "unknown output {name:?}; the outputs are logits, probabilities and digit"
+            ))
+        })
+    }
+
+    pub(crate) fn spec(self) -> TensorSpec {
+        let per_class = &[-1, CLASSES as i64];
+        match self {
+            Self::Logits => TensorSpec { name: "logits", datatype: "FP32", shape: per_class },
+            Self::Probabilities => {
+                TensorSpec { name: "probabilities", datatype: "FP32", shape: per_class }
+            }
+            Self::Digit => TensorSpec { name: "digit", datatype: "INT64", shape: &[-1] },
+        }
+    }
+
+    /// The shape for `count` pictures.
+    pub(crate) fn shape(self, count: usize) -> Vec<i64> {
+        let sizes = self.spec().shape.iter();
+        sizes.map(|&size| if size < 0 { count as i64 } else { size }).collect()
+    }
+
+    /// The values for all pictures, row-major.
+    pub(crate) fn values(self, predictions: &[Prediction]) -> OutputValues {
+        match self {
+            Self::Logits => OutputValues::Fp32(predictions.iter().flat_map(|p| p.logits).collect()),
+            Self::Probabilities => {
+                OutputValues::Fp32(predictions.iter().flat_map(|p| p.probabilities).collect())
+            }
+            Self::Digit => {
+                OutputValues::Int64(predictions.iter().map(|p| p.digit.into()).collect())
+            }
+        }
+    }
+}
+
+/// The values of an output tensor, row-major. As JSON a flat array.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum OutputValues {
+    Fp32(Vec<f32>),
+    Int64(Vec<i64>),
+}
+
+impl OutputValues {
+    /// The protocol's binary form: little-endian, without padding.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Fp32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::Int64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prediction(digit: u8) -> Prediction {
+        let mut logits = [-1.0; CLASSES];
+        logits[usize::from(digit)] = 2.0;
+        let mut probabilities = [0.0; CLASSES];
+        probabilities[usize::from(digit)] = 1.0;
+        Prediction { digit, confidence: 1.0, unsure: false, probabilities, logits }
+    }
+
+    #[test]
+    fn binary_values_are_little_endian_without_padding() {
+        // 1.0 is 0x3f800000 and -2.0 is 0xc0000000 in IEEE 754.
+        let bytes = OutputValues::Fp32(vec![1.0, -2.0]).to_bytes();
+        assert_eq!(bytes, [0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]);
+        assert_eq!(OutputValues::Int64(vec![258]).to_bytes(), [2, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn each_output_has_a_row_per_picture_and_the_length_of_its_shape() {
+        let predictions = [prediction(3), prediction(8)];
+        for output in MODEL_OUTPUTS {
+            assert_eq!(ModelOutput::from_name(output.spec().name), Ok(output));
+            let elements: i64 = output.shape(2).iter().product();
+            let length = match output.values(&predictions) {
+                OutputValues::Fp32(values) => values.len(),
+                OutputValues::Int64(values) => values.len(),
+            };
+            assert_eq!(length as i64, elements, "{output:?}");
+        }
+        let OutputValues::Fp32(logits) = ModelOutput::Logits.values(&predictions) else { panic!() };
+        assert_eq!((logits[3], logits[18], logits[8]), (2.0, 2.0, -1.0));
+        let OutputValues::Int64(digits) = ModelOutput::Digit.values(&predictions) else { panic!() };
+        assert_eq!(digits, [3, 8]);
+        let error = ModelOutput::from_name("digits").unwrap_err();
+        assert!(error.message.contains("unknown output \"digits\""), "{}", error.message);
+    }
+}

@@ -1,0 +1,255 @@
+//! `POST …/infer`: tensors as JSON, or in binary after the JSON.
+//!
+//! In the binary form a header gives the length of the JSON, which names and describes the tensors;
+//! their values follow it, in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, header};
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::serve::api_error::{ApiError, ApiErrorKind};
+use crate::serve::decode::from_base64;
+use crate::serve::flat_array::{ArrayValues, FlatArray};
+use crate::serve::inference_queue::InferenceOutput;
+use crate::serve::input_tensors::{
+    InputDatatype, InputPictures, check_count, check_input, from_binary, from_fp32,
+    from_uint8_numbers, not_one_input, reject_extensions,
+};
+use crate::serve::model_spec::{MODEL_NAME, MODEL_VERSION};
+use crate::serve::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
+use crate::serve::state::ServerState;
+
+/// The length of the JSON in a body with binary tensors.
+static JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
+
+/// Options of a request or of a tensor, by name.
+type Parameters = BTreeMap<String, Value>;
+
+#[derive(Deserialize)]
+struct InferRequest {
+    id: Option<String>,
+    #[serde(default)]
+    parameters: Parameters,
+    inputs: Vec<RequestInput>,
+    #[serde(default)]
+    outputs: Vec<RequestOutput>,
+}
+
+#[derive(Deserialize)]
+struct RequestInput {
+    name: String,
+    datatype: String,
+    shape: Vec<i64>,
+    #[serde(default)]
+    parameters: Parameters,
+    #[serde(default, deserialize_with = "FlatArray::without_objects")]
+    data: Option<FlatArray>,
+}
+
+#[derive(Deserialize)]
+struct RequestOutput {
+    name: String,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+#[derive(Serialize)]
+struct InferResponse {
+    model_name: &'static str,
+    model_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    outputs: Vec<ResponseOutput>,
+}
+
+#[derive(Serialize)]
+struct ResponseOutput {
+    name: &'static str,
+    datatype: &'static str,
+    shape: Vec<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<BinarySize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<OutputValues>,
+}
+
+#[derive(Serialize)]
+struct BinarySize {
+    binary_data_size: usize,
+}
+
+/// An output that the response should have.
+struct OutputChoice {
+    output: ModelOutput,
+    is_binary: bool,
+}
+
+pub(super) async fn infer(
+    State(state): State<Arc<ServerState>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|error| ApiError::invalid(error.to_string()))?;
+    let (json, binary) = split_body(body.to_bytes(), parts.headers.get(&JSON_LENGTH))?;
+    let request: InferRequest = serde_json::from_slice(&json)
+        .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))?;
+    let choices = output_choices(&request)?;
+    let pictures = input_pictures(&request.inputs, binary)?;
+    let output = state.predict(pictures).await?;
+    respond(request.id, &output, &choices)
+}
+
+/// Splits a body into its JSON and the binary tensors.
+fn split_body(body: Bytes, json_length: Option<&HeaderValue>) -> Result<(Bytes, Bytes), ApiError> {
+    let Some(length) = json_length else { return Ok((body, Bytes::new())) };
+    let length = length.to_str().ok().and_then(|length| length.parse::<usize>().ok());
+    let length = length.filter(|&length| length <= body.len()).ok_or_else(|| {
+        ApiError::invalid(format!(
+            "Inference-Header-Content-Length must be an integer from 0 to {}, the body's length",
+            body.len()
+        ))
+    })?;
+    Ok((body.slice(..length), body.slice(length..)))
+}
+
+/// The outputs that the request names, or all; binary where the output or the request says so.
+fn output_choices(request: &InferRequest) -> Result<Vec<OutputChoice>, ApiError> {
+    let default = flag(&request.parameters, "binary_data_output")?.unwrap_or(false);
+    if request.outputs.is_empty() {
+        let choices = MODEL_OUTPUTS.map(|output| OutputChoice { output, is_binary: default });
+        return Ok(choices.into());
+    }
+    let choice = |requested: &RequestOutput| {
+        let output = ModelOutput::from_name(&requested.name)?;
+        reject_extensions(requested.parameters.keys())?;
+        let is_binary = flag(&requested.parameters, "binary_data")?.unwrap_or(default);
+        Ok(OutputChoice { output, is_binary })
+    };
+    request.outputs.iter().map(choice).collect()
+}
+
+fn flag(parameters: &Parameters, name: &str) -> Result<Option<bool>, ApiError> {
+    match parameters.get(name) {
+        None => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(other) => {
+            let message = format!("the parameter {name} must be true or false, not {other}");
+            Err(ApiError::invalid(message))
+        }
+    }
+}
+
+fn input_pictures(inputs: &[RequestInput], mut binary: Bytes) -> Result<InputPictures, ApiError> {
+    let [input] = inputs else {
+        return Err(not_one_input(inputs.len()));
+    };
+    let (datatype, count) = check_input(&input.name, &input.datatype, &input.shape)?;
+    reject_extensions(input.parameters.keys())?;
+    let bytes = match input.parameters.get("binary_data_size") {
+        None => None,
+        Some(size) => {
+            let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
+            let size = size.filter(|&size| size <= binary.len()).ok_or_else(|| {
+                ApiError::invalid(format!(
+                    "binary_data_size must be an integer from 0 to {}, the length after the JSON",
+                    binary.len()
+                ))
+            })?;
+            Some(binary.split_to(size))
+        }
+    };
+    if !binary.is_empty() {
+        let message = format!("the body has {} bytes after the last tensor", binary.len());
+        return Err(ApiError::invalid(message));
+    }
+    match (bytes, &input.data) {
+        (Some(bytes), None) => from_binary(datatype, bytes, count),
+        (None, Some(data)) => from_json(datatype, data, &input.shape, count),
+        _ => Err(ApiError::invalid("the input must have exactly one of data and binary_data_size")),
+    }
+}
+
+/// Pictures from `data`: flat, or nested like `shape`.
+fn from_json(
+    datatype: InputDatatype,
+    data: &FlatArray,
+    shape: &[i64],
+    count: usize,
+) -> Result<InputPictures, ApiError> {
+    let has_shape = || {
+        let lengths = data.shape.iter().map(|&length| i64::try_from(length).ok());
+        lengths.eq(shape.iter().map(|&size| Some(size)))
+    };
+    if data.shape.len() != 1 && !has_shape() {
+        return Err(ApiError::invalid(format!(
+            "data has the shape {:?}; expected a flat array or the shape {shape:?}",
+            data.shape
+        )));
+    }
+    match (datatype, &data.values) {
+        (InputDatatype::Fp32, ArrayValues::Numbers(values)) => {
+            from_fp32(values, count).map(InputPictures::Pixels)
+        }
+        (InputDatatype::Uint8, ArrayValues::Numbers(values)) => {
+            from_uint8_numbers(values, count).map(InputPictures::Pixels)
+        }
+        (InputDatatype::Bytes, ArrayValues::Strings(strings)) => {
+            let files = strings.iter().map(|text| from_base64(text)).collect::<Result<_, _>>()?;
+            check_count(files, count).map(InputPictures::Files)
+        }
+        (InputDatatype::Bytes, ArrayValues::Numbers(_)) => {
+            Err(ApiError::invalid("the data of picture must be Base64 strings"))
+        }
+        (InputDatatype::Fp32 | InputDatatype::Uint8, ArrayValues::Strings(_)) => {
+            Err(ApiError::invalid("the data of image must be numbers, not strings"))
+        }
+    }
+}
+
+fn respond(
+    id: Option<String>,
+    output: &InferenceOutput,
+    choices: &[OutputChoice],
+) -> Result<Response, ApiError> {
+    let count = output.predictions.len();
+    let mut binary = Vec::new();
+    let outputs = choices.iter().map(|choice| {
+        let spec = choice.output.spec();
+        let values = choice.output.values(&output.predictions);
+        let (parameters, data) = if choice.is_binary {
+            let bytes = values.to_bytes();
+            binary.extend_from_slice(&bytes);
+            (Some(BinarySize { binary_data_size: bytes.len() }), None)
+        } else {
+            (None, Some(values))
+        };
+        let shape = choice.output.shape(count);
+        ResponseOutput { name: spec.name, datatype: spec.datatype, shape, parameters, data }
+    });
+    let response = InferResponse {
+        model_name: MODEL_NAME,
+        model_version: MODEL_VERSION,
+        id,
+        outputs: outputs.collect(),
+    };
+    let mut body = serde_json::to_vec(&response)
+        .map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
+    if binary.is_empty() {
+        return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
+    }
+    let json_length = body.len().to_string();
+    body.append(&mut binary);
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (JSON_LENGTH.clone(), json_length),
+    ];
+    Ok((headers, body).into_response())
+}

@@ -1,0 +1,129 @@
+//! `POST /predict`: a picture in, the JSON of `infer` out. For people, scripts and the page.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, Multipart, Query, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::classifier::{Classifier, ClassifierError, Prediction};
+use crate::picture::Picture;
+use crate::serve::api_error::{ApiError, ApiErrorKind};
+use crate::serve::state::ServerState;
+
+#[derive(Deserialize)]
+pub(crate) struct PredictQuery {
+    #[serde(default)]
+    layers: bool,
+}
+
+/// The same keys as `infer --json`. A picture in a request has no path.
+#[derive(Serialize)]
+struct PredictResponse<'a> {
+    path: Option<&'a str>,
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+    model: &'a str,
+    #[serde(flatten)]
+    activations: Option<NetworkActivations>,
+}
+
+/// What `?layers=true` adds.
+#[derive(Serialize)]
+struct NetworkActivations {
+    /// The network's input: 784 values in [0, 1].
+    pixels: Vec<f32>,
+    layers: [LayerValues; 4],
+}
+
+#[derive(Serialize)]
+struct LayerValues {
+    name: &'static str,
+    values: Vec<f32>,
+}
+
+/// Classifies one picture: the request body, or the first file of a form.
+pub(crate) async fn predict(
+    State(state): State<Arc<ServerState>>,
+    query: Result<Query<PredictQuery>, QueryRejection>,
+    request: Request<Body>,
+) -> Response {
+    let response = match query {
+        Ok(Query(query)) => respond(&state, &query, request).await,
+        Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+    };
+    // Errors have the keys of `infer --json` too.
+    response.unwrap_or_else(|error| match error.kind {
+        ApiErrorKind::NoInk => {
+            error.response_with(json!({ "path": null, "digit": null, "error": error.message }))
+        }
+        _ => error.response_with(json!({ "path": null, "error": error.message })),
+    })
+}
+
+async fn respond(
+    state: &ServerState,
+    query: &PredictQuery,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let pictures = state.decoder.decode(vec![read_file(request).await?]).await?;
+    let explained = pictures.first().filter(|_| query.layers).cloned();
+    let output = state.queue.predict(pictures).await?;
+    let activations = match explained {
+        Some(picture) => Some(activations(output.model.clone(), picture).await?),
+        None => None,
+    };
+    let [prediction] = output.predictions.as_slice() else {
+        let message = "expected one prediction for one picture";
+        return Err(ApiError::new(ApiErrorKind::Internal, message));
+    };
+    let model = output.model.name();
+    Ok(Json(PredictResponse { path: None, prediction, model, activations }).into_response())
+}
+
+/// The activations of all layers. Computed outside the queue: only people at the page ask for
+/// them, one picture at a time.
+async fn activations(
+    model: Arc<Classifier>,
+    picture: Picture,
+) -> Result<NetworkActivations, ApiError> {
+    let pixels = picture.as_slice().to_vec();
+    let computing = tokio::task::spawn_blocking(move || {
+        let names = model.metadata().model.layers().map(|layer| layer.name);
+        Ok::<_, ClassifierError>((names, model.activations(&picture)?))
+    });
+    let (names, values) = computing
+        .await
+        .map_err(|panic| ApiError::new(ApiErrorKind::Internal, panic.to_string()))??;
+    let mut values = values.into_iter();
+    let layers = names.map(|name| LayerValues { name, values: values.next().unwrap_or_default() });
+    Ok(NetworkActivations { pixels, layers })
+}
+
+/// The image file of a request.
+async fn read_file(request: Request<Body>) -> Result<Bytes, ApiError> {
+    let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| {
+        content_type.to_str().is_ok_and(|text| text.trim_start().starts_with("multipart/form-data"))
+    });
+    if !is_form {
+        let body = request.into_body().collect().await;
+        return body.map(|body| body.to_bytes()).map_err(|e| ApiError::invalid(e.to_string()));
+    }
+    let unreadable = |error: &dyn std::fmt::Display| {
+        ApiError::invalid(format!("the form could not be read: {error}"))
+    };
+    let mut form =
+        Multipart::from_request(request, &()).await.map_err(|error| unreadable(&error))?;
+    let field = form.next_field().await.map_err(|error| unreadable(&error))?;
+    let field = field.ok_or_else(|| {
+        ApiError::invalid("the form is empty; send the picture as its first field")
+    })?;
+    field.bytes().await.map_err(|error| unreadable(&error))
+}

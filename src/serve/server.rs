@@ -1,0 +1,152 @@
+//! Startup: binds the addresses, starts the inference thread, and runs both listeners to the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use super::listen::{self, ConnectionContext};
+use super::metrics::Metrics;
+use super::options::ServeOptions;
+use super::state::ServerState;
+use super::{grpc, rest};
+use crate::classifier::Classifier;
+
+/// Why the server can't start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address is in use, or does not belong to this machine.
+    #[error("can't listen on {address}: {error}. Choose another address with {flag}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The command-line flag that sets it.
+        flag: &'static str,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// The system provides no threads or no signal handlers.
+    #[error("can't start the server: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// A server that listens and is ready to run.
+///
+/// Its methods need a Tokio runtime with I/O and time enabled.
+pub struct Server {
+    http: TcpListener,
+    grpc: TcpListener,
+    http_address: SocketAddr,
+    grpc_address: SocketAddr,
+    connection_context: ConnectionContext,
+    handle: ServerHandle,
+}
+
+/// Controls a [`Server`] while it runs. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerHandle {
+    state: Arc<ServerState>,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Binds both addresses and starts the inference thread. Clients can connect from here on;
+    /// their requests are answered once [`Self::run`] is called.
+    ///
+    /// # Errors
+    /// If an address can't be bound, or the system provides no thread.
+    pub async fn bind(options: &ServeOptions, model: Classifier) -> Result<Self, ServeError> {
+        let metrics = Metrics::default();
+        let state = Arc::new(ServerState::start(options, model, metrics.clone())?);
+        let http = bind(options.http, "--http").await?;
+        let grpc = bind(options.grpc, "--grpc").await?;
+        let (stop, stop_requested) = watch::channel(false);
+        let limits = options.connections;
+        let connection_context = ConnectionContext {
+            limits,
+            // While a picture is decoded and classified the connection transfers no bytes.
+            stall_timeout: limits.idle_timeout + 2 * options.time_limit,
+            permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
+            metrics,
+            stop_requested,
+        };
+        Ok(Self {
+            http_address: http.local_addr()?,
+            grpc_address: grpc.local_addr()?,
+            http,
+            grpc,
+            connection_context,
+            handle: ServerHandle { state, stop },
+        })
+    }
+
+    /// The address for HTTP, with the port that is in use.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// The address for gRPC, with the port that is in use.
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc_address
+    }
+
+    /// A handle to stop the server or replace its model.
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+
+    /// Serves until [`ServerHandle::stop`] is called and the accepted requests are answered, or
+    /// [`shutdown_grace`](super::ConnectionLimits::shutdown_grace) has passed.
+    pub async fn run(self) {
+        // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
+        let state = &self.handle.state;
+        tracing::info!(
+            model = state.queue.model().name(),
+            http = %self.http_address,
+            grpc = %self.grpc_address,
+            reach = reach(self.http_address, self.grpc_address),
+            "listening"
+        );
+        tokio::join!(
+            listen::serve(self.http, rest::router(state.clone()), self.connection_context.clone()),
+            listen::serve(self.grpc, grpc::router(state.clone()), self.connection_context),
+        );
+        tracing::info!("stopped");
+    }
+}
+
+impl ServerHandle {
+    /// Makes the server stop accepting connections and finish open requests. Readiness checks
+    /// fail from here on.
+    pub fn stop(&self) {
+        self.state.set_stopping();
+        self.stop.send_replace(true);
+    }
+
+    /// Serves `model` from the next batch on. Batches in progress finish with the old model.
+    pub fn replace_model(&self, model: Classifier) {
+        self.state.metrics.record_reload(true);
+        self.state.queue.replace_model(model);
+    }
+
+    /// Counts a reload that failed, which keeps the current model.
+    pub(crate) fn record_failed_reload(&self) {
+        self.state.metrics.record_reload(false);
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, flag, error })
+}
+
+/// Who can connect, for the log: people should notice a server that is open to the network.
+fn reach(http: SocketAddr, grpc: SocketAddr) -> &'static str {
+    if http.ip().is_loopback() && grpc.ip().is_loopback() {
+        "this machine only; for the network use --http 0.0.0.0:8080 --grpc 0.0.0.0:8081"
+    } else {
+        "the network, without encryption or authentication; add a reverse proxy for those"
+    }
+}

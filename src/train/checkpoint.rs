@@ -1,0 +1,253 @@
+//! Checkpoints: Burn's three records of an epoch, written and verified as one.
+//!
+//! ```text
+//! checkpoints/epoch-0007/
+//!     model.bpk  optimizer.bpk  schedule.bpk   Burn's records
+//!     state.toml       the history so far, and the run's configuration
+//!     SHA256SUMS       checksums of these four files, for `sha256sum -c`
+//! ```
+//!
+//! Burn's Learner saves model, optimizer and schedule on three threads, each file by itself, so a
+//! killed process may leave one without the others. Here the three are gathered, written into a
+//! temporary folder, synced, and put in place by one rename: a checkpoint is complete or does not
+//! exist.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
+use serde::{Deserialize, Serialize};
+
+use super::config::TrainConfig;
+use super::history::History;
+use crate::checksum::sha256_hex;
+use crate::files;
+
+/// The three records of a checkpoint; the index of the model's is [`MODEL_RECORD`].
+const RECORD_FILES: [&str; 3] = ["model.bpk", "optimizer.bpk", "schedule.bpk"];
+const MODEL_RECORD: usize = 0;
+const STATE_FILE: &str = "state.toml";
+const CHECKSUMS_FILE: &str = "SHA256SUMS";
+
+/// The folder of one checkpoint.
+fn checkpoint_folder(checkpoints: &Path, epoch: usize) -> PathBuf {
+    checkpoints.join(format!("epoch-{epoch:04}"))
+}
+
+/// What `state.toml` holds. TOML, because its parser restores every number to the last bit.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct CheckpointState {
+    epoch: usize,
+    config: TrainConfig,
+    history: History,
+}
+
+/// A checkpoint whose files match their checksums.
+pub(super) struct VerifiedCheckpoint {
+    /// The epoch after which it was saved.
+    pub epoch: usize,
+    /// The configuration of its run.
+    pub config: TrainConfig,
+    /// The history up to this epoch.
+    pub history: History,
+}
+
+impl VerifiedCheckpoint {
+    /// The newest intact checkpoint in a folder, and the paths of the damaged ones that are newer.
+    pub fn newest(checkpoints: &Path) -> io::Result<(Option<Self>, Vec<PathBuf>)> {
+        let mut epochs: Vec<usize> = fs::read_dir(checkpoints)?
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("epoch-")?.parse().ok())
+            .collect();
+        epochs.sort_unstable();
+        let mut damaged = Vec::new();
+        for epoch in epochs.into_iter().rev() {
+            match Self::read(checkpoints, epoch) {
+                Some(checkpoint) => return Ok((Some(checkpoint), damaged)),
+                None => damaged.push(checkpoint_folder(checkpoints, epoch)),
+            }
+        }
+        Ok((None, damaged))
+    }
+
+    /// The checkpoint of an epoch. `None` if a file is missing, damaged, or of another epoch.
+    pub fn read(checkpoints: &Path, epoch: usize) -> Option<Self> {
+        let folder = checkpoint_folder(checkpoints, epoch);
+        let contents: Vec<_> = RECORD_FILES
+            .into_iter()
+            .chain([STATE_FILE])
+            .map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
+            .collect::<Option<_>>()?;
+        if fs::read_to_string(folder.join(CHECKSUMS_FILE)).ok()? != checksums(&contents) {
+            return None;
+        }
+        let (_, state) = contents.last()?;
+        let state = std::str::from_utf8(state).ok()?;
+        let CheckpointState { epoch: saved_epoch, config, history } = toml::from_str(state).ok()?;
+        (saved_epoch == epoch).then_some(Self { epoch, config, history })
+    }
+}
+
+/// The model's record in the checkpoint of an epoch.
+pub(super) fn model_record<R: Checkpoint>(
+    checkpoints: &Path,
+    epoch: usize,
+) -> Result<R, (PathBuf, io::Error)> {
+    let path = checkpoint_folder(checkpoints, epoch).join(RECORD_FILES[MODEL_RECORD]);
+    R::load(path.clone()).map_err(|error| (path, io::Error::other(error.to_string())))
+}
+
+/// The lines of a checksum file as `sha256sum -c` reads it.
+fn checksums<B: AsRef<[u8]>>(files: &[(&str, B)]) -> String {
+    let sum = |bytes: &[u8]| sha256_hex([bytes]);
+    files.iter().map(|(name, bytes)| format!("{}  {name}\n", sum(bytes.as_ref()))).collect()
+}
+
+/// Gathers the three records of an epoch, and writes them together.
+struct CheckpointWriter {
+    checkpoints: PathBuf,
+    config: TrainConfig,
+    history: Arc<Mutex<History>>,
+    pending: Mutex<PendingRequests>,
+}
+
+#[derive(Default)]
+struct PendingRequests {
+    /// Per record the epoch and the bytes, until all three are there.
+    records: [Option<(usize, Vec<u8>)>; 3],
+    /// Epochs to delete, and how many of the three checkpointers have asked for it.
+    deletions: Vec<(usize, usize)>,
+}
+
+impl CheckpointWriter {
+    fn save(&self, record: usize, epoch: usize, bytes: Vec<u8>) -> io::Result<()> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.records[record] = Some((epoch, bytes));
+        let is_complete =
+            pending.records.iter().all(|record| matches!(record, Some((of, _)) if *of == epoch));
+        if !is_complete {
+            return Ok(());
+        }
+        let records =
+            std::mem::take(&mut pending.records).map(|record| record.unwrap_or_default().1);
+        self.write(epoch, &records)
+    }
+
+    fn write(&self, epoch: usize, records: &[Vec<u8>; 3]) -> io::Result<()> {
+        let history = self
+            .history
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .filtered(|row| row <= epoch);
+        let state = CheckpointState { epoch, config: self.config.clone(), history };
+        let state = toml::to_string(&state).map_err(io::Error::other)?.into_bytes();
+        let contents: Vec<_> =
+            RECORD_FILES.into_iter().zip(records).chain([(STATE_FILE, &state)]).collect();
+
+        let temporary = tempfile::Builder::new()
+            .prefix(files::TEMPORARY_PREFIX)
+            .tempdir_in(&self.checkpoints)?;
+        for (name, bytes) in &contents {
+            files::write_atomically(&temporary.path().join(name), bytes)?;
+        }
+        let checksums = checksums(&contents);
+        files::write_atomically(&temporary.path().join(CHECKSUMS_FILE), checksums.as_bytes())?;
+        let folder = checkpoint_folder(&self.checkpoints, epoch);
+        if folder.exists() {
+            // A damaged checkpoint that the resumed run skipped.
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::rename(temporary.keep(), &folder)?;
+        files::sync_folder(&self.checkpoints)
+    }
+
+    /// Deletes a checkpoint at the third request: before that, one of the records may still be
+    /// saved.
+    fn delete(&self, epoch: usize) -> io::Result<()> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = match pending.deletions.iter_mut().find(|(of, _)| *of == epoch) {
+            Some((_, requests)) => {
+                *requests += 1;
+                *requests
+            }
+            None => {
+                pending.deletions.push((epoch, 1));
+                1
+            }
+        };
+        if requests < RECORD_FILES.len() {
+            return Ok(());
+        }
+        pending.deletions.retain(|(of, _)| *of != epoch);
+        match fs::remove_dir_all(checkpoint_folder(&self.checkpoints, epoch)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Saves, loads and deletes one of the three records for Burn's Learner.
+pub(super) struct RecordCheckpointer {
+    record: usize,
+    writer: Arc<CheckpointWriter>,
+}
+
+impl RecordCheckpointer {
+    /// One for the model, one for the optimizer and one for the schedule, in this order.
+    pub fn for_run(
+        checkpoints: PathBuf,
+        config: &TrainConfig,
+        history: &Arc<Mutex<History>>,
+    ) -> [Self; 3] {
+        let writer = Arc::new(CheckpointWriter {
+            checkpoints,
+            config: config.clone(),
+            history: history.clone(),
+            pending: Mutex::default(),
+        });
+        [0, 1, 2].map(|record| Self { record, writer: writer.clone() })
+    }
+}
+
+impl<R: Checkpoint> Checkpointer<R> for RecordCheckpointer {
+    fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
+        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
+        self.writer.save(self.record, epoch, bytes.to_vec()).map_err(CheckpointerError::IOError)
+    }
+
+    fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
+        self.writer.delete(epoch).map_err(CheckpointerError::IOError)
+    }
+
+    fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
+        let folder = checkpoint_folder(&self.writer.checkpoints, epoch);
+        R::load(folder.join(RECORD_FILES[self.record]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Epoch;
+
+    #[test]
+    fn a_history_read_back_from_a_checkpoint_is_the_same_to_the_last_bit() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let rows = (1..=2000).map(|epoch| Epoch {
+            epoch,
+            train_loss: rng.f64(),
+            train_accuracy: rng.f64(),
+            valid_loss: rng.bool().then(|| rng.f64() * 1e-7),
+            valid_accuracy: rng.bool().then(|| rng.f64()),
+            learning_rate: rng.f64() * 1e-3,
+            train_seconds: rng.f64() * 100.0,
+            valid_seconds: None,
+        });
+        let history = History(rows.collect());
+        let state = CheckpointState { epoch: 2000, config: TrainConfig::default(), history };
+        let text = toml::to_string(&state).unwrap();
+        assert_eq!(toml::from_str::<CheckpointState>(&text).unwrap(), state);
+    }
+}

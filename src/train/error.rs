@@ -1,0 +1,108 @@
+//! The errors of a training run, each a sentence for the user that names the remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::config::ConfigError;
+use super::config_diff::ConfigChange;
+use super::divergence::Divergence;
+use crate::classifier::ClassifierError;
+use crate::saved::SavedError;
+
+/// Why a run cannot start, continue or finish.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The configuration is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder of a new run must not exist yet.
+    #[error(
+        "{0} already exists. Choose another folder with `--out`, or continue the run in it with \
+         `--resume {0}`"
+    )]
+    FolderExists(PathBuf),
+    /// The folder to resume holds no run.
+    #[error("{0} is not a run folder: it has no config.toml. Runs are in artifacts/runs/")]
+    NoRun(PathBuf),
+    /// No checkpoint is left to make the final model from.
+    #[error("{0} has no intact checkpoint to make a model from")]
+    NoCheckpoint(PathBuf),
+    /// Another process holds the run folder's lock.
+    #[error("another process is training in {0}. Wait for it to finish, or choose another folder")]
+    Busy(PathBuf),
+    /// `limit` is larger than the training set.
+    #[error("--limit is {limit}, but there are only {images} training images")]
+    Limit {
+        /// The configured limit.
+        limit: usize,
+        /// Images in the training set.
+        images: usize,
+    },
+    /// The data set differs from the one that the run started with.
+    #[error(
+        "the training images differ from those that the run in {0} started with; give the folder with \
+         the original images with `--data`"
+    )]
+    OtherData(PathBuf),
+    /// The configuration was edited after the run started.
+    #[error(
+        "the configuration in {folder} differs from the one that its checkpoints were made with: \
+         {change}. Change it back, or start a new run with `train --config {folder}/config.toml`"
+    )]
+    OtherConfig {
+        /// The run's folder.
+        folder: PathBuf,
+        /// The first key that differs.
+        change: ConfigChange,
+    },
+    /// The model to start from has other layers than the configuration.
+    #[error(
+        "{0} can't be used as the starting point: its layers or its activation differ from the \
+         configuration. Leave out `--hidden` and `--activation`"
+    )]
+    OtherNetwork(PathBuf),
+    /// A file or folder cannot be read or written.
+    #[error("{path} can't be {verb}: {error}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// "read" or "written".
+        verb: &'static str,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// The loss is infinite or NaN.
+    #[error(
+        "the loss became infinite or NaN in epoch {epoch}, step {}, at a learning rate of {}. Try a \
+         lower `--learning-rate` or a longer warm-up",
+        divergence.step,
+        divergence.learning_rate
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// The step and its learning rate.
+        divergence: Divergence,
+    },
+    /// Burn's training loop failed.
+    #[error("training stopped: {0}")]
+    Stopped(String),
+    /// A model cannot be read, or the result cannot be written.
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    /// The validation images cannot be classified.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
+}
+
+impl TrainError {
+    pub(super) fn written(path: &Path, error: io::Error) -> Self {
+        Self::File { path: path.to_owned(), verb: "written", error }
+    }
+
+    pub(super) fn read(path: &Path, error: io::Error) -> Self {
+        Self::File { path: path.to_owned(), verb: "read", error }
+    }
+}

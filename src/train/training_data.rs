@@ -1,0 +1,50 @@
+//! The training and validation images of a run: the data set divided as configured, plus synthetic
+//! images.
+
+use super::config::{TrainConfig, TrainOn};
+use super::error::TrainError;
+use crate::data::source::Loaded;
+use crate::data::{LabelledImages, drawn};
+use crate::saved::DataProvenance;
+
+/// The images of a run.
+pub(super) struct TrainingData {
+    /// Identifies the data set.
+    pub provenance: DataProvenance,
+    /// Images to train on.
+    pub train: LabelledImages,
+    /// Images to validate on; none with `train_on = "all"`.
+    pub valid: LabelledImages,
+}
+
+impl TrainingData {
+    /// Divides a data set, and draws the synthetic images.
+    ///
+    /// # Errors
+    /// If `limit` is larger than the training set.
+    pub fn new(config: &TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
+        let (train, valid) = match config.train_on {
+            TrainOn::Split => data.digits.split(),
+            TrainOn::All => (data.digits.clone(), data.digits.slice(0, 0)),
+        };
+        let images = train.len();
+        let limit = config.limit.unwrap_or(images);
+        if limit > images {
+            return Err(TrainError::Limit { limit, images });
+        }
+        let provenance =
+            DataProvenance { is_mnist: data.is_mnist, sha256: data.sha256.clone(), images: limit };
+        let mut train = train.slice(0, limit);
+        if config.drawn_digits + config.non_digits > 0 {
+            let digits = drawn::digits(config.drawn_digits, config.seed);
+            let non_digits = drawn::non_digits(config.non_digits, config.seed);
+            train = train.concat(&digits.concat(&non_digits));
+        }
+        Ok(Self { provenance, train, valid })
+    }
+
+    /// The content of `data.json`.
+    pub fn provenance_json(&self) -> String {
+        serde_json::to_string_pretty(&self.provenance).expect("names and numbers are JSON") + "\n"
+    }
+}
