@@ -263,3 +263,58 @@ pub fn misclassifications(
     all.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logits that give `digit` the probability 0.9 at temperature 1: 81 / (81 + 9).
+    fn nine_tenths(digit: usize) -> [f32; CLASSES] {
+        let mut logits = [0.0; CLASSES];
+        logits[digit] = 81_f32.ln();
+        logits
+    }
+
+    #[test]
+    fn confidences_from_zero_to_one_fall_into_fifteen_bins() {
+        // 1/3 is the bound 5/15.
+        let bins = reliability(&[(0.0, true), (0.333_333_3, false), (0.34, true), (1.0, true)]);
+        let counts: Vec<_> = bins.iter().map(|bin| bin.count).collect();
+        assert_eq!(counts, [1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!((bins[4].lower, bins[4].upper), (4.0 / 15.0, 5.0 / 15.0));
+        assert_eq!((bins[4].accuracy, bins[5].accuracy), (0.0, 1.0));
+        assert_eq!((bins[1].accuracy, bins[1].confidence), (0.0, 0.0));
+        assert_eq!(bins[5].confidence, f64::from(0.34_f32));
+    }
+
+    #[test]
+    fn a_confidence_equal_to_the_threshold_is_sure() {
+        let rows = [nine_tenths(1), [0.0; CLASSES]];
+        let confidence = softmax(&rows[0], 1.0)[1];
+        let metrics = Evaluation::new(&rows, &[1, 1], 1.0, confidence);
+        assert_eq!((metrics.sure, metrics.sure_errors), (1, 0));
+    }
+
+    #[test]
+    fn pictures_without_a_prediction_are_errors_of_no_digit() {
+        let metrics = Evaluation::new(&[nine_tenths(3)], &[3], 1.0, 0.0);
+        let with_unanswered = metrics.clone().with_unanswered(3);
+        assert_eq!((with_unanswered.errors, with_unanswered.total), (3, 4));
+        assert_eq!(with_unanswered.accuracy, 0.25);
+        assert_eq!(with_unanswered.classes, metrics.classes);
+        assert_eq!(with_unanswered.loss, metrics.loss);
+    }
+
+    #[test]
+    fn the_temperature_divides_the_logits_of_the_loss() {
+        // √81 = 9 at temperature 2: −ln 9 / (9 + 9).
+        let loss = mean_loss(&[nine_tenths(3)], &[3], 2.0);
+        assert!((loss - 2.0_f64.ln()).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn nothing_to_evaluate_gives_zeros() {
+        let metrics = Evaluation::new(&[], &[], 1.0, 0.5);
+        assert_eq!((metrics.accuracy, metrics.loss, metrics.ece), (0.0, 0.0, 0.0));
+    }
+}

@@ -1,44 +1,44 @@
-//! Handwritten digits, recognised by the classic fully connected network
+//! Handwritten-digit recognition with the classic fully connected network
 //! 784 → 256 → 128 → 64 → 10, built on [Burn](https://burn.dev).
 //!
-//! # The map
+//! # Modules
 //!
-//! Data flows one way, and imports go down this list or stay level, never up.
+//! Data flows one way. A module imports only from modules below it in this table, or beside it.
 //!
-//! | room | is |
+//! | module | contents |
 //! |---|---|
-//! | `main.rs`, `app` | the program: the command-line interface, one file per command, what it prints; not part of the library |
-//! | [`insight`] | activations compared, features per layer, explanations, the loss from logits, the report and its plots |
-//! | `serve` | REST, gRPC and the drawing page over one [`Classifier`](classifier::Classifier) (feature `serve`) |
-//! | [`train`] | Burn's Learner at work: configuration, checkpoints, resume, progress, calibration, what a run leaves on disk |
-//! | [`number`] | several digits in one picture, read as a number: what [`picture::many`] finds, chosen by a classifier |
-//! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration |
-//! | [`exchange`] | models from and to other programs: PyTorch, safetensors of any naming, ONNX |
-//! | [`classifier`] | a trained model ready for use: load, predict, [`Prediction`](classifier::Prediction) |
-//! | [`saved`] | the model file: safetensors, its metadata and its hash |
-//! | [`picture`] | any image file to MNIST's 28×28 convention: the crate `digit-picture`, which needs no Burn |
-//! | [`data`] | MNIST: where it is found, IDX parsing, the split, distortions (the crate `digit-distort`), pictures drawn with a pen, batches whose order is a function of (seed, epoch) |
-//! | [`model`] | [`Model`](model::Model): four `Linear` layers and one activation, declared once; logits out |
-//! | `fused_ops` | a layer, the loss and a step of Adam as one operation each, on the CPU and the GPU: a crate of its own, for any Burn program |
-//! | [`backend`] | the Burn devices this build offers, and choosing one |
-//! | `png` | images as the bytes of PNG files |
-//! | [`plot`] | lines and points as SVG, for light pages and dark ones |
-//! | [`files`], [`paths`], [`checksum`] | atomic writes and bounded reads; the project's folders; SHA-256 sums |
+//! | `main.rs`, `app` | the command-line program: arguments, commands, terminal output; not part of the library (feature `cli`) |
+//! | `serve` | REST, gRPC and a drawing page over a [`Classifier`](classifier::Classifier) (feature `serve`) |
+//! | `insight` | activation functions compared, features per layer, explanations, numerical stability of the loss, the report (feature `insight`) |
+//! | [`train`] | training with Burn's Learner: configuration, run folder, checkpoints, resume, calibration |
+//! | [`number`] | reading several digits in one picture as a number |
+//! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration error |
+//! | [`exchange`] | import from PyTorch, Keras and other safetensors files; export to ONNX |
+//! | [`classifier`] | a trained model ready for prediction: [`Prediction`](classifier::Prediction) |
+//! | [`saved`] | the model file: safetensors with metadata and checksums |
+//! | [`data`] | MNIST and other data sets: files, parsing, split, distortions, drawn images, batches |
+//! | [`model`] | [`Model`](model::Model): four `Linear` layers and their activation function; returns logits |
+//! | [`backend`] | the Burn devices of this build, and the choice of one |
+//! | [`picture`] | any image file to MNIST's 28×28 pixels: the crate `digit-picture` |
+//! | `fused_ops` | a layer, the loss and a step of Adam as one operation each: a crate for any Burn program |
+//! | `plot`, [`png`], [`format`](mod@format) | SVG plots, PNG files, numbers as people read them |
+//! | [`files`], [`paths`], [`checksum`] | files written completely or not at all, the project's folders, SHA-256 |
 //!
 //! ```text
 //! MNIST files ─► data ─► batches [n, 784] in [0, 1] ─► model ─► logits [n, 10] ─► cross-entropy ─► train
 //! any picture ─► picture ─► pixels [784] in [0, 1] ─► classifier ─► logits ─► softmax ─► Prediction ─► infer, serve
 //! ```
 //!
-//! Training and use meet in two places only: the pixel convention (784 values in [0, 1], row-major,
-//! bright ink on black) and the saved model (weights with the configuration they belong to).
+//! Training and prediction share two conventions only: the pixels (784 values in [0, 1], row by
+//! row, bright ink on black) and the model file (weights together with their configuration).
 //!
-//! # A digit in four lines
+//! # Example
 //!
 //! ```
 //! use burn_digits::{backend, classifier::Classifier, picture};
 //!
-//! let classifier = Classifier::shipped(&backend::cpu())?;
+//! let device = backend::select(None)?.device;
+//! let classifier = Classifier::shipped(&device)?;
 //! let picture = picture::read("image.png".as_ref())?;
 //! let prediction = &classifier.predict(&[picture])[0];
 //! assert_eq!(prediction.digit, 7);
@@ -46,13 +46,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Three small programs are in `examples/`: a folder sorted by the digits on its pictures, a number read
-//! from a row of them, and a network trained from code.
+//! Complete programs are in `examples/`: sorting a folder of pictures by digit, reading a number,
+//! and training a network from code.
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
-#![deny(unsafe_code)]
-#![warn(missing_docs)]
 
 pub use digit_picture as picture;
 
@@ -64,11 +62,12 @@ pub mod evaluate;
 pub mod exchange;
 pub mod files;
 pub mod format;
+#[cfg(feature = "insight")]
 pub mod insight;
 pub mod model;
 pub mod number;
 pub mod paths;
-
+#[cfg(feature = "insight")]
 pub mod plot;
 pub mod png;
 pub mod saved;

@@ -17,8 +17,8 @@ use burn::nn::{LeakyReluConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Pixels of one image, 28 × 28: the number of inputs.
-pub const PIXELS: usize = 784;
+/// Pixels of one image, 28 × 28 = 784: the number of inputs.
+pub const PIXELS: usize = 28 * 28;
 /// Digits, 0 to 9: the number of outputs.
 pub const CLASSES: usize = 10;
 /// The largest width of a hidden layer that training and import accept.

@@ -40,7 +40,8 @@ pub struct RecognisedNumber {
 }
 
 impl RecognisedNumber {
-    /// Reads the digits of the regions found by [`picture::many::find`](crate::picture::many::find).
+    /// Reads the digits of the regions found by
+    /// [`picture::many::find`](crate::picture::many::find).
     ///
     /// # Errors
     /// If the device fails.

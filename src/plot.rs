@@ -1,9 +1,9 @@
 //! Line charts and scatter plots as SVG, for light pages and dark ones.
 //!
-//! A chart is a struct of numbers and labels; [`figure`] draws one or more of them. Each SVG has a style
-//! sheet that changes background, text and grid where the reader prefers a dark page; the colours of
-//! the curves have a contrast of about 4 : 1 on both backgrounds. Curves are labelled at their ends
-//! instead of in a legend, which would cover some of them.
+//! A chart is a struct of numbers and labels; [`figure`] draws one or more of them. Each SVG has a
+//! style sheet that changes background, text and grid where the reader prefers a dark page; the
+//! colours of the curves have a contrast of about 4 : 1 on both backgrounds. Curves are labelled at
+//! their ends instead of in a legend, which would cover some of them.
 //!
 //! ```
 //! use burn_digits::plot::{Curve, LineChart, figure};
@@ -52,8 +52,8 @@ const PALETTE: [RGBColor; 10] = [
 const BACKGROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const FOREGROUND: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const GRID_LINES: RGBColor = RGBColor(0xe5, 0xe5, 0xe5);
-/// CSS overrides presentation attributes, so that the dark colours need no classes: the selectors match
-/// the three colours above.
+/// CSS overrides presentation attributes, so that the dark colours need no classes: the selectors
+/// match the three colours above.
 const PLOT_STYLE: &str = "svg text{font-family:system-ui,sans-serif}\
 @media screen and (prefers-color-scheme:dark){\
 svg [fill=\"#FFFFFF\"]{fill:#15181d}svg [fill=\"#333333\"]{fill:#e4e6e9}\
@@ -237,7 +237,8 @@ impl LineChart {
             labels.push((x - left, y - top, curve));
             let style = curve.colour.stroke_width(if curve.is_thin { 1 } else { 2 });
             chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
-            // The end of a curve that stops before the others is marked: its next values are not finite.
+            // The end of a curve that stops before the others is marked: its next values are not
+            // finite.
             let ends_early = end.0 < last;
             if curve.has_dots || !self.categories.is_empty() || points.len() == 1 {
                 let dot = |&point| Circle::new(point, 3, curve.colour.filled());
@@ -256,7 +257,8 @@ impl LineChart {
     }
 }
 
-/// Moves overlapping labels (x, y, curve) apart vertically, and up from `bottom`. y grows downwards.
+/// Moves overlapping labels (x, y, curve) apart vertically, and up from `bottom`. y grows
+/// downwards.
 fn spread_labels(mut labels: Vec<(i32, i32, &Curve)>, bottom: i32) -> Vec<(i32, i32, &Curve)> {
     labels.sort_by_key(|&(_, y, _)| y);
     for index in 1..labels.len() {

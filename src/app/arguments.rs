@@ -103,7 +103,8 @@ pub struct ModelArgs {
 /// The data set.
 #[derive(Debug, Args)]
 pub struct DataArgs {
-    /// Folder with the four IDX files of a data set [default: MNIST, bundled, cached or downloaded].
+    /// Folder with the four IDX files of a data set [default: MNIST, bundled, cached or
+    /// downloaded].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }

@@ -29,7 +29,8 @@ pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A progress bar of `steps` with the time left, on standard error; hidden where that is no terminal.
+/// A progress bar of `steps` with the time left, on standard error; hidden where that is no
+/// terminal.
 pub fn progress_bar(steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     // The template is a constant; if it were wrong, indicatif's default would still show.

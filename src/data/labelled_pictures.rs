@@ -1,7 +1,7 @@
 //! A folder of labelled pictures of any size and format, as people collect them.
 //!
-//! Either one subfolder per digit, `0` to `9`, or a table `labels.csv` beside a folder `img`, with the
-//! columns `file` and `digit` and optionally `kind`.
+//! Either one subfolder per digit, `0` to `9`, or a table `labels.csv` beside a folder `img`, with
+//! the columns `file` and `digit` and optionally `kind`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,8 +87,8 @@ pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError
     Ok(pictures)
 }
 
-/// Reads all pictures of a folder as a training set. The order is shuffled, always in the same way, so
-/// that the validation images at the end are of every digit.
+/// Reads all pictures of a folder as a training set. The order is shuffled, always in the same way,
+/// so that the validation images at the end are of every digit.
 ///
 /// Pictures that can't be read are left out and returned beside the training set, with the reason.
 ///

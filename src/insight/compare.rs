@@ -61,8 +61,8 @@ pub struct ComparisonConfig {
 }
 
 impl ComparisonConfig {
-    /// Layer widths from the pixels to the logits: 784, 256, 128, 64, 10 for four layers. More layers
-    /// repeat the 64, fewer leave out the last hidden ones.
+    /// Layer widths from the pixels to the logits: 784, 256, 128, 64, 10 for four layers. More
+    /// layers repeat the 64, fewer leave out the last hidden ones.
     pub fn widths(&self) -> Vec<usize> {
         net::widths(self.depth)
     }
@@ -102,8 +102,8 @@ impl Comparison {
         all
     }
 
-    /// Trains a network with each of `activations` on `train` and evaluates it on `valid` after each
-    /// epoch. Calls `progress` after each training step.
+    /// Trains a network with each of `activations` on `train` and evaluates it on `valid` after
+    /// each epoch. Calls `progress` after each training step.
     ///
     /// # Errors
     /// If the device can't return a result.

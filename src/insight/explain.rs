@@ -6,9 +6,9 @@
 //!
 //! attributionᵢ = (xᵢ − x′ᵢ) · ∫₀¹ ∂F(x′ + α (x − x′)) / ∂xᵢ dα
 //!
-//! The attributions sum to F(x) − F(x′) (completeness, proposition 1 there), so that each is its pixel's
-//! share of the difference. A black pixel equals the baseline and always gets 0, although the absence
-//! of ink can matter to the network too.
+//! The attributions sum to F(x) − F(x′) (completeness, proposition 1 there), so that each is its
+//! pixel's share of the difference. A black pixel equals the baseline and always gets 0, although
+//! the absence of ink can matter to the network too.
 
 mod draw;
 
@@ -21,9 +21,9 @@ use crate::classifier::{Classifier, softmax};
 use crate::model::{CLASSES, PIXELS};
 use crate::picture::Picture;
 
-/// Number of points at which the integrand is evaluated at first. It is doubled until the attributions
-/// sum to F(x) − F(x′) within [`COMPLETENESS_TOLERANCE`], because the gradient of a network of ReLU-like
-/// units jumps along the path, most often near the black baseline.
+/// Number of points at which the integrand is evaluated at first. It is doubled until the
+/// attributions sum to F(x) − F(x′) within [`COMPLETENESS_TOLERANCE`], because the gradient of a
+/// network with ReLU or similar units jumps along the path, most often near the black baseline.
 const INITIAL_POINTS: usize = 1_024;
 const MAX_POINTS: usize = 32_768;
 /// Maximum error of the sum, relative to F(x) − F(x′), or absolute where that is below 1.
@@ -46,8 +46,9 @@ pub struct Explanation {
     pub lead: f32,
     /// F(x′): the same difference for a black image.
     pub lead_on_black: f32,
-    /// The 784 attributions, row by row: above 0 for the digit, below 0 for the runner-up. They sum to
-    /// `lead − lead_on_black` within 1 % (or 0.01), unless the integral needs more than 32,768 points.
+    /// The 784 attributions, row by row: above 0 for the digit, below 0 for the runner-up. They sum
+    /// to `lead − lead_on_black` within 1 % (or 0.01), unless the integral needs more than 32,768
+    /// points.
     pub attributions: Vec<f32>,
     /// Number of points at which the integrand was evaluated.
     pub points: usize,
@@ -107,8 +108,8 @@ impl Explanation {
     }
 }
 
-/// The means of ∂F/∂xᵢ along the straight line from the black baseline to the picture, by the midpoint
-/// rule in t with α = t², which places more points near the baseline.
+/// The means of ∂F/∂xᵢ along the straight line from the black baseline to the picture, by the
+/// midpoint rule in t with α = t², which places more points near the baseline.
 fn mean_gradients(
     classifier: &Classifier,
     pixels: &[f32],

@@ -1,7 +1,7 @@
 //! How well the features of each layer separate the digits.
 //!
-//! The network maps 784 pixels to 256, 128 and 64 features and then to 10 logits. For the pixels and for
-//! the output of each layer, this module computes on the test images:
+//! The network maps 784 pixels to 256, 128 and 64 features and then to 10 logits. For the pixels
+//! and for the output of each layer, this module computes on the test images:
 //!
 //! - the accuracy of a **linear probe**, a softmax regression on the features (Alain & Bengio,
 //!   *Understanding intermediate layers using linear classifier probes*, 2016);
@@ -13,8 +13,8 @@
 //!   *A theory of multineuronal dimensionality, dynamics and measurement*, 2017);
 //! - the first two **principal components**, and the share of the variance along them.
 //!
-//! The mean over the ten logits is subtracted from them, because softmax ignores it: training leaves it
-//! undetermined.
+//! The mean over the ten logits is subtracted from them, because softmax ignores it: training
+//! leaves it undetermined.
 
 mod probe;
 mod statistics;
@@ -76,8 +76,8 @@ pub struct ProjectedImage {
 }
 
 impl Features {
-    /// Fits linear probes to `train` and computes all figures on `test`. Calls `progress` after each
-    /// epoch of a probe.
+    /// Fits linear probes to `train` and computes all figures on `test`. Calls `progress` after
+    /// each epoch of a probe.
     ///
     /// # Errors
     /// If the device can't return a result.
@@ -153,15 +153,15 @@ impl Features {
         let width = Curve { is_thin: true, ..curve("width", 8, &|layer| layer.width as f64) };
         [
             chart(
-                "A linear probe's error, %",
+                "Linear probe error, %",
                 vec![curve("", 0, &|layer| 100.0 * (1.0 - layer.probe_accuracy))],
             ),
             chart(
-                "Scatter between digits ÷ within",
+                "Scatter ratio (between ÷ within digits)",
                 vec![curve("", 2, &|layer| layer.scatter_ratio)],
             ),
             chart(
-                "Dimensions",
+                "Effective dimension",
                 vec![width, curve("effective", 4, &|layer| layer.effective_dimension)],
             ),
         ]
@@ -188,7 +188,8 @@ struct FeatureMatrix<'a> {
 }
 
 impl<'a> FeatureMatrix<'a> {
-    /// The pixels for depth 0, the centred logits for depth 4, otherwise the output of that hidden layer.
+    /// The pixels for depth 0, the centred logits for depth 4, otherwise the output of that hidden
+    /// layer.
     fn of(
         classifier: &Classifier,
         digits: &'a LabelledImages,

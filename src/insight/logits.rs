@@ -1,18 +1,20 @@
-//! Why cross-entropy is computed from logits: three formulas in `f32`, compared with the exact value.
+//! Why cross-entropy is computed from logits: three formulas in `f32`, compared with the exact
+//! value.
 //!
-//! The input is ten logits: one grows to z, the other nine are 0. The loss is −ln softmax(logits)\[t\]
-//! for the true class t. If the growing logit belongs to a wrong class, the loss is ln(e^z + 9), close
-//! to z. The three formulas are:
+//! The input is ten logits: one grows to z, the other nine are 0. The loss is −ln
+//! softmax(logits)\[t\] for the true class t. If the growing logit belongs to a wrong class, the
+//! loss is ln(e^z + 9), close to z. The three formulas are:
 //!
-//! - **from logits**, by log-sum-exp: log Σ e^(zᵢ − m) + m − zₜ with m = max zᵢ (Blanchard, Higham &
-//!   Higham 2021). Training uses this one.
+//! - **from logits**, by log-sum-exp: log Σ e^(zᵢ − m) + m − zₜ with m = max zᵢ (Blanchard, Higham
+//!   & Higham 2021). Training uses this one.
 //! - **softmax, then log**: below the smallest normal `f32`, about e^−87, the probability loses
 //!   precision; below e^−104 it underflows to 0, whose logarithm is −∞.
-//! - **exp, divide, log**, softmax without subtracting the maximum: e^z overflows from z = 88.73 on.
+//! - **exp, divide, log**, softmax without subtracting the maximum: e^z overflows from z = 88.73
+//!   on.
 //!
-//! If the growing logit belongs to the true class, the loss is ln(1 + 9 e^−z), and `f32` rounds 1 + ε to
-//! 1: from logits on the CPU later than elsewhere, because sums are in `f64` there. This does no harm,
-//! as the gradient is just as small.
+//! If the growing logit belongs to the true class, the loss is ln(1 + 9 e^−z), and `f32` rounds 1 +
+//! ε to 1: from logits on the CPU later than elsewhere, because sums are in `f64` there. This does
+//! no harm, as the gradient is just as small.
 
 use burn::tensor::{Device, Int, Tensor, TensorReadError, activation};
 use serde::Serialize;
@@ -94,9 +96,9 @@ impl LossComparison {
             ((figures.loss.0 - exact) / exact).abs().max(1e-8)
         };
         [
-            self.chart("The loss", false, |figures, _| figures.loss.0),
-            self.chart("Relative error of the loss", true, error),
-            self.chart("The gradient at the right digit", false, |figures, _| figures.gradient.0),
+            self.chart("Cross-entropy", false, |figures, _| figures.loss.0),
+            self.chart("Relative error of cross-entropy", true, error),
+            self.chart("Gradient at the true class", false, |figures, _| figures.gradient.0),
         ]
     }
 
@@ -119,7 +121,7 @@ impl LossComparison {
         };
         LineChart {
             title: title.to_owned(),
-            x_label: "the wrong digit's logit".to_owned(),
+            x_label: "Logit of the wrong class".to_owned(),
             // The curve from logits is drawn last, so that the others don't hide it.
             curves: formulas.into_iter().enumerate().rev().map(curve).collect(),
             is_log,

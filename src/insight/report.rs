@@ -1,9 +1,9 @@
 //! One HTML page about a model: a single file without scripts and without anything to download, for
 //! light and dark displays and for paper.
 //!
-//! The page is drawn from a [`Report`]: what training wrote to `history.jsonl`, and what
-//! `eval --json` and `features --json` compute. Only the images of mistakes and of weights come from
-//! the data and the model themselves, as [`ReportImages`].
+//! The page is drawn from a [`Report`]: what training wrote to `history.jsonl`, and what `eval
+//! --json` and `features --json` compute. Only the images of mistakes and of weights come from the
+//! data and the model themselves, as [`ReportImages`].
 
 mod images;
 mod sections;

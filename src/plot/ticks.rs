@@ -49,7 +49,8 @@ impl Ranged for ChartAxis {
 /// The approximate number of ticks on an axis.
 const TICKS_PER_AXIS: f64 = 6.0;
 
-/// Ticks from `low` to `high` whose distance is 1, 2 or 5 times a power of ten, at least `min_step`.
+/// Ticks from `low` to `high` whose distance is 1, 2 or 5 times a power of ten, at least
+/// `min_step`.
 fn linear_ticks(low: f64, high: f64, min_step: f64) -> Vec<f64> {
     let target = ((high - low) / TICKS_PER_AXIS).max(min_step);
     let power = 10f64.powf(target.log10().floor());
@@ -62,8 +63,8 @@ fn linear_ticks(low: f64, high: f64, min_step: f64) -> Vec<f64> {
     (first..=last).map(|index| index as f64 * step).collect()
 }
 
-/// Ticks at powers of ten from `low` to `high`, both above 0. Below 2.2 decades also at 2 and 5 times
-/// powers of ten; below 0.8 decades as on a linear axis.
+/// Ticks at powers of ten from `low` to `high`, both above 0. Below 2.2 decades also at 2 and 5
+/// times powers of ten; below 0.8 decades as on a linear axis.
 fn logarithmic_ticks(low: f64, high: f64) -> Vec<f64> {
     let decades = (high / low).log10();
     if decades < 0.8 {

@@ -59,8 +59,8 @@
 //! | `output_tensors` | predictions as response tensors |
 //! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
 //!
-//! Imports point down this list. From `input_tensors` on nothing knows which protocol a request came
-//! by.
+//! Imports point down this list. From `input_tensors` on nothing knows which protocol a request
+//! came by.
 
 mod api_error;
 mod body;

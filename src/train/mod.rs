@@ -26,6 +26,7 @@ mod calibrate;
 mod checkpoint;
 mod config;
 mod config_diff;
+#[cfg(feature = "insight")]
 pub(crate) mod curves;
 mod distillation;
 mod divergence;

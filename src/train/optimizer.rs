@@ -114,9 +114,9 @@ mod tests {
         };
         let mut schedule = schedule(&config, 4).unwrap();
         let mut rate = || schedule.step().base();
-        // From 0.1 / 4 to 0.1 in four equal steps; Burn's scheduler starts with the first step
-        // done.
-        for expected in [0.043_75, 0.062_5, 0.081_25, 0.1] {
+        // A straight line from 0.1 / 4 at the first step to 0.1 at the fifth, the first after the
+        // warm-up.
+        for expected in [0.025, 0.043_75, 0.062_5, 0.081_25] {
             let rate = rate();
             assert!((rate - expected).abs() < 1e-12, "{rate} instead of {expected}");
         }

@@ -25,7 +25,7 @@ use super::pretrained::PretrainedModels;
 use super::progress::ProgressRenderer;
 use super::step::Learnable;
 use super::training_data::TrainingData;
-use super::{curves, keep_awake, optimizer};
+use super::{keep_awake, optimizer};
 use crate::classifier::Classifier;
 use crate::data::LabelledImages;
 use crate::data::distort::Distorter;
@@ -272,7 +272,7 @@ impl Run {
         Ok(training.launch(learner))
     }
 
-    /// Saves the weights of the best epoch, and draws the learning curves.
+    /// Saves the weights of the best epoch, and draws the learning curves (feature `insight`).
     fn finish(self, device: &Device, history: History) -> Result<Finished, TrainError> {
         // The best checkpoint may have been damaged since it was written.
         let best = history.filtered(|epoch| self.folder.has_checkpoint(epoch)).best().cloned();
@@ -283,7 +283,8 @@ impl Run {
             .try_load_record(record)
             .map_err(|error| TrainError::Stopped(error.to_string()))?;
 
-        if let Ok(curves) = curves::svg(&history) {
+        #[cfg(feature = "insight")]
+        if let Ok(curves) = super::curves::svg(&history) {
             self.folder.write("curves.svg", &curves)?;
         }
         let mut saved = SavedModel::from_model(&learnable.model, self.metadata(&best))?;

@@ -93,7 +93,7 @@ fn bash_takes_the_completions() {
          {function} burn-digits expo burn-digits; echo \"${{COMPREPLY[@]}}\""
     );
     let Ok(bash) = Command::new("bash").args(["-c", &format!("{script}\n{asked}")]).output() else {
-        eprintln!("left out: there is no bash");
+        eprintln!("skipped: there is no bash");
         return;
     };
     let said = String::from_utf8_lossy(&bash.stdout);
@@ -120,7 +120,7 @@ fn example(name: &str) -> Option<Command> {
     let test = std::env::current_exe().unwrap();
     let path = test.parent()?.parent()?.join("examples").join(name);
     if !path.exists() {
-        eprintln!("left out: the example {name} is not built");
+        eprintln!("skipped: the example {name} is not built");
         return None;
     }
     let mut command = Command::new(path);

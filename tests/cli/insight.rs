@@ -1,5 +1,5 @@
-//! `compare`, `features`, `logits`, `explain` and `report`: their figures, their plots, and the HTML page
-//! in a browser.
+//! `compare`, `features`, `logits`, `explain` and `report`: their figures, their plots, and the
+//! HTML page in a browser.
 
 use std::fs;
 use std::path::Path;
@@ -71,7 +71,8 @@ fn deeper_layers_of_the_shipped_model_separate_the_digits_better() {
     );
     assert!((number(&pixels["scatter_ratio"]) - SCATTER_RATIO_OF_PIXELS).abs() < 1e-4);
     assert!((number(&pixels["explained"][0]) - VARIANCE_ALONG_FIRST_COMPONENT).abs() < 1e-4);
-    // Softmax regression on MNIST's pixels reaches about 92 % (LeCun et al. 1998: 8.4 to 7.6 % error).
+    // Softmax regression on MNIST's pixels reaches about 92 % (LeCun et al. 1998: 8.4 to 7.6 %
+    // error).
     let probe = |index: usize| number(&layers[index]["probe_accuracy"]);
     assert!((0.918..0.932).contains(&probe(0)), "{}", probe(0));
     assert!(probe(1) > 0.98 && probe(3) > 0.99, "{} {}", probe(1), probe(3));

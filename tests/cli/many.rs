@@ -128,8 +128,8 @@ fn digits_in_a_row_of_boxes_are_read_without_the_boxes() {
 
 #[test]
 fn digits_that_touch_are_cut_apart() {
-    // The boxes of the 5 and the 0 end and begin 8 pixels from their squares' sides: with squares 41
-    // pixels apart their ink runs together.
+    // The boxes of the 5 and the 0 end and begin 8 pixels from their squares' sides: with squares
+    // 41 pixels apart their ink runs together.
     let mut sheet = Sheet::new(220, 100);
     sheet.write(0, 20, 20).write(1, 61, 20).write(2, 130, 20);
     let answer = sheet.read();

@@ -193,7 +193,7 @@ fn ctrl_c_reports_the_saved_epoch_and_how_to_resume() {
         .arg(&run)
         .assert()
         .code(1)
-        .stderr(predicate::str::contains("no finished model"));
+        .stderr(predicate::str::contains("contains no trained model"));
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
     train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
         .success()
         .stdout(predicate::str::contains("25 images train, 2 validate"))
-        .stderr(predicate::str::contains("broken.png is left out"));
+        .stderr(predicate::str::contains("broken.png is skipped"));
     let whole = model(&run);
     repeat_last_epoch(&run, "epoch-0002");
     assert_eq!(model(&run), whole);

@@ -47,9 +47,20 @@ fn forward_returns_ten_finite_logits_per_picture_for_every_activation() {
 
 #[test]
 fn initial_weights_have_the_standard_deviation_of_he_or_glorot_and_biases_are_zero() {
+    use HiddenActivation::*;
+    let he = (2.0_f64 / 784.0).sqrt();
+    let glorot = (2.0_f64 / (784.0 + 256.0)).sqrt();
     for (activation, expected) in [
-        (HiddenActivation::Relu, (2.0_f64 / 784.0).sqrt()),
-        (HiddenActivation::Tanh, (2.0_f64 / (784.0 + 256.0)).sqrt()),
+        (Relu, he),
+        (LeakyRelu, he),
+        (Gelu, he),
+        (Elu, he),
+        (Selu, he),
+        (HardSwish, he),
+        (Softplus, he),
+        (Sigmoid, glorot),
+        (Tanh, glorot),
+        (Softsign, glorot),
     ] {
         for (backend, device) in common::devices() {
             let config = ModelConfig { activation, ..ModelConfig::default() };

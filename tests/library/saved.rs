@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::fs;
 
+use burn::nn::Linear;
 use burn_digits::backend;
 use burn_digits::checksum::sha256_hex;
-use burn_digits::model::{HiddenActivation, ModelConfig};
+use burn_digits::model::{HiddenActivation, Model, ModelConfig};
 use burn_digits::saved::{MADE_WITH, ModelFormatError, SavedError, SavedModel};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -136,10 +137,11 @@ fn each_kind_of_invalid_file_has_its_message() {
         &with("/model/hidden", json!([2, 2, 1])),
         "the tensor fc1.weight has shape [1, 784], but the configuration requires [2, 784]",
     );
-    for temperature in ["0", "-1.5"] {
+    // The last is beyond the range of f32.
+    for (temperature, shown) in [(0.0, "0"), (-1.5, "-1.5"), (1e39, "inf")] {
         assert_refused(
-            &with("/temperature", serde_json::from_str(temperature).unwrap()),
-            &format!("the temperature is {temperature}, but must be a finite number above 0"),
+            &with("/temperature", json!(temperature)),
+            &format!("the temperature is {shown}, but must be a finite number above 0"),
         );
     }
     assert_refused(
@@ -229,6 +231,23 @@ fn a_model_is_loaded_from_a_file_a_run_folder_or_by_the_name_shipped() {
     let shipped = SavedModel::load("shipped".as_ref()).unwrap();
     let expected = fs::read(common::root().join("artifacts/model/digits.safetensors")).unwrap();
     assert_eq!(shipped.to_bytes().unwrap(), expected);
+}
+
+#[test]
+fn layers_without_a_bias_are_saved_with_zeros() {
+    let saved = narrow();
+    let device = backend::cpu();
+    let model = saved.to_model(&device);
+    let layers = model.layers().map(|layer| Linear { bias: None, ..layer.clone() });
+    let unbiased = Model::new(layers, HiddenActivation::Relu, &device);
+    let unbiased = SavedModel::from_model(&unbiased, saved.metadata.clone()).unwrap();
+    for ((name, shape, values), (_, _, expected)) in unbiased.tensors().zip(saved.tensors()) {
+        if name.ends_with(".bias") {
+            assert_eq!(values, vec![0.0; shape[0]], "{name}");
+        } else {
+            assert_eq!(values, expected, "{name}");
+        }
+    }
 }
 
 #[test]

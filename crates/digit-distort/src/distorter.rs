@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::elastic::Elastic;
 use crate::padded::{PADDED, pad, sharpen};
-use crate::rng::PictureRng;
+use crate::rng::ImageRng;
 use crate::sampling::{Affine, SamplePoints, sample};
 use crate::size::PIXELS;
 use crate::strengths::Distortions;
@@ -51,7 +51,7 @@ impl Distorter {
         epoch: u64,
         index: u64,
     ) {
-        let rng = &mut PictureRng::new(seed, epoch, index);
+        let rng = &mut ImageRng::new(seed, epoch, index);
         let share = self.strengths.share(epoch, self.epochs);
         let affine = self.draw_affine(rng, share);
         let thicker = rng.pair()[0] * self.strengths.thickness * share;
@@ -77,7 +77,7 @@ impl Distorter {
     /// and sin = 2t/(1 + t²) are then plain arithmetic and equal on every machine, which a
     /// library's sine need not be. Up to 15° the angle is almost uniform: its density varies by
     /// less than 2 %.
-    fn draw_affine(&self, rng: &mut PictureRng, share: f32) -> Affine {
+    fn draw_affine(&self, rng: &mut ImageRng, share: f32) -> Affine {
         let Distortions { scale, shear, shift, .. } = self.strengths;
         let [scale, shear, shift] = [scale, shear, shift].map(|strength| strength * share);
         let [turn, slant] = rng.pair();
@@ -105,7 +105,7 @@ struct Preparation<'a> {
     source: &'a [u8; PIXELS],
     thicker: f32,
     affine: Affine,
-    rng: &'a mut PictureRng,
+    rng: &'a mut ImageRng,
     padded: &'a mut [f32; PADDED],
     points: &'a mut SamplePoints,
 }

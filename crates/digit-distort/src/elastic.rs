@@ -7,7 +7,7 @@
 //! σ√3 apart give a field as smooth as Simard's at a twentieth of the work (σ = 4 takes 7 × 7 knots
 //! for 28 × 28 pixels).
 
-use crate::rng::PictureRng;
+use crate::rng::ImageRng;
 use crate::size::{ROW_LANES, SIDE};
 
 /// Most knots along one side, which [`MIN_SIGMA`] needs.
@@ -62,7 +62,7 @@ impl Elastic {
     /// Draws a displacement along x and one along y for every pixel, with this share of the
     /// strength.
     #[inline(always)]
-    pub(crate) fn draw(&self, rng: &mut PictureRng, share: f32, fields: [&mut Field; 2]) {
+    pub(crate) fn draw(&self, rng: &mut ImageRng, share: f32, fields: [&mut Field; 2]) {
         let amplitude = self.amplitude * share;
         let mut along_x = [[[0.0; ROW_LANES]; 2]; MAX_KNOTS];
         for knot_row in &mut along_x[..self.knots] {
@@ -111,7 +111,7 @@ mod tests {
         (0..count).flat_map(move |index| {
             let mut fields = [[[0.0; ROW_LANES]; SIDE]; 2];
             let [x, y] = &mut fields;
-            elastic.draw(&mut PictureRng::new(5, 0, index), 1.0, [x, y]);
+            elastic.draw(&mut ImageRng::new(5, 0, index), 1.0, [x, y]);
             fields.map(|field| field.map(|row| std::array::from_fn(|x| row[x])))
         })
     }

@@ -59,4 +59,4 @@ pub use strengths::Distortions;
 /// Compiles and runs the README's example.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct ReadmeExample;
+struct DistortReadme;

@@ -12,9 +12,9 @@ pub const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64, started at a hash of (seed, epoch, index).
 #[derive(Debug, Clone)]
-pub(crate) struct PictureRng(u64);
+pub(crate) struct ImageRng(u64);
 
-impl PictureRng {
+impl ImageRng {
     pub(crate) fn new(seed: u64, epoch: u64, index: u64) -> Self {
         let start = [seed, epoch, index]
             .iter()
@@ -59,7 +59,7 @@ mod tests {
     fn the_generator_is_splitmix64() {
         // The first outputs for the state 1234567, as listed with the algorithm at
         // https://rosettacode.org/wiki/Pseudo-random_numbers/Splitmix64
-        let mut rng = PictureRng(1_234_567);
+        let mut rng = ImageRng(1_234_567);
         assert_eq!(rng.bits(), 6_457_827_717_110_365_317);
         assert_eq!(rng.bits(), 3_203_168_211_198_807_973);
         assert_eq!(rng.bits(), 9_817_491_932_198_370_423);
@@ -71,7 +71,7 @@ mod tests {
         for seed in 0..10 {
             for epoch in 0..10 {
                 for index in 0..10 {
-                    starts.push(PictureRng::new(seed, epoch, index).0);
+                    starts.push(ImageRng::new(seed, epoch, index).0);
                 }
             }
         }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn pairs_are_uniform_between_minus_one_and_one() {
-        let mut rng = PictureRng::new(1, 2, 3);
+        let mut rng = ImageRng::new(1, 2, 3);
         let values: Vec<f32> = (0..50_000).flat_map(|_| rng.pair()).collect();
         assert!(values.iter().all(|v| (-1.0..1.0).contains(v)));
         let mean = values.iter().sum::<f32>() / 1e5;

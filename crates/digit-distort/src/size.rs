@@ -4,7 +4,7 @@
 pub const SIDE: usize = 28;
 
 /// Pixels of an image.
-pub const PIXELS: usize = SIDE * SIDE;
+pub const PIXELS: usize = 28 * 28;
 
 /// Values of a row in working memory: the pixels, and four more so that vectors of 4, 8 and 16
 /// values fill it. What the four hold never reaches the result.

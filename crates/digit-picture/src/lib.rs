@@ -82,4 +82,4 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Picture, PictureError> {
 /// The examples of the README are compiled as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct ReadmeExamples;
+struct PictureReadme;

@@ -221,4 +221,4 @@ pub fn unshared<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 /// Compiles and runs the README's example.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct ReadmeExample;
+struct FusedOpsReadme;

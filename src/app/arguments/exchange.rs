@@ -1,5 +1,5 @@
-//! Arguments of the commands that connect this program with others: `export`, `import`, `completions`,
-//! `man`.
+//! Arguments of the commands that connect this program with others: `export`, `import`,
+//! `completions`, `man`.
 
 use std::path::PathBuf;
 

@@ -13,8 +13,8 @@ pub struct InferArgs {
     /// picture on standard input.
     #[arg(value_name = "PICTURE", required_unless_present = "paths_from")]
     pub pictures: Vec<PathBuf>,
-    /// Read more paths from a file, or from standard input with `-`, one per line; each is answered as
-    /// soon as it is read.
+    /// Read more paths from a file, or from standard input with `-`, one per line; each is answered
+    /// as soon as it is read.
     #[arg(long, value_name = "FILE|-")]
     pub paths_from: Option<PathBuf>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! Arguments of the commands that show what a network learns: `compare`, `features`, `logits`, `explain`,
-//! `report`.
+//! Arguments of the commands that show what a network learns: `compare`, `features`, `logits`,
+//! `explain`, `report`.
 
 use std::path::PathBuf;
 
@@ -27,12 +27,12 @@ pub struct CompareArgs {
     /// Number of passes over the training images.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
     pub epochs: usize,
-    /// Initial weights: the same for all activation functions (Glorot), or scaled for each of them (He
-    /// for ReLU and leaky ReLU).
+    /// Initial weights: the same for all activation functions (Glorot), or scaled for each of them
+    /// (He for ReLU and leaky ReLU).
     #[arg(long, value_name = "HOW", default_value = "same")]
     pub init: WeightInit,
-    /// Optimizer: with plain gradient descent (sgd) a vanishing gradient shows; Adam compensates for it by
-    /// dividing each gradient by its own magnitude.
+    /// Optimizer: with plain gradient descent (sgd) a vanishing gradient shows; Adam compensates
+    /// for it by dividing each gradient by its own magnitude.
     #[arg(long, value_name = "NAME", default_value = "sgd")]
     pub optimizer: DemoOptimizer,
     /// Number of runs per activation function, each with another seed.

@@ -10,8 +10,8 @@ use super::{ModelArgs, at_least_one};
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// HTTP address. A loopback address is reachable from this machine only, 0.0.0.0 from the network,
-    /// without encryption or authentication.
+    /// HTTP address. A loopback address is reachable from this machine only, 0.0.0.0 from the
+    /// network, without encryption or authentication.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub http: SocketAddr,
     /// gRPC address.

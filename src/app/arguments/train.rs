@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::{BackendArgs, DataArgs, at_least_one, three_widths};
 
-/// Arguments of `train`. A new run is configured by [`NewRunArgs`]; a resumed one by its own folder.
+/// Arguments of `train`. A new run is configured by [`NewRunArgs`]; a resumed one by its own
+/// folder.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     #[command(flatten)]
@@ -24,8 +25,8 @@ pub struct TrainArgs {
     pub pictures: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Output")]
     pub backend: BackendArgs,
-    /// Let idle threads sleep between steps: less processor time, but slower training. By default they
-    /// wait actively and keep up to eight cores busy for the whole run.
+    /// Let idle threads sleep between steps: less processor time, but slower training. By default
+    /// they wait actively and keep up to eight cores busy for the whole run.
     #[arg(long)]
     pub no_spin: bool,
     /// Print errors only.
@@ -91,8 +92,8 @@ pub struct NewRunArgs {
     /// learning rate, such as 2e-4.
     #[arg(long, value_name = "MODEL", help_heading = "Network")]
     pub from: Option<PathBuf>,
-    /// Also learn from this model's answers (knowledge distillation); may be repeated. Its hidden layers
-    /// may have any widths.
+    /// Also learn from this model's answers (knowledge distillation); may be repeated. Its hidden
+    /// layers may have any widths.
     #[arg(long, value_name = "MODEL", help_heading = "Network")]
     pub teacher: Vec<PathBuf>,
 
@@ -102,8 +103,8 @@ pub struct NewRunArgs {
     /// Train on the first N images only.
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Data")]
     pub limit: Option<usize>,
-    /// Distort the images differently in every epoch: rotation, slant, scale and elastic deformation, as
-    /// strong as the configuration file says.
+    /// Distort the images differently in every epoch: rotation, slant, scale and elastic
+    /// deformation, as strong as the configuration file says.
     #[arg(long, help_heading = "Data")]
     pub distort: bool,
     /// Add N drawn digits in styles that are rare in MNIST [default: 0].

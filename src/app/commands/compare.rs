@@ -1,4 +1,4 @@
-//! `burn-digits compare`: a network trained once per activation.
+//! `burn-digits compare`: a network trained once with each activation function.
 
 use std::process::ExitCode;
 
@@ -85,8 +85,8 @@ fn table(comparison: &Comparison) -> Result<()> {
     )?;
     if summaries.iter().any(|summary| summary.activation.is_flat()) {
         print_line(
-            "step and sign have no slope: no gradient gets past the last layer, and what accuracy there \
-             is\nthe last layer makes of features that stay as they were drawn",
+            "step and sign have slope 0: no gradient reaches the hidden layers, so only the last layer \
+             learns,\nfrom random features",
         )?;
     }
     Ok(())

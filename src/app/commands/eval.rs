@@ -168,7 +168,7 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
     print_line(format_args!(
-        "{} answered surely (confidence {} or more), {} of them wrong",
+        "{} answered with confidence {} or more, {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),
         classifier.metadata().unsure_below,
         figures.sure_errors

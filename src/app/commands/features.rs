@@ -1,4 +1,4 @@
-//! `burn-digits features`: what each layer's features hold.
+//! `burn-digits features`: how well each layer's features separate the digits.
 
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
         thousands(features.test_images)
     ))?;
     print_line(
-        "features  width   linear probe   scatter ratio   effective dimension   in the picture",
+        "features  width   linear probe   scatter ratio   effective dimension   shown in plot",
     )?;
     for layer in &features.layers {
         print_line(format_args!(

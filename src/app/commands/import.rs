@@ -1,4 +1,4 @@
-//! `burn-digits import`: weights of another program's, made a model of this one's.
+//! `burn-digits import`: a model file from the weights of another framework.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -26,8 +26,8 @@ pub fn run(args: ImportArgs) -> Result<ExitCode> {
     }
     if args.activation.is_none() && imported.format != WeightsFormat::OwnModel {
         note(
-            "burn-digits: the file doesn't say what stands between its layers, so relu is assumed; \
-             --activation names another",
+            "burn-digits: the file does not state its activation function, so relu is assumed; \
+             --activation selects another",
         );
     }
     Ok(ExitCode::SUCCESS)

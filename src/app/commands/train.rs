@@ -35,7 +35,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             match SavedModel::load(&folder.model_file()) {
                 Ok(_) => return already_finished(&args, &folder),
                 Err(SavedError::Content { path, problem }) => {
-                    note(format_args!("{} is made anew: {problem}", path.display()));
+                    note(format_args!("{} will be written again: {problem}", path.display()));
                 }
                 Err(_) => (),
             }
@@ -48,10 +48,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             };
             let (run, damaged) = Run::resume(folder, config, &data)?;
             for path in damaged {
-                note(format_args!(
-                    "{} is damaged or incomplete and is passed over",
-                    path.display()
-                ));
+                note(format_args!("{} is damaged or incomplete and is skipped", path.display()));
             }
             (run, device)
         }
@@ -93,7 +90,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
                 None => "no epoch was finished".to_owned(),
             };
-            note(format_args!("interrupted: {saved}. To go on:\n  {}", resume_line(&folder)));
+            note(format_args!("interrupted: {saved}. To resume:\n  {}", resume_line(&folder)));
             Ok(ExitCode::from(FAILURE))
         }
     }
@@ -105,7 +102,7 @@ fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
         Some(folder) => {
             let (loaded, skipped) = labelled_pictures::load(folder)?;
             for (path, error) in skipped {
-                note(format_args!("{} is left out: {error}", path.display()));
+                note(format_args!("{} is skipped: {error}", path.display()));
             }
             Ok(loaded)
         }
@@ -182,7 +179,7 @@ fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
     let line = resume_line(folder);
     let handler = ctrlc::set_handler(move || {
         if IS_ASKED.swap(true, Ordering::Relaxed) {
-            note(format_args!("stopped at once. To go on:\n  {line}"));
+            note(format_args!("stopped immediately. To resume:\n  {line}"));
             std::process::exit(130);
         }
         interrupter.stop(Some("Ctrl-C"));
@@ -211,7 +208,7 @@ fn renderer(
 
 fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
     if args.json {
-        // Whoever reads may have gone; the run goes on, and its history has the line.
+        // A closed standard output does not stop the run: its history has the line.
         Box::new(|epoch| drop(print_json(epoch)))
     } else if args.quiet || shows_dashboard(args) {
         Box::new(|_| ())
@@ -243,8 +240,8 @@ fn describe(epoch: &Epoch, epochs: usize) -> String {
     line + &format!("  {:.1} s", epoch.train_seconds)
 }
 
-/// Words that belong to the run itself: where they would spoil JSON, on standard error.
-fn tell(args: &TrainArgs, text: &str) {
+/// Prints a message about the run: on standard error if standard output is JSON.
+fn print_message(args: &TrainArgs, text: &str) {
     if args.quiet {
         return;
     }
@@ -259,10 +256,10 @@ fn announce(args: &TrainArgs, run: &Run) {
     };
     let backend = run.config.backend.map_or("default", |backend| backend.name());
     let start = match run.resumed_from() {
-        Some(epoch) => format!("going on after epoch {epoch}"),
+        Some(epoch) => format!("resuming after epoch {epoch}"),
         None => "starting".to_owned(),
     };
-    tell(
+    print_message(
         args,
         &format!(
             "{start}: {} parameters, {} images train, {validates}, {backend} backend, into {}",
@@ -285,7 +282,7 @@ fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> 
         None => format!("epoch {} is the last", finished.best.epoch),
     };
     let (program, folder) = (program(), folder.display());
-    tell(
+    print_message(
         args,
         &format!(
             "\n{result}. Saved in {}\n\nnext:\n  {program} eval --model {folder}\n  \
@@ -298,7 +295,7 @@ fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> 
 
 fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
     let path = folder.path().display();
-    tell(
+    print_message(
         args,
         &format!(
             "{path} is finished: there is nothing to resume. Its model is {}",
@@ -312,7 +309,7 @@ fn resume_line(folder: &Path) -> String {
     format!("{} train --resume {}", program(), folder.display())
 }
 
-/// What was learned before an error is not lost, and the user should know how to go on.
+/// Tells the user how to resume a run that has a checkpoint.
 fn with_resume(error: TrainError, folder: &Path) -> anyhow::Error {
     let has_checkpoint = std::fs::read_dir(folder.join("checkpoints"))
         .is_ok_and(|mut checkpoints| checkpoints.next().is_some());
@@ -320,7 +317,7 @@ fn with_resume(error: TrainError, folder: &Path) -> anyhow::Error {
         let line = resume_line(folder);
         Err::<(), _>(error)
             .with_context(|| {
-                format!("the run stopped; its last checkpoint is kept, `{line}` goes on from there")
+                format!("the run stopped; resume from its last checkpoint with `{line}`")
             })
             .unwrap_err()
     } else {

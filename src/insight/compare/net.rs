@@ -61,8 +61,8 @@ impl DemoActivation {
         }
     }
 
-    /// The function as Burn's module, which is computed in one pass with the linear layer before it.
-    /// `None` for step and sign, for which Burn has no module.
+    /// The function as Burn's module, which is computed in one pass with the linear layer before
+    /// it. `None` for step and sign, for which Burn has no module.
     fn module(self, device: &Device) -> Option<Activation> {
         let activation = match self {
             Self::Sigmoid => HiddenActivation::Sigmoid,
@@ -102,7 +102,8 @@ impl DemoActivation {
     }
 
     /// Standard deviation of the initial weights that keeps the variance of the signal: He et al.
-    /// 2015 (equations 10 and 15) for ReLU and leaky ReLU, otherwise Glorot & Bengio 2010 (equation 12).
+    /// 2015 (equations 10 and 15) for ReLU and leaky ReLU, otherwise Glorot & Bengio 2010 (equation
+    /// 12).
     fn init_deviation(self, inputs: usize, outputs: usize) -> f64 {
         match self {
             Self::Relu => (2.0 / inputs as f64).sqrt(),
@@ -176,8 +177,9 @@ impl DemoNet {
                 hidden.iter().fold(pixels, |x, weights| linear(x, weights, Some(&layer)))
             }
             None if !pixels.is_autodiff() => self.hidden(activation, pixels, |_, _| ()),
-            // Burn frees its autodiff graph as gradients pass through it. No gradient passes step and
-            // sign, so that their layers must stay out of the graph: it would grow with every step.
+            // Burn frees its autodiff graph as gradients pass through it. No gradient passes step
+            // and sign, so that their layers must stay out of the graph: it would grow with every
+            // step.
             None => {
                 let features = self.valid().hidden(activation, pixels.inner(), |_, _| ());
                 Tensor::from_inner(features)
@@ -186,8 +188,8 @@ impl DemoNet {
         linear(features, self.last(), None)
     }
 
-    /// [`forward`](Self::forward) without fused layers: calls `observe` with the input and the output
-    /// of each hidden layer's activation, both `[n, width]`.
+    /// [`forward`](Self::forward) without fused layers: calls `observe` with the input and the
+    /// output of each hidden layer's activation, both `[n, width]`.
     pub fn forward_observed(
         &self,
         activation: DemoActivation,

@@ -4,8 +4,8 @@ use super::{ActivationRun, Comparison, DemoActivation, EpochFigures};
 use crate::plot::{self, Chart, Curve, LineChart, PlotResult};
 
 const COMPARISON_PANEL: (u32, u32) = (440, 340);
-/// Curves in the plots of gradients by layer: more can't be told apart. Deeper networks show some of
-/// their layers.
+/// Curves in the plots of gradients by layer: more can't be told apart. Deeper networks show some
+/// of their layers.
 const MAX_LAYER_CURVES: usize = 8;
 
 impl Comparison {
@@ -92,7 +92,7 @@ impl Comparison {
             Curve::new(run.activation.name(), points, colour)
         };
         LineChart {
-            title: "Gradient at the first step".to_owned(),
+            title: "Gradient norm at the first step".to_owned(),
             x_label: "Layer".to_owned(),
             curves: self.first_runs().map(curve).collect(),
             is_log: true,
@@ -112,7 +112,7 @@ fn layer_chart(run: &ActivationRun) -> LineChart {
         Curve::new(format!("layer {}", layer + 1), points.collect(), index)
     };
     LineChart {
-        title: format!("{}: gradient by layer", run.activation.name()),
+        title: format!("{}: gradient norm by layer", run.activation.name()),
         x_label: "Epoch".to_owned(),
         curves: (0..shown).map(curve).collect(),
         is_log: true,

@@ -56,8 +56,8 @@ pub struct EpochFigures {
     pub saturated: Option<f64>,
 }
 
-/// Gradient norms averaged over consecutive steps: ‖∂L/∂W‖, the Frobenius norm of the loss's gradient
-/// with respect to each layer's weights.
+/// Gradient norms averaged over consecutive steps: ‖∂L/∂W‖, the Frobenius norm of the loss's
+/// gradient with respect to each layer's weights.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GradientNorms {
     /// The middle of these steps, in epochs since the start.
@@ -123,7 +123,8 @@ impl ActivationRun {
     }
 
     /// Gradient norm of the last layer over that of the first: at the first step, and averaged over
-    /// the last steps. Infinite where no gradient reaches the first layer, NaN where none is recorded.
+    /// the last steps. Infinite where no gradient reaches the first layer, NaN where none is
+    /// recorded.
     pub fn gradient_ratios(&self) -> [f64; 2] {
         let ratio = |point: Option<&GradientNorms>| {
             let norms = point.map(|point| point.norms.as_slice()).unwrap_or_default();

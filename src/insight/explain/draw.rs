@@ -47,8 +47,8 @@ impl Explanation {
         png::encode(&image).expect("the image is not empty")
     }
 
-    /// The same two squares as ANSI text in 24-bit colours, 57 columns by 14 lines: each character is a
-    /// half block that shows two pixels, one above the other.
+    /// The same two squares as ANSI text in 24-bit colours, 57 columns by 14 lines: each character
+    /// is a half block that shows two pixels, one above the other.
     pub fn to_ansi(&self) -> String {
         let mut lines = String::new();
         let greys = |index: usize| [(255.0 * self.pixels[index]).round() as u8; 3];
@@ -68,8 +68,8 @@ impl Explanation {
         lines
     }
 
-    /// The attributions as plain text, two characters per pixel. Relative to the largest: ` +` above
-    /// 0.05, `++` above 0.3; ` -` and `--` below 0 likewise; ` ·` for other ink.
+    /// The attributions as plain text, two characters per pixel. Relative to the largest: ` +`
+    /// above 0.05, `++` above 0.3; ` -` and `--` below 0 likewise; ` ·` for other ink.
     pub fn to_text(&self) -> String {
         let largest = self.max_attribution();
         let sign = |(&pixel, &attribution): (&f32, &f32)| match attribution / largest {

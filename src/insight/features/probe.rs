@@ -13,13 +13,15 @@ use fused_ops::{LossOptions, cross_entropy};
 /// Number of passes over the training images.
 pub const PROBE_EPOCHS: usize = 8;
 const PROBE_BATCH_SIZE: usize = 500;
-/// Initial learning rate of Adam. It decays to 0 along half a cosine (Loshchilov & Hutter 2017, equation 5).
+/// Initial learning rate of Adam. It decays to 0 along half a cosine (Loshchilov & Hutter 2017,
+/// equation 5).
 const PROBE_LEARNING_RATE: f64 = 5e-3;
 
 /// Fits a probe to `train` by minimising the cross-entropy, and returns its accuracy on `test`.
 ///
-/// Features are centred and divided by a single number, their overall standard deviation. This doesn't
-/// change which functions the probe can represent, and makes one learning rate suitable for all layers.
+/// Features are centred and divided by a single number, their overall standard deviation. This
+/// doesn't change which functions the probe can represent, and makes one learning rate suitable for
+/// all layers.
 ///
 /// # Errors
 /// If the device can't return a result.
@@ -124,8 +126,8 @@ mod tests {
 
     #[test]
     fn a_probe_learns_linearly_separable_classes_and_no_others() {
-        // Classes 2 and 7 by the sign of x are linearly separable. By the parity of ⌊x⌋ they alternate, and
-        // a linear classifier is hardly better than chance.
+        // Classes 2 and 7 by the sign of x are linearly separable. By the parity of ⌊x⌋ they
+        // alternate, and a linear classifier is hardly better than chance.
         let labels_of = |rule: &dyn Fn(f32) -> bool, xs: &[f32]| -> Vec<u8> {
             xs.iter().map(|&x| if rule(x) { 7 } else { 2 }).collect()
         };

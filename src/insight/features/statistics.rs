@@ -73,15 +73,16 @@ pub fn principal_components(
     })
 }
 
-/// The participation ratio (Σλ)² / Σλ²: n if n eigenvalues are equal and the others 0; 0 if all are 0.
+/// The participation ratio (Σλ)² / Σλ²: n if n eigenvalues are equal and the others 0; 0 if all are
+/// 0.
 pub fn participation_ratio(eigenvalues: &[f64]) -> f64 {
     let sum: f64 = eigenvalues.iter().sum();
     let squares: f64 = eigenvalues.iter().map(|value| value * value).sum();
     if squares > 0.0 { sum * sum / squares } else { 0.0 }
 }
 
-/// tr(S_B) / tr(S_W) for features `[n, width]`, row-major. tr(S_B) = Σ nₖ ‖μₖ − μ‖² over the classes k,
-/// tr(S_W) = Σ ‖xᵢ − μₖ₍ᵢ₎‖² over the rows i. 0 if there is no scatter within classes.
+/// tr(S_B) / tr(S_W) for features `[n, width]`, row-major. tr(S_B) = Σ nₖ ‖μₖ − μ‖² over the
+/// classes k, tr(S_W) = Σ ‖xᵢ − μₖ₍ᵢ₎‖² over the rows i. 0 if there is no scatter within classes.
 pub fn scatter_ratio(values: &[f32], width: usize, labels: &[u8]) -> f64 {
     let mut sums = vec![0.0f64; CLASSES * width];
     let mut counts = [0usize; CLASSES];

@@ -21,8 +21,8 @@ pub fn digit(pixels: &[u8; PIXELS]) -> String {
     data_url(&image)
 }
 
-/// The URL of an image of weights, one square of 28×28 per unit: orange above 0, blue below, black at 0.
-/// The brightness is relative to the unit's largest absolute weight.
+/// The URL of an image of weights, one square of 28×28 per unit: orange above 0, blue below, black
+/// at 0. The brightness is relative to the unit's largest absolute weight.
 pub fn weights(units: &[&[f32; PIXELS]]) -> String {
     let rows = units.len().div_ceil(UNITS_PER_ROW);
     let length = |count: usize| (count * UNIT_PITCH - 1) as u32;

@@ -23,16 +23,16 @@ impl Report {
             .collect();
         let activation = json_text(&serde_json::json!(self.metadata.model.activation));
         let tiles = [
-            (percent(evaluation.accuracy), "of test images right"),
+            (percent(evaluation.accuracy), "test accuracy"),
             (thousands(evaluation.errors), "errors"),
             (thousands(evaluation.total), "test images"),
             (format!("{:.4}", evaluation.loss), "mean cross-entropy"),
-            (percent(evaluation.ece), "calibration error"),
+            (percent(evaluation.ece), "expected calibration error"),
             (thousands(self.parameters), "parameters"),
         ];
         html! {
             h1 { (self.model) }
-            p.lead { (widths.join(" → ")) ", " (activation) " between the layers" }
+            p.lead { (widths.join(" → ")) ", " (activation) " activation" }
             div.tiles {
                 @for (value, name) in tiles {
                     div.tile { b { (value) } span { (name) } }
@@ -47,11 +47,7 @@ impl Report {
         };
         let [loss, error] = curves::panels(history);
         let note = history.best().map_or(String::new(), |best| {
-            format!(
-                "Epoch {} of {} is the one whose weights were kept.",
-                best.epoch,
-                history.0.len()
-            )
+            format!("The model has the weights of epoch {} of {}.", best.epoch, history.0.len())
         });
         let plots = [plot(&loss, "Cross-entropy by epoch")?, plot(&error, "Error by epoch")?];
         Ok(section("Learning curves", &note, plots_in_a_row(&plots)))
@@ -65,7 +61,7 @@ impl Report {
         let points = bins().map(|bin| (percent(bin.confidence), percent(bin.accuracy))).collect();
         let measured = Curve { has_dots: true, ..Curve::new("", points, 0) };
         let diagram = LineChart {
-            title: "Right, % of answers".to_owned(),
+            title: "Accuracy, %".to_owned(),
             x_label: "Confidence, %".to_owned(),
             curves: vec![perfect, measured],
             y_range: Some((0.0, 103.0)),
@@ -73,19 +69,20 @@ impl Report {
         };
         let counts = bins().map(|bin| (percent(bin.confidence), bin.count as f64)).collect();
         let counts = LineChart {
-            title: "Answers".to_owned(),
+            title: "Number of predictions".to_owned(),
             x_label: "Confidence, %".to_owned(),
             curves: vec![Curve { has_dots: true, ..Curve::new("", counts, 5) }],
             is_log: true,
             ..LineChart::default()
         };
         let plots = [
-            plot(&diagram, "How often answers of a confidence are right")?,
-            plot(&counts, "How many answers have that confidence")?,
+            plot(&diagram, "Accuracy by confidence")?,
+            plot(&counts, "Number of predictions by confidence")?,
         ];
-        let note = "Whether a confidence means what it says: of the answers given with 90 %, nine in \
-                    ten should be right. Where few answers are, chance moves the points.";
-        Ok(section("Reliability", note, plots_in_a_row(&plots)))
+        let note = "The accuracy of predictions by their confidence. If the model is calibrated, both \
+             are equal: of the predictions with a confidence of 90 %, 90 % are correct. Points \
+             for few predictions vary by chance.";
+        Ok(section("Reliability diagram", note, plots_in_a_row(&plots)))
     }
 
     pub(super) fn confusion(&self) -> Markup {
@@ -120,7 +117,7 @@ impl Report {
                 }
             }
         };
-        section("Confusion", "Rows: the digit shown. Columns: the digit it was read as.", table)
+        section("Confusion matrix", "Rows: the true digit. Columns: the predicted digit.", table)
     }
 
     pub(super) fn classes(&self) -> Markup {
@@ -128,19 +125,20 @@ impl Report {
             let figures = [class.precision, class.recall, class.f1].map(percent);
             [class.digit.to_string()].into_iter().chain(figures).chain([thousands(class.support)])
         });
-        let note = "Precision: of the answers “this digit”, the part that was right. Recall: of this \
-                    digit's pictures, the part that was found. F1: their harmonic mean.";
-        let names = ["digit", "precision", "recall", "F1", "pictures"];
-        section("Digit by digit", note, table(&names, rows.map(Iterator::collect)))
+        let note = "Precision: the fraction of the predictions of a digit that are correct. Recall: the \
+             fraction of the images of a digit that are recognised. F1: the harmonic mean of \
+             both.";
+        let names = ["digit", "precision", "recall", "F1", "images"];
+        section("Metrics by digit", note, table(&names, rows.map(Iterator::collect)))
     }
 
     pub(super) fn mistakes(&self, images: &ReportImages) -> Markup {
         if self.mistakes.is_empty() {
-            return section("Mistakes", "There is none.", html! {});
+            return section("Mistakes", "None of the test images is misclassified.", html! {});
         }
         let shown = &self.mistakes[..self.mistakes.len().min(MAX_MISTAKES_SHOWN)];
         let note = format!(
-            "The {} surest of {}, each with the confidence of the wrong answer.",
+            "The {} most confident of {}, each with the confidence of the wrong prediction.",
             shown.len(),
             thousands(self.mistakes.len())
         );
@@ -149,7 +147,7 @@ impl Report {
                 @for mistake in shown {
                     @let image = images::digit(images.test.pixels(mistake.index));
                     figure {
-                        img src=(image) alt={ "a " (mistake.digit) } width="84" height="84";
+                        img src=(image) alt={ "digit " (mistake.digit) } width="84" height="84";
                         figcaption {
                             b { (mistake.digit) } " read as " b { (mistake.answer) }
                             br;
@@ -159,7 +157,7 @@ impl Report {
                 }
             }
         };
-        section("The surest mistakes", &note, figures)
+        section("Most confident mistakes", &note, figures)
     }
 
     pub(super) fn features(&self) -> PlotResult<Markup> {
@@ -173,22 +171,26 @@ impl Report {
                 format!("{:.1}", layer.effective_dimension),
             ]
         });
-        let names = ["features", "width", "linear probe", "scatter", "dimension"];
+        let names = ["layer", "width", "linear probe", "scatter ratio", "effective dimension"];
         let mut plots = Vec::new();
         for chart in features.charts() {
             plots.push(plot(&chart, &chart.title)?);
         }
         for layer in &features.layers {
-            plots.push(plot(&layer.components_chart(), &format!("Test images by {}", layer.name))?);
+            plots.push(plot(
+                &layer.components_chart(),
+                &format!("Principal components of {}", layer.name),
+            )?);
         }
         let note = format!(
-            "What a linear rule reads from each layer, how far the digits lie apart (between ÷ within), \
-             over how many directions the variance is spread, and {} test images along the two widest of \
-             them.",
-            features.layers.first().map_or(0, |layer| layer.points.len())
+            "How well each layer separates the digits: the accuracy of a linear probe, the \
+             scatter between digits over the scatter within digits, the effective dimension \
+             (participation ratio of the covariance), and {} test images along the first two \
+             principal components.",
+            thousands(features.layers.first().map_or(0, |layer| layer.points.len()))
         );
         let content = html! { (table(&names, rows)) (plots_in_a_row(&plots)) };
-        Ok(section("Features, layer by layer", &note, content))
+        Ok(section("Features by layer", &note, content))
     }
 
     pub(super) fn weights(&self, images: &ReportImages) -> Markup {
@@ -198,11 +200,12 @@ impl Report {
         let all = units.len();
         units.truncate(MAX_UNITS_SHOWN);
         let note = format!(
-            "What the {} of {all} units with the largest weights look for: orange where ink speaks for \
-             them, blue where it speaks against.",
+            "The {} of {all} units whose weights have the largest norm. Orange weights are \
+             positive: ink there raises the unit's input. Blue weights are negative.",
             units.len()
         );
-        let image = html! { img.weights src=(images::weights(&units)) alt="weights as pictures"; };
+        let image =
+            html! { img.weights src=(images::weights(&units)) alt="weights of the first layer"; };
         section("First-layer weights", &note, image)
     }
 
@@ -217,7 +220,7 @@ impl Report {
             ("SHA-256 of the images".to_owned(), metadata.data.sha256.clone()),
         ];
         flatten("recipe", &metadata.recipe, &mut rows);
-        flatten("when chosen", &metadata.figures, &mut rows);
+        flatten("figures", &metadata.figures, &mut rows);
         let table = html! {
             table {
                 @for (key, value) in rows {
@@ -266,7 +269,7 @@ fn table(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
             @for row in rows {
                 tr {
                     @for (column, cell) in row.iter().enumerate() {
-                        td.text[column == 0] { (cell) }
+                        td class=[(column == 0).then_some("text")] { (cell) }
                     }
                 }
             }
@@ -274,8 +277,8 @@ fn table(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
     }
 }
 
-/// Appends the leaves of a JSON value as rows of the form (`recipe · model · hidden`, value), without
-/// nulls.
+/// Appends the leaves of a JSON value as rows of the form (`recipe · model · hidden`, value),
+/// without nulls.
 fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)>) {
     match value {
         serde_json::Value::Object(fields) => {

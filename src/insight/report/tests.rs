@@ -34,7 +34,7 @@ fn the_page_shows_the_numbers_of_the_report_and_loads_nothing() {
     let (report, html) = report(Some(History(vec![epoch(1), epoch(2)])));
     // All twenty get the same prediction, which is right for two.
     assert_eq!((report.evaluation.errors, report.mistakes.len()), (18, 18));
-    assert!(html.contains("<b>10.00 %</b><span>of test images right"));
+    assert!(html.contains("<b>10.00 %</b><span>test accuracy"));
     assert_eq!(html.matches("read as <b>").count(), 18);
     assert!(html.contains("Learning curves") && html.contains("64 of 256 units"));
     assert!(html.contains("prefers-color-scheme: dark") && html.contains("@media print"));

@@ -1,4 +1,4 @@
-//! The cross-entropy loss from logits and its gradient, a unit to each row in turn.
+//! The cross-entropy loss from logits and its gradient, a unit for each row.
 
 use burn::backend::Cube;
 use burn::backend::ops::IntTensorOps;

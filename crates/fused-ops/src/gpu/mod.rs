@@ -21,7 +21,7 @@
 //! All kernels are launched unchecked: CubeCL's checked launch would compare each index with the
 //! buffer's length, in the innermost loops too, where the kernels already compare rows and columns
 //! with the sizes they are given. Instead, each launch is preceded by assertions that its buffers
-//! have the element type and the size that its kernel is told.
+//! have the element type and the size that its kernel assumes.
 
 mod activation;
 mod adam;

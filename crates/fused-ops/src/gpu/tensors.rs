@@ -42,7 +42,7 @@ pub(super) fn dims(tensor: &CubeTensor) -> [usize; 2] {
     tensor.shape().dims()
 }
 
-/// A precondition of unchecked launches: the kernel is told this element type and shape.
+/// A precondition of unchecked launches: the element type and shape that the kernel assumes.
 ///
 /// # Panics
 /// If the tensor has another.

@@ -66,7 +66,8 @@ fn label_dot(number: &RecognisedNumber) -> u32 {
     (median / 24).max(1)
 }
 
-/// Draws the digit on a tab above the frame's left corner, or inside the frame if there is no room above.
+/// Draws the digit on a tab above the frame's left corner, or inside the frame if there is no room
+/// above.
 fn label(image: &mut RgbImage, area: &Area, dot: u32, digit: u8, colour: Rgb<u8>) {
     let (width, height) = (5 * dot, 7 * dot);
     let x = area.left.saturating_sub(dot);
