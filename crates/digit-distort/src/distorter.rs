@@ -301,6 +301,65 @@ mod tests {
     }
 
     #[test]
+    fn every_distortion_is_gone_where_the_strengths_have_shrunk_to_nothing() {
+        let strengths = Distortions {
+            thickness: 1.0,
+            sharpen: 0.0,
+            anneal_from: 0.0,
+            anneal_to: 0.0,
+            ..Distortions::default()
+        };
+        let distorter = Distorter::new(&strengths, 10).expect("strengths in range");
+        let expected = ring().map(|grey| f32::from(grey) / 255.0);
+        let at = |epoch| {
+            let mut out = [0.0; PIXELS];
+            distorter.apply(&ring(), &mut out, 7, epoch, 0);
+            out
+        };
+        assert_ne!(at(1), expected);
+        assert_eq!(at(10), expected);
+    }
+
+    #[test]
+    fn the_affine_map_undoes_scaling_then_shear_then_rotation_then_shift() {
+        let strengths = Distortions {
+            rotation: 40.0,
+            scale: 0.4,
+            shear: 0.8,
+            shift: 5.0,
+            ..Distortions::none()
+        };
+        let distorter = Distorter::new(&strengths, 10).expect("strengths in range");
+        for index in 0..20 {
+            let rng = ImageRng::new(1, 2, index);
+            let [turn, slant, wide, high, right, down] = {
+                let mut rng = rng.clone();
+                let [a, b, c] = [rng.pair(), rng.pair(), rng.pair()];
+                [a[0], a[1], b[0], b[1], c[0], c[1]].map(f64::from)
+            };
+            let share = 0.5;
+            let affine = distorter.draw_affine(&mut rng.clone(), share);
+            let share = f64::from(share);
+            // The half angle's tangent is drawn uniformly.
+            let angle = 2.0 * (turn * share * 20f64.to_radians().tan()).atan();
+            for [x, y] in [[10.0, -3.0], [-7.0, 12.0]] {
+                let (scaled_x, scaled_y) =
+                    (x * (1.0 + wide * 0.4 * share), y * (1.0 + high * 0.4 * share));
+                let sheared_x = scaled_x + slant * 0.8 * share * scaled_y;
+                let (sin, cos) = angle.sin_cos();
+                let moved_x = cos * sheared_x - sin * scaled_y + right * 5.0 * share;
+                let moved_y = sin * sheared_x + cos * scaled_y + down * 5.0 * share;
+
+                let (u, v) = (moved_x as f32 - affine.shift[0], moved_y as f32 - affine.shift[1]);
+                let back_x = affine.x[0] * u + affine.x[1] * v;
+                let back_y = affine.y[0] * u + affine.y[1] * v;
+                let error = (f64::from(back_x) - x).hypot(f64::from(back_y) - y);
+                assert!(error < 1e-4, "{index}: ({x}, {y}) became ({back_x}, {back_y})");
+            }
+        }
+    }
+
+    #[test]
     fn a_strength_out_of_range_is_refused() {
         let wild = Distortions { rotation: 90.0, ..Distortions::default() };
         let error = Distorter::new(&wild, 10).expect_err("90° is out of range");

@@ -156,6 +156,31 @@ fn ten_steps_of_adam_equal_burns_while_others_hold_the_weights() {
 }
 
 #[test]
+fn a_step_of_adam_accepts_views_of_other_tensors() {
+    for (backend, device) in common::devices() {
+        // Rows 10 to 49 of 60, and a transposed matrix.
+        let part = |seed| scattered([60, 7], seed, &device).narrow(0, 10, 40);
+        let state = |momentum_seed: usize| {
+            let moment_2 = scattered([7, 40], momentum_seed + 1, &device).transpose().abs();
+            let mut momentum = fused_ops::adam_step(part(1), part(2), None, 1e-2, 0.0).1.momentum;
+            (momentum.moment_1, momentum.moment_2) = (part(momentum_seed), moment_2);
+            AdamWState { momentum }
+        };
+        for gradient in [part(2), scattered([7, 40], 2, &device).transpose()] {
+            let step = |operation: fn(_, _, _, _, _) -> _| -> (Tensor<2>, AdamWState<2>) {
+                operation(part(1), gradient.clone(), Some(state(3)), 1e-2, 0.05)
+            };
+            let ours = step(fused_ops::adam_step);
+            let plain = step(reference::adam_step);
+            assert_close(ours.0, plain.0, backend);
+            let (ours, plain) = (ours.1.momentum, plain.1.momentum);
+            assert_close(ours.moment_1, plain.moment_1, backend);
+            assert_close(ours.moment_2, plain.moment_2, backend);
+        }
+    }
+}
+
+#[test]
 fn a_tensor_made_of_values_returns_them_unshared() {
     for (backend, device) in common::devices() {
         let numbers: Vec<f32> = (0..6).map(|number| number as f32 / 4.0).collect();
