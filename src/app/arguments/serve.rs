@@ -80,6 +80,6 @@ fn batch_wait(text: &str) -> Result<humantime::Duration, String> {
     if *wait <= burn_digits::serve::MAX_BATCH_WAIT {
         Ok(wait)
     } else {
-        Err("must be at most 2ms".to_owned())
+        Err("must be 2ms or less".to_owned())
     }
 }
