@@ -62,7 +62,7 @@ pub(super) fn backward<B: CpuBackend>(
         1 => (weight(), x()),
         _ => rayon::join(weight, x),
     };
-    LinearGradients { x, weight, bias: Some(bias) }
+    LinearGradients { x, weight, bias: required.bias.then_some(bias) }
 }
 
 /// db, the column sums of dz. Replaces dy by dz.
