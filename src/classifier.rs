@@ -107,7 +107,7 @@ impl Classifier {
     /// If the device fails, which can happen on a GPU; [`Self::try_predict`] returns an error
     /// instead.
     pub fn predict(&self, pictures: &[Picture]) -> Vec<Prediction> {
-        self.try_predict(pictures).expect("the device gives the logits back")
+        self.try_predict(pictures).expect("the device returns the logits")
     }
 
     /// One prediction per picture, in order.

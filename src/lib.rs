@@ -16,12 +16,12 @@
 //! | [`exchange`] | import from PyTorch, Keras and other safetensors files; export to ONNX |
 //! | [`classifier`] | a trained model ready for prediction: [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors with metadata and checksums |
-//! | [`data`] | MNIST and other data sets: files, parsing, split, distortions, drawn images, batches |
+//! | [`data`] | MNIST and other data sets: files, parsing, split, drawn images, batches; distortions are the crate `digit-distort` |
 //! | [`model`] | [`Model`](model::Model): four `Linear` layers and their activation function; returns logits |
 //! | [`backend`] | the Burn devices of this build, and the choice of one |
 //! | [`picture`] | any image file to MNIST's 28×28 pixels: the crate `digit-picture` |
 //! | `fused_ops` | a layer, the loss and a step of Adam as one operation each: a crate for any Burn program |
-//! | `plot`, [`png`], [`format`](mod@format) | SVG plots, PNG files, numbers as people read them |
+//! | `plot`, [`png`], [`format`](mod@format) | SVG plots (feature `insight`), PNG files, numbers as people read them |
 //! | [`files`], [`paths`], [`checksum`] | files written completely or not at all, the project's folders, SHA-256 |
 //!
 //! ```text

@@ -35,10 +35,10 @@
 //! | `temperature` | number | above 0 |
 //! | `unsure_below` | number | a lower confidence is marked unsure; 0 marks none |
 //! | `data.is_mnist` | boolean | whether the training images are MNIST's |
-//! | `data.sha256` | string | SHA-256 of the uncompressed training images, or empty |
+//! | `data.sha256` | string | SHA-256 of the uncompressed image file, or of a folder's pixels and labels; or empty |
 //! | `data.images` | integer | number of training images |
 //! | `recipe` | any | training configuration or origin; informative |
-//! | `figures` | any | what was measured at the end of training; informative |
+//! | `figures` | any | figures of the chosen epoch on the validation data; informative |
 //! | `made_with` | string | versions of burn-digits and Burn; informative |
 //! | `weights_sha256` | string | checksum of the tensors |
 //! | `metadata_sha256` | string | checksum of the fields before it; early files lack it |
@@ -128,9 +128,10 @@ pub struct Metadata {
     pub unsure_below: f32,
     /// The training data.
     pub data: DataProvenance,
-    /// The complete training configuration.
+    /// The training configuration, or the origin of imported weights.
     pub recipe: serde_json::Value,
-    /// What was measured on the validation data.
+    /// Figures of the chosen epoch on the validation data; null without validation, empty for
+    /// imported weights.
     pub figures: serde_json::Value,
     /// Versions of burn-digits and Burn.
     pub made_with: String,
@@ -141,9 +142,10 @@ pub struct Metadata {
 pub struct DataProvenance {
     /// Whether the images are MNIST's training images.
     pub is_mnist: bool,
-    /// SHA-256 of the uncompressed file of training images, in hexadecimal.
+    /// SHA-256 in hexadecimal of the uncompressed file of training images, or of the pixels and
+    /// labels of a folder of pictures.
     pub sha256: String,
-    /// Number of images that the weights were fitted to.
+    /// Number of images of the data set that were used for training, without drawn ones.
     pub images: usize,
 }
 

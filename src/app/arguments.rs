@@ -26,7 +26,7 @@ pub use train::TrainArgs;
     name = "burn-digits",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 failure, 2 usage error."
+    after_help = "Exit codes: 0 success, 1 failure, 2 usage error, 130 stopped by a second Ctrl-C."
 )]
 pub struct Cli {
     /// Maximum number of CPU threads [default: all processors].

@@ -1,4 +1,5 @@
 //! Errors as messages on standard error and as exit codes: 0 success, 1 failure, 2 usage error.
+//! A second Ctrl-C exits with 130 at once, from the handler in `train`.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

@@ -6,8 +6,7 @@
 //! - [`exit`]: errors as messages and exit codes
 //! - [`panic_hook`]: no panic message for Burn's downloader, whose failure is an error here
 //!
-//! A command never computes anything that a program might want without a terminal: that belongs in
-//! the library.
+//! What a program might want without a terminal belongs in the library.
 
 pub mod arguments;
 pub mod commands;

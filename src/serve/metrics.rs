@@ -66,7 +66,7 @@ impl Metrics {
         self.seconds.get_or_create(&ApiLabels { api }).observe(elapsed.as_secs_f64());
     }
 
-    /// Counts a batch of so many pictures.
+    /// Records the size of a batch.
     pub(crate) fn record_batch(&self, pictures: usize) {
         self.batches.observe(pictures as f64);
     }

@@ -59,8 +59,8 @@
 //! | `output_tensors` | predictions as response tensors |
 //! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
 //!
-//! Imports point down this list. From `input_tensors` on nothing knows which protocol a request
-//! came by.
+//! Handlers depend on `state` and on the parts below it; only `rest` and `grpc` know a protocol's
+//! messages.
 
 mod api_error;
 mod body;

@@ -58,8 +58,8 @@ pub enum TrainOn {
 pub struct DistillationConfig {
     /// The teachers: model files or finished runs. The mean of their probabilities is the target.
     pub models: Vec<PathBuf>,
-    /// Divides the logits of teachers and student, above 0 to 100. A higher temperature gives more
-    /// weight to the digits that a teacher thinks less likely.
+    /// Divides the logits of teachers and student, greater than 0, at most 100. A higher
+    /// temperature gives more weight to the digits that a teacher thinks less likely.
     pub temperature: f32,
     /// Weight of the teachers in the loss, 0 to 1; the labels have the rest.
     pub weight: f32,
@@ -88,7 +88,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Images per step, 1 or more.
     pub batch_size: usize,
-    /// Peak learning rate, above 0 to 1.
+    /// Peak learning rate, greater than 0, at most 1.
     pub learning_rate: f64,
     /// Learning-rate schedule after the warm-up.
     pub schedule: Schedule,
@@ -98,7 +98,8 @@ pub struct TrainConfig {
     pub optimizer: OptimizerKind,
     /// Decoupled weight decay per step and unit of learning rate, 0 or more. Adam requires 0.
     pub weight_decay: f32,
-    /// Share of each target spread evenly over all ten digits, 0 to below 1 (Szegedy et al. 2016).
+    /// Share of each target spread evenly over all ten digits, at least 0, less than 1 (Szegedy et
+    /// al. 2016).
     pub label_smoothing: f32,
     /// Synthetic digits in styles rare in MNIST to add to the training images, 0 to 1,000,000.
     pub drawn_digits: usize,

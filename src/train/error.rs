@@ -42,8 +42,8 @@ pub enum TrainError {
     },
     /// The data set differs from the one that the run started with.
     #[error(
-        "the training images differ from those that the run in {0} started with; give the folder with \
-         the original images with `--data`"
+        "the training images differ from those that the run in {0} started with; give the original \
+         ones with `--data` or `--pictures`"
     )]
     OtherData(PathBuf),
     /// The configuration was edited after the run started.

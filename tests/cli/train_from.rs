@@ -118,7 +118,7 @@ fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
     let args = ["--from", "shipped", "--epochs", "2", "--warm-up-epochs", "0"];
     train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
         .success()
-        .stdout(predicate::str::contains("25 images train, 2 validate"))
+        .stdout(predicate::str::contains("25 training images, 2 validation images"))
         .stderr(predicate::str::contains("broken.png is skipped"));
     let whole = model(&run);
     repeat_last_epoch(&run, "epoch-0002");

@@ -53,7 +53,8 @@ fn history(model: &Path) -> Result<Option<History>> {
     }
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} can't be read", path.display()))?;
-    let history = History::from_jsonl(&text)
-        .with_context(|| format!("{} can't be used: a line in it is no epoch", path.display()))?;
+    let history = History::from_jsonl(&text).with_context(|| {
+        format!("{} can't be used: it contains a line that is not an epoch", path.display())
+    })?;
     Ok(Some(history))
 }

@@ -251,8 +251,8 @@ fn print_message(args: &TrainArgs, text: &str) {
 fn announce(args: &TrainArgs, run: &Run) {
     let (train, valid) = run.images();
     let validates = match valid {
-        0 => "none validates".to_owned(),
-        count => format!("{} validate", thousands(count)),
+        0 => "no validation".to_owned(),
+        count => format!("{} validation images", thousands(count)),
     };
     let backend = run.config.backend.map_or("default", |backend| backend.name());
     let start = match run.resumed_from() {
@@ -262,7 +262,7 @@ fn announce(args: &TrainArgs, run: &Run) {
     print_message(
         args,
         &format!(
-            "{start}: {} parameters, {} images train, {validates}, {backend} backend, into {}",
+            "{start}: {} parameters, {} training images, {validates}, {backend} backend, into {}",
             thousands(run.config.model.parameters()),
             thousands(train),
             run.folder.path().display()
