@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Prefix of the temporary names of files being written. A killed process leaves such files behind.
 pub const TEMPORARY_PREFIX: &str = ".writing-";
@@ -46,6 +46,18 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
+}
+
+/// The files in a folder, sorted by name; folders in it are left out.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn sorted_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?;
+    let mut files: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Temporary files are created for their owner alone; the finished file is readable by everyone,

@@ -10,7 +10,7 @@ mod train;
 use std::path::PathBuf;
 
 use burn_digits::backend::Backend;
-use burn_digits::model::HiddenActivation;
+use burn_digits::model::{HiddenActivation, MAX_HIDDEN_WIDTH};
 use clap::{Args, Parser, Subcommand};
 
 pub use exchange::{CompletionsArgs, ExportArgs, ExportFormat, ImportArgs, ManArgs};
@@ -158,8 +158,10 @@ fn three_widths(text: &str) -> Result<[usize; 3], String> {
     let widths: Option<Vec<usize>> =
         text.split(',').map(|width| width.trim().parse().ok()).collect();
     match widths.and_then(|widths| <[usize; 3]>::try_from(widths).ok()) {
-        Some(widths) if widths.iter().all(|width| (1..=8192).contains(width)) => Ok(widths),
-        _ => Err("must be three widths from 1 to 8192, like 256,128,64".to_owned()),
+        Some(widths) if widths.iter().all(|width| (1..=MAX_HIDDEN_WIDTH).contains(width)) => {
+            Ok(widths)
+        }
+        _ => Err(format!("must be three widths from 1 to {MAX_HIDDEN_WIDTH}, like 256,128,64")),
     }
 }
 

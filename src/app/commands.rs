@@ -22,9 +22,10 @@ mod train;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use burn_digits::backend::{self, SelectedDevice};
 use burn_digits::classifier::Classifier;
+use burn_digits::plot::PlotResult;
 use burn_digits::{files, paths};
 
 use super::arguments::{BackendArgs, Command, ModelArgs};
@@ -78,6 +79,19 @@ fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("the folder {} can't be created", folder.display()))?;
     Ok(folder)
+}
+
+/// Writes plots into a folder, each completely or not at all, and returns their paths.
+fn write_plots<const N: usize>(
+    folder: &Path,
+    plots: [(&str, PlotResult<String>); N],
+) -> Result<[PathBuf; N]> {
+    let mut paths = [const { PathBuf::new() }; N];
+    for (path, (name, svg)) in paths.iter_mut().zip(plots) {
+        *path = folder.join(name);
+        write(path, svg.map_err(|error| anyhow!("{error}"))?.as_bytes())?;
+    }
+    Ok(paths)
 }
 
 /// Writes a file completely or not at all.

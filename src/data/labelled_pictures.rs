@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::LabelledImages;
 use super::source::Loaded;
 use crate::checksum::sha256_hex;
+use crate::files;
 use crate::picture::{self, PictureError};
 
 /// A picture file and its label.
@@ -142,11 +143,8 @@ fn from_folders(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesE
         if !class.is_dir() {
             continue;
         }
-        let entries = std::fs::read_dir(&class)
-            .map_err(|error| LabelledPicturesError::Folder { path: class.clone(), error })?;
-        let mut files: Vec<_> =
-            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-        files.sort();
+        let files = files::sorted_files(&class)
+            .map_err(|error| LabelledPicturesError::Folder { path: class, error })?;
         pictures.extend(files.into_iter().map(|path| LabelledPicture { path, digit, kind: None }));
     }
     Ok(pictures)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::api_error::ApiError;
 use super::model_spec::{IMAGE_INPUT, PICTURE_INPUT, TensorSpec};
+use crate::data::loader::unit;
 use crate::model::PIXELS;
 use crate::picture::{PICTURE_SIDE, Picture};
 
@@ -128,7 +129,7 @@ pub(crate) fn from_fp32(values: &[f32], count: usize) -> Result<Vec<Picture>, Ap
 /// # Errors
 /// If there are not 784 values per picture.
 pub(crate) fn from_uint8(values: &[u8], count: usize) -> Result<Vec<Picture>, ApiError> {
-    to_pictures(values, count, |&value| Ok(f32::from(value) / 255.0))
+    to_pictures(values, count, |&value| Ok(unit(value)))
 }
 
 /// `count` pictures from UINT8 values that JSON holds as numbers.

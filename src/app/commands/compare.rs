@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 
-use super::{output_folder, select, write};
+use super::{output_folder, select, write_plots};
 use crate::app::arguments::CompareArgs;
 use crate::app::output::{print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
@@ -43,19 +43,17 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
 
     let plots = [
-        (folder.join("compare-learning.svg"), comparison.learning_svg()),
-        (folder.join("compare-gradients.svg"), comparison.gradients_svg()),
-        (folder.join("compare-units.svg"), comparison.units_svg()),
+        ("compare-learning.svg", comparison.learning_svg()),
+        ("compare-gradients.svg", comparison.gradients_svg()),
+        ("compare-units.svg", comparison.units_svg()),
     ];
-    for (path, svg) in &plots {
-        write(path, svg.as_ref().map_err(|error| anyhow!("{error}"))?.as_bytes())?;
-    }
+    let paths = write_plots(&folder, plots)?;
     if args.output.json {
         print_json(&comparison)?;
         return Ok(ExitCode::SUCCESS);
     }
     table(&comparison)?;
-    for (path, _) in &plots {
+    for path in &paths {
         print_line(format_args!("plot: {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::{classifier, output_folder, write};
+use super::{classifier, output_folder, write_plots};
 use crate::app::arguments::FeaturesArgs;
 use crate::app::output::{print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
@@ -22,13 +22,9 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     let features = Features::measure(&classifier, &train, &test, &mut progress)?;
     bar.finish_and_clear();
 
-    let plots = [
-        (folder.join("features.svg"), features.figures_svg()),
-        (folder.join("components.svg"), features.components_svg()),
-    ];
-    for (path, svg) in &plots {
-        write(path, svg.as_ref().map_err(|error| anyhow!("{error}"))?.as_bytes())?;
-    }
+    let plots =
+        [("features.svg", features.figures_svg()), ("components.svg", features.components_svg())];
+    let paths = write_plots(&folder, plots)?;
     if args.output.json {
         print_json(&features)?;
         return Ok(ExitCode::SUCCESS);
@@ -53,7 +49,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
             percent(layer.explained.iter().sum())
         ))?;
     }
-    for (path, _) in &plots {
+    for path in &paths {
         print_line(format_args!("plot: {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::{output_folder, select, write};
+use super::{output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
 use crate::app::output::{print_json, print_line};
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
@@ -15,9 +15,9 @@ const PRINTED_LOGITS: [f32; 13] =
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
-    let plot = output_folder(args.out.as_deref())?.join("logits.svg");
+    let folder = output_folder(args.out.as_deref())?;
     let comparison = LossComparison::measure(&device)?;
-    write(&plot, comparison.svg().map_err(|error| anyhow!(error))?.as_bytes())?;
+    let [plot] = write_plots(&folder, [("logits.svg", comparison.svg())])?;
     if args.output.json {
         print_json(&comparison)?;
         return Ok(ExitCode::SUCCESS);

@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 
 use super::{ConfigError, OptimizerKind, TrainConfig, TrainOn};
+use crate::model::MAX_HIDDEN_WIDTH;
 
 impl TrainConfig {
     /// Checks every value.
@@ -36,7 +37,7 @@ impl TrainConfig {
             in_range("early_stopping", epochs, 1..)?;
         }
         for width in self.model.hidden {
-            in_range("model.hidden", width, 1..=8192)?;
+            in_range("model.hidden", width, 1..=MAX_HIDDEN_WIDTH)?;
         }
         if let Some(calibration) = &self.calibration {
             let temperature = (Excluded(0.0), Excluded(f32::INFINITY));

@@ -20,6 +20,7 @@ use super::classifier;
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::output::{note, print_json, progress_bar};
+use burn_digits::files;
 use burn_digits::picture::{self, Picture, PictureError};
 
 /// Number of pictures of a folder that are decoded in parallel, which bounds memory.
@@ -96,11 +97,8 @@ struct Pictures<'a, R> {
 impl<R: Reader> Pictures<'_, R> {
     /// Answers every picture in a folder, sorted by name. Other files are skipped.
     fn folder(&mut self, folder: &Path) -> Result<()> {
-        let entries = std::fs::read_dir(folder)
+        let paths = files::sorted_files(folder)
             .with_context(|| format!("{} can't be read", folder.display()))?;
-        let mut paths: Vec<_> =
-            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-        paths.sort();
         let mut count = 0;
         // On a terminal the answers themselves show the progress.
         let bar = match io::stdout().is_terminal() {
