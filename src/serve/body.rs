@@ -36,6 +36,11 @@ impl BodyReader {
         Self { max_bytes, time_limit, free_blocks }
     }
 
+    /// Maximum size of a body in bytes.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Replaces the streamed body of a request with one that is completely in memory.
     ///
     /// # Errors

@@ -97,8 +97,6 @@ fn connection_builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
         // Closes connections that are idle between requests, and clients that send headers byte
         // by byte to hold connections open (Slowloris).
         .header_read_timeout(idle_timeout)
-        // Responses to pipelined requests leave in one write instead of one each.
-        .pipeline_flush(true)
         .http2()
         .timer(TokioTimer::new())
         // HTTP/2 clients keep connections open between requests, so idleness is no reason to

@@ -35,6 +35,23 @@ impl ModelOutput {
         })
     }
 
+    /// Checks that this output is not among those requested before it.
+    ///
+    /// # Errors
+    /// If it is among them: each repetition would cost as much memory as the output, so that a
+    /// small request could ask for any amount.
+    pub(crate) fn check_not_in(
+        self,
+        mut requested: impl Iterator<Item = Self>,
+    ) -> Result<(), ApiError> {
+        if requested.any(|other| other == self) {
+            let name = self.spec().name;
+            let message = format!("output {name:?} is requested more than once");
+            return Err(ApiError::invalid(message));
+        }
+        Ok(())
+    }
+
     pub(crate) fn spec(self) -> TensorSpec {
         let per_class = &[-1, CLASSES as i64];
         match self {

@@ -166,7 +166,11 @@ fn an_invalid_request_gets_a_status_that_says_why() {
     both.raw_input_contents = vec![vec![0; 784].into()];
     let mut other = image("UINT8", &[1, 784], Some(full(0)));
     other.model_name = "letters".to_owned();
+    let mut repeated = image("UINT8", &[1, 784], Some(full(0)));
+    let logits = InferRequestedOutputTensor { name: "logits".into(), ..Default::default() };
+    repeated.outputs = vec![logits.clone(), logits];
     for (request, code, reason) in [
+        (repeated, Code::InvalidArgument, "requested more than once"),
         (image("UINT8", &[1, 784], Some(full(256))), Code::InvalidArgument, "above 255"),
         (image("FP32", &[1, 784], Some(nan)), Code::InvalidArgument, "value NaN"),
         (image("UINT8", &[2, 784], Some(full(0))), Code::InvalidArgument, "784 values"),
@@ -184,6 +188,33 @@ fn an_invalid_request_gets_a_status_that_says_why() {
         assert_eq!(status.code(), code, "{status}");
         assert!(status.message().contains(reason), "{status}");
     }
+}
+
+/// tonic reserves the length that a message claims before it arrives.
+#[test]
+fn a_message_that_claims_4_gib_is_rejected_by_its_length() {
+    let server = TestServer::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let trailers = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(server.grpc).await.unwrap();
+        let io = TokioIo::new(stream);
+        let executor = TokioExecutor::new();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake::<_, _, Body>(executor, io).await.unwrap();
+        tokio::spawn(connection);
+        // Not compressed, 2³² − 1 bytes long, and no byte of it.
+        let prefix = bytes::Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff]);
+        let uri = format!("http://{}/inference.GRPCInferenceService/ModelInfer", server.grpc);
+        let request = http::Request::post(uri)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Body::new(http_body_util::Full::new(prefix)))
+            .unwrap();
+        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = http_body_util::BodyExt::collect(body).await.unwrap();
+        body.trailers().cloned().unwrap_or(parts.headers)
+    });
+    assert_eq!(trailers["grpc-status"], (Code::OutOfRange as i32).to_string());
 }
 
 #[test]

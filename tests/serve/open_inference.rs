@@ -164,6 +164,8 @@ fn an_invalid_request_gets_an_error_that_says_why() {
     half["outputs"] = json!([{ "name": "digits" }]);
     let mut classes = image(&[1, 784], "FP32", seven());
     classes["outputs"] = json!([{ "name": "digit", "parameters": { "classification": 3 } }]);
+    let mut repeated = image(&[1, 784], "FP32", seven());
+    repeated["outputs"] = json!([{ "name": "logits" }, { "name": "digit" }, { "name": "logits" }]);
     let no_data = json!({ "inputs": [{ "name": "image", "shape": [1, 784], "datatype": "FP32" }] });
     let two = json!({ "inputs": [half["inputs"][0], half["inputs"][0]] });
     for (request, reason) in [
@@ -186,6 +188,7 @@ fn an_invalid_request_gets_an_error_that_says_why() {
         ),
         (half.to_string(), "unknown output \"digits\""),
         (classes.to_string(), "the extension classification is not supported"),
+        (repeated.to_string(), "output \"logits\" is requested more than once"),
         (no_data.to_string(), "exactly one of data and binary_data_size"),
         (two.to_string(), "2 inputs"),
         ("{\"inputs\": []}".to_owned(), "0 inputs"),

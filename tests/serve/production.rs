@@ -271,3 +271,32 @@ fn malformed_requests_get_a_4xx_or_a_closed_connection_and_the_server_keeps_serv
     server.post(INFER_PATH, pictures(1)).ok();
     assert!(server.log().iter().all(|line| line["level"] != "ERROR"));
 }
+
+#[test]
+fn a_line_feed_after_a_request_does_not_hold_back_its_response() {
+    let server = TestServer::start();
+    let request = [request("GET", "/v2/health/live", &[], b""), b"\n".to_vec()].concat();
+    assert_eq!(server.send(&request).status, 200);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn pipelined_requests_whose_responses_are_never_read_take_little_memory() {
+    let server = TestServer::start();
+    let mut greedy = connect(server.http);
+    greedy.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let requests = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
+    // At most 20,000 requests. The server stops reading when its responses are not read.
+    let sent = (0..20).take_while(|_| greedy.write_all(requests.as_bytes()).is_ok()).count();
+    assert!(sent < 20, "the server read all requests");
+    assert!(server.resident_kib() < 300 << 10, "{} KiB", server.resident_kib());
+    assert_eq!(server.get("/v2/health/live").status, 200);
+}
+
+#[test]
+fn a_closed_standard_error_does_not_stop_the_server() {
+    let server = TestServer::with_closed_log(&["--model", "shipped", "--log", "debug"]);
+    for _ in 0..3 {
+        assert_eq!(server.get("/v2/health/live").status, 200);
+    }
+}

@@ -1,8 +1,8 @@
 //! The program as a server, and a minimal HTTP client that can also send malformed requests.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,22 @@ impl TestServer {
     }
 
     pub fn with(args: &[&str]) -> Self {
+        let (server, lines) = Self::spawn(args);
+        let log = server.log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                log.lock().unwrap().push(serde_json::from_str(&line).expect(&line));
+            }
+        });
+        server
+    }
+
+    /// A server whose standard error is closed once it listens.
+    pub fn with_closed_log(args: &[&str]) -> Self {
+        Self::spawn(args).0
+    }
+
+    fn spawn(args: &[&str]) -> (Self, Lines<BufReader<ChildStderr>>) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_burn-digits"))
             .args(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json"])
             .args(args)
@@ -55,13 +71,15 @@ impl TestServer {
         };
         let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
         let (http, grpc) = (address("http"), address("grpc"));
-        let later = log.clone();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                later.lock().unwrap().push(serde_json::from_str(&line).expect(&line));
-            }
-        });
-        Self { http, grpc, child, log }
+        (Self { http, grpc, child, log }, lines)
+    }
+
+    /// Memory that the process occupies, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn resident_kib(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// All lines logged so far.

@@ -42,6 +42,9 @@ fn start_logging(args: &ServeArgs) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(args.log))
         .with_writer(std::io::stderr)
+        // A full disk or a closed pipe behind standard error must not stop the server: reporting
+        // the failed write there would panic.
+        .log_internal_errors(false)
         .with_target(false);
     // Fails only if a logger is already installed, and none is.
     let _ = if args.json {

@@ -16,7 +16,7 @@ use tonic::Status;
 use self::proto::grpc_inference_service_server::{
     GrpcInferenceService, GrpcInferenceServiceServer,
 };
-use self::proto::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
+use self::proto::model_infer_request::InferInputTensor;
 use self::proto::model_infer_response::InferOutputTensor;
 use self::proto::model_metadata_response::TensorMetadata;
 use self::proto::{
@@ -38,8 +38,9 @@ use super::state::ServerState;
 /// The gRPC service, with the middleware around it.
 pub(crate) fn router(state: Arc<ServerState>) -> Router {
     let service = GrpcInferenceServiceServer::new(InferenceService(state.clone()))
-        // The middleware limits bodies; tonic's default limit of 4 MiB may be below it.
-        .max_decoding_message_size(usize::MAX);
+        // The limit of the middleware for bodies. tonic reserves as much memory as the prefix of a
+        // message claims, up to this limit, before the message has arrived.
+        .max_decoding_message_size(state.body_reader.max_bytes());
     let router = tonic::service::Routes::new(service).into_axum_router();
     middleware::wrap(router, Protocol::Grpc, state)
 }
@@ -171,11 +172,14 @@ fn chosen_outputs(request: &ModelInferRequest) -> Result<Vec<ModelOutput>, ApiEr
     if request.outputs.is_empty() {
         return Ok(MODEL_OUTPUTS.into());
     }
-    let chosen = |output: &InferRequestedOutputTensor| {
-        reject_extensions(output.parameters.keys())?;
-        ModelOutput::from_name(&output.name)
-    };
-    request.outputs.iter().map(chosen).collect()
+    let mut chosen = Vec::new();
+    for requested in &request.outputs {
+        reject_extensions(requested.parameters.keys())?;
+        let output = ModelOutput::from_name(&requested.name)?;
+        output.check_not_in(chosen.iter().copied())?;
+        chosen.push(output);
+    }
+    Ok(chosen)
 }
 
 fn input_pictures(

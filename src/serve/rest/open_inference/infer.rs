@@ -127,13 +127,15 @@ fn output_choices(request: &InferRequest) -> Result<Vec<OutputChoice>, ApiError>
         let choices = MODEL_OUTPUTS.map(|output| OutputChoice { output, is_binary: default });
         return Ok(choices.into());
     }
-    let choice = |requested: &RequestOutput| {
+    let mut choices = Vec::<OutputChoice>::new();
+    for requested in &request.outputs {
         let output = ModelOutput::from_name(&requested.name)?;
         reject_extensions(requested.parameters.keys())?;
+        output.check_not_in(choices.iter().map(|choice| choice.output))?;
         let is_binary = flag(&requested.parameters, "binary_data")?.unwrap_or(default);
-        Ok(OutputChoice { output, is_binary })
-    };
-    request.outputs.iter().map(choice).collect()
+        choices.push(OutputChoice { output, is_binary });
+    }
+    Ok(choices)
 }
 
 fn flag(parameters: &Parameters, name: &str) -> Result<Option<bool>, ApiError> {
