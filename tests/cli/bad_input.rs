@@ -26,7 +26,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn pictures_missing_empty_cut_short_or_of_another_kind() {
+fn missing_empty_truncated_or_unsupported_pictures_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -47,7 +47,7 @@ fn pictures_missing_empty_cut_short_or_of_another_kind() {
 }
 
 #[test]
-fn idx_files_that_lie_are_missing_or_damaged() {
+fn wrong_missing_or_damaged_idx_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     write_small_set(&data, 24);
@@ -69,7 +69,7 @@ fn idx_files_that_lie_are_missing_or_damaged() {
 }
 
 #[test]
-fn models_cut_short_changed_or_of_other_widths() {
+fn truncated_changed_or_mismatched_models_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let whole = fs::read(root().join("artifacts/model/digits.safetensors")).unwrap();
@@ -101,7 +101,7 @@ fn models_cut_short_changed_or_of_other_widths() {
 }
 
 #[test]
-fn files_that_are_no_network_and_places_that_take_none() {
+fn files_without_a_network_and_outputs_that_cannot_be_written_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let import = |file: &str, code, words: &[&str]| {
@@ -143,7 +143,7 @@ fn files_that_are_no_network_and_places_that_take_none() {
 }
 
 #[test]
-fn configurations_with_unknown_keys_or_impossible_values() {
+fn configurations_with_unknown_keys_or_impossible_values_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("recipe.toml");
     let (file, out) = (text(&file).to_owned(), folder.path().join("run"));
@@ -165,7 +165,7 @@ fn configurations_with_unknown_keys_or_impossible_values() {
 }
 
 #[test]
-fn run_folders_that_exist_or_are_none() {
+fn existing_or_invalid_run_folders_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     fails(&["train", "--out", text(folder.path())], 1, &[text(folder.path()), "already exists"]);
     fails(
@@ -179,7 +179,7 @@ fn run_folders_that_exist_or_are_none() {
 }
 
 #[test]
-fn labelled_pictures_without_labels_or_with_impossible_ones() {
+fn labelled_pictures_with_missing_or_impossible_labels_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let pictures = ["eval", "--model", "shipped", "--pictures", text(folder.path())];
     fails(&pictures, 1, &[text(folder.path()), "labels.csv"]);
@@ -220,7 +220,7 @@ impl Drop for Disk<'_> {
 }
 
 #[test]
-fn what_shows_things_learned_refuses_in_a_sentence_and_writes_nothing() {
+fn analysis_commands_with_bad_input_report_an_error_and_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "no folder").unwrap();
@@ -246,7 +246,7 @@ fn what_shows_things_learned_refuses_in_a_sentence_and_writes_nothing() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_ends_the_run_with_a_sentence_and_it_goes_on_from_its_last_checkpoint() {
+fn a_full_disk_stops_the_run_with_a_message_and_it_resumes_from_its_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let whole = tempfile::tempdir().unwrap();
     // A checkpoint of this network takes 3 MB, so that two fit and no third.
@@ -284,7 +284,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 #[test]
 #[cfg(unix)]
-fn what_is_no_regular_file_is_not_read_and_a_name_need_not_be_utf_8() {
+fn only_regular_files_are_read_and_names_need_not_be_utf_8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let folder = tempfile::tempdir().unwrap();
@@ -317,7 +317,7 @@ fn what_is_no_regular_file_is_not_read_and_a_name_need_not_be_utf_8() {
 }
 
 #[test]
-fn numbers_at_the_edge_of_their_types_get_a_sentence() {
+fn numbers_out_of_range_are_errors_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let largest = u64::MAX.to_string();

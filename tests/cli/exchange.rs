@@ -82,7 +82,7 @@ fn each_shell_gets_completions_that_name_the_commands() {
 }
 
 #[test]
-fn bash_takes_the_completions() {
+fn bash_loads_the_completions() {
     let assert = burn_digits().args(["completions", "bash"]).assert().success();
     let script = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     // The function that the script hands to bash's `complete`.
@@ -129,7 +129,7 @@ fn example(name: &str) -> Option<Command> {
 }
 
 #[test]
-fn the_examples_do_what_they_say() {
+fn the_examples_do_what_their_documentation_says() {
     let folder = tempfile::tempdir().unwrap();
     let run = |mut command: Command| {
         let output = command.output().unwrap();

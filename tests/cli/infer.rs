@@ -49,7 +49,7 @@ fn json_has_the_documented_keys_in_order_and_probabilities_that_sum_to_one() {
 }
 
 #[test]
-fn pictures_are_answered_in_the_order_given_and_a_bad_one_stops_nobody() {
+fn pictures_are_answered_in_order_and_an_unreadable_one_does_not_stop_the_others() {
     let answers =
         infer(&["artifacts/samples/3-red-pen.png", "Cargo.toml", "no-such.png", "image.png"]);
     assert_eq!(answers.len(), 4);
@@ -118,7 +118,7 @@ fn top_and_show_add_the_likeliest_digits_and_a_drawing() {
 }
 
 #[test]
-fn it_works_from_any_folder_and_a_folder_without_pictures_is_said_so() {
+fn it_works_from_any_folder_and_a_folder_without_pictures_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let picture = root().join("image.png");
     let mut elsewhere = burn_digits();

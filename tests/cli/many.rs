@@ -137,7 +137,7 @@ fn digits_that_touch_are_cut_apart() {
 }
 
 #[test]
-fn one_digit_is_a_number_too_and_a_blank_sheet_is_none() {
+fn one_digit_is_a_number_and_a_blank_sheet_has_none() {
     assert_eq!(infer(&root().join("image.png"))["number"], "7");
     let answer = Sheet::new(100, 100).read();
     assert_eq!((&answer["number"], &answer["digits"]), (&Value::Null, &Value::Array(vec![])));
@@ -162,7 +162,7 @@ fn the_annotated_picture_has_the_size_of_the_picture_and_boxes_in_colour() {
 }
 
 #[test]
-fn annotating_more_than_one_picture_is_typed_wrongly() {
+fn annotating_more_than_one_picture_is_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.png");
     for pictures in [&["image.png", "image.png"][..], &["artifacts/samples"]] {

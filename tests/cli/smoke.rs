@@ -51,7 +51,7 @@ fn the_bundled_data_are_mnists() {
 }
 
 #[test]
-fn help_and_version_are_there_and_no_command_is_a_usage_error() {
+fn help_and_version_succeed_and_no_command_is_a_usage_error() {
     burn_digits().arg("--help").assert().success().stdout(predicate::str::contains("train"));
     burn_digits()
         .arg("--version")

@@ -28,7 +28,7 @@ fn each_idx_file_is_an_error_or_has_the_items_that_its_header_declares() {
 }
 
 #[test]
-fn each_model_is_an_error_or_works() {
+fn each_model_is_an_error_or_can_be_used() {
     check_corpus("model", checks::model);
 }
 
