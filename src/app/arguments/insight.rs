@@ -8,6 +8,14 @@ use clap::Args;
 
 use super::{BackendArgs, DataArgs, JsonArgs, ModelArgs, at_least_one};
 
+/// Where plots are written.
+#[derive(Debug, Args)]
+pub struct PlotArgs {
+    /// Folder for the plots [default: artifacts/insight].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
@@ -46,9 +54,8 @@ pub struct CompareArgs {
     pub data: DataArgs,
     #[command(flatten)]
     pub backend: BackendArgs,
-    /// Folder for the plots [default: artifacts/insight].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub plots: PlotArgs,
     #[command(flatten)]
     pub output: JsonArgs,
 }
@@ -60,9 +67,8 @@ pub struct FeaturesArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Folder for the plots [default: artifacts/insight].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub plots: PlotArgs,
     #[command(flatten)]
     pub output: JsonArgs,
 }
@@ -72,9 +78,8 @@ pub struct FeaturesArgs {
 pub struct LogitsArgs {
     #[command(flatten)]
     pub backend: BackendArgs,
-    /// Folder for the plot [default: artifacts/insight].
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub plots: PlotArgs,
     #[command(flatten)]
     pub output: JsonArgs,
 }

@@ -26,7 +26,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let limit = args.limit.unwrap_or(images);
     ensure!(limit <= images, "--limit is {limit}, and there are {images} images to train on");
     let train = train.slice(0, limit);
-    let folder = output_folder(args.out.as_deref())?;
+    let folder = output_folder(args.plots.out.as_deref())?;
 
     let config = ComparisonConfig {
         depth: args.depth.into(),

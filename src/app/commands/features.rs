@@ -16,7 +16,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     let source = Source::find(args.data.data.as_deref())?;
     let (train, _) = source.load(Half::Train)?.digits.split();
     let test = source.load(Half::Test)?.digits;
-    let folder = output_folder(args.out.as_deref())?;
+    let folder = output_folder(args.plots.out.as_deref())?;
     let bar = progress_bar(0);
     let mut progress = |progress| show_progress(&bar, progress);
     let features = Features::measure(&classifier, &train, &test, &mut progress)?;

@@ -15,7 +15,7 @@ const PRINTED_LOGITS: [f32; 13] =
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     let device = select(args.backend)?.device;
-    let folder = output_folder(args.out.as_deref())?;
+    let folder = output_folder(args.plots.out.as_deref())?;
     let comparison = LossComparison::measure(&device)?;
     let [plot] = write_plots(&folder, [("logits.svg", comparison.svg())])?;
     if args.output.json {
