@@ -3,6 +3,11 @@
 //! A cube of 16 × 16 units computes a square tile of the result, each unit 2 × 2 or 4 × 4 of its
 //! values. Together they load a strip of both matrices, 16 values deep, into shared memory, add up
 //! its products, and go on to the next strip.
+//!
+//! The first layer (784 → 256) with ReLU takes 64 µs on an H100 for 128 images, and 154 µs with its
+//! gradients; composed of Burn's matrix product, addition and ReLU it takes 284 and 386 µs. For 8192
+//! images it is 0.2 and 2.0 ms instead of 0.4 and 4.5. Burn's autotuning would find faster products
+//! of its own, but takes 35 s before the first epoch. `benches/gpu.rs` measures this.
 
 use burn::cubecl;
 use burn::tensor::DType;
