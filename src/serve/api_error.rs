@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::classifier::ClassifierError;
 use crate::picture::PictureError;
 
-/// When a client may retry after 503, in seconds. The queue drains in milliseconds; the header
+/// When a client may retry after 429 or 503, in seconds. The queue drains in milliseconds; the header
 /// counts whole seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
@@ -26,6 +26,8 @@ pub(crate) struct ApiError {
 pub(crate) enum ApiErrorKind {
     /// Malformed request, or values out of range: 400, `INVALID_ARGUMENT`.
     Invalid,
+    /// A host name that is not accepted: 403, `PERMISSION_DENIED`.
+    Forbidden,
     /// Unknown path, model or version: 404, `NOT_FOUND`.
     NotFound,
     /// The path exists, but not for this method: 405, `UNIMPLEMENTED`.
@@ -38,6 +40,10 @@ pub(crate) enum ApiErrorKind {
     UnsupportedMediaType,
     /// A picture without ink: 422, `INVALID_ARGUMENT`.
     NoInk,
+    /// The connection has too many unfinished requests: 429, `RESOURCE_EXHAUSTED`.
+    TooManyRequests,
+    /// No answer within the client's own time limit: 504, `DEADLINE_EXCEEDED`.
+    DeadlineExceeded,
     /// Overloaded, or no prediction in time: 503, `UNAVAILABLE`.
     Unavailable,
     /// A fault of the server: 500, `INTERNAL`.
@@ -49,12 +55,15 @@ impl ApiErrorKind {
     pub(crate) fn http_status(self) -> StatusCode {
         match self {
             Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoInk => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -66,9 +75,11 @@ impl ApiErrorKind {
             Self::Invalid | Self::TooLarge | Self::UnsupportedMediaType | Self::NoInk => {
                 tonic::Code::InvalidArgument
             }
+            Self::Forbidden => tonic::Code::PermissionDenied,
             Self::NotFound => tonic::Code::NotFound,
             Self::MethodNotAllowed => tonic::Code::Unimplemented,
-            Self::BodyTimeout => tonic::Code::DeadlineExceeded,
+            Self::BodyTimeout | Self::DeadlineExceeded => tonic::Code::DeadlineExceeded,
+            Self::TooManyRequests => tonic::Code::ResourceExhausted,
             Self::Unavailable => tonic::Code::Unavailable,
             Self::Internal => tonic::Code::Internal,
         }
@@ -96,7 +107,7 @@ impl ApiError {
     pub(crate) fn response_with(&self, body: serde_json::Value) -> Response {
         let mut response = (self.kind.http_status(), Json(body)).into_response();
         match self.kind {
-            ApiErrorKind::Unavailable => {
+            ApiErrorKind::Unavailable | ApiErrorKind::TooManyRequests => {
                 response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // The connection could be reused only after reading the rest of the body.

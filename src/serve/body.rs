@@ -1,39 +1,28 @@
-//! Request bodies, read within limits of size, time, and memory of all bodies together.
+//! Request bodies, read within limits of size, time and memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
+use super::account::Charge;
 use super::api_error::{ApiError, ApiErrorKind};
-
-/// The unit in which memory for bodies is reserved, in bytes.
-const BLOCK_BYTES: usize = 4096;
-/// All bodies together may take as much memory as this many bodies of the maximum size.
-const MAX_FULL_BODIES: usize = 32;
+use super::request_context::RequestContext;
 
 /// Reads request bodies.
 #[derive(Clone)]
 pub(crate) struct BodyReader {
     max_bytes: usize,
     time_limit: Duration,
-    free_blocks: Arc<Semaphore>,
 }
-
-/// Memory reserved for a body, released when dropped.
-pub(crate) type BodyMemory = Option<OwnedSemaphorePermit>;
 
 impl BodyReader {
     /// A reader of bodies of at most `max_bytes`, each within `time_limit`.
     pub(crate) fn new(max_bytes: usize, time_limit: Duration) -> Self {
-        let blocks = max_bytes.div_ceil(BLOCK_BYTES).saturating_mul(MAX_FULL_BODIES);
-        let free_blocks = Arc::new(Semaphore::new(blocks.min(u32::MAX as usize)));
-        Self { max_bytes, time_limit, free_blocks }
+        Self { max_bytes, time_limit }
     }
 
     /// Maximum size of a body in bytes.
@@ -41,35 +30,35 @@ impl BodyReader {
         self.max_bytes
     }
 
-    /// Replaces the streamed body of a request with one that is completely in memory.
+    /// Replaces the streamed body of a request with one that is completely in memory, charged to
+    /// the request.
     ///
     /// # Errors
     /// If the body exceeds a limit, is compressed, or ends early.
     pub(crate) async fn read(
         &self,
         request: Request<Body>,
-    ) -> Result<(Request<Body>, BodyMemory), ApiError> {
+        context: &RequestContext,
+    ) -> Result<Request<Body>, ApiError> {
         let (parts, body) = request.into_parts();
         reject_compressed(&parts.headers)?;
         if http_body::Body::size_hint(&body).lower() > self.max_bytes as u64 {
             return Err(self.too_large());
         }
         if http_body::Body::is_end_stream(&body) {
-            return Ok((Request::from_parts(parts, Body::empty()), None));
+            return Ok(Request::from_parts(parts, Body::empty()));
         }
-        let (bytes, memory) =
-            timeout(self.time_limit, self.collect(body)).await.map_err(|_| {
-                let limit = humantime::format_duration(self.time_limit);
-                let message = format!("the request body did not arrive within {limit}");
-                ApiError::new(ApiErrorKind::BodyTimeout, message)
-            })??;
-        Ok((Request::from_parts(parts, Body::from(bytes)), memory))
+        let mut charge = context.new_charge();
+        let read = timeout_at(context.deadline(), self.collect(body, &mut charge)).await;
+        let bytes = read.map_err(|_| self.too_slow(context))??;
+        context.keep(charge).await;
+        Ok(Request::from_parts(parts, Body::from(bytes)))
     }
 
-    async fn collect(&self, mut body: Body) -> Result<(Bytes, BodyMemory), ApiError> {
+    async fn collect(&self, mut body: Body, charge: &mut Charge) -> Result<Bytes, ApiError> {
+        let announced = http_body::Body::size_hint(&body).exact();
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
-        let mut memory: BodyMemory = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 ApiError::invalid(format!("the request body could not be read: {error}"))
@@ -80,41 +69,35 @@ impl BodyReader {
             if length > self.max_bytes {
                 return Err(self.too_large());
             }
-            self.reserve(&mut memory, length)?;
+            // A buffer of unknown length is copied to a larger one when it is full.
+            charge.grow_to(if announced.is_some() { length } else { 2 * length }).await?;
             // Most bodies arrive in one frame, which needs no copy.
             if first.is_empty() && rest.is_empty() {
                 first = data;
             } else {
+                if rest.capacity() == 0 {
+                    // The system provides the memory as it is written.
+                    rest.reserve(announced.map_or(length, |bytes| bytes as usize));
+                }
                 rest.extend_from_slice(&std::mem::take(&mut first));
                 rest.extend_from_slice(&data);
             }
         }
-        Ok((if rest.is_empty() { first } else { rest.freeze() }, memory))
-    }
-
-    /// Extends `memory` to `length` bytes in total.
-    fn reserve(&self, memory: &mut BodyMemory, length: usize) -> Result<(), ApiError> {
-        let reserved = memory.as_ref().map_or(0, |memory| memory.num_permits());
-        let needed = length.div_ceil(BLOCK_BYTES) - reserved;
-        if needed == 0 {
-            return Ok(());
-        }
-        // No overflow: a body has no more blocks than there are in total, at most u32::MAX.
-        let more =
-            self.free_blocks.clone().try_acquire_many_owned(needed as u32).map_err(|_| {
-                let message = "too many large request bodies at once; retry after 1 second";
-                ApiError::new(ApiErrorKind::Unavailable, message)
-            })?;
-        match memory {
-            Some(memory) => memory.merge(more),
-            None => *memory = Some(more),
-        }
-        Ok(())
+        Ok(if rest.is_empty() { first } else { rest.freeze() })
     }
 
     fn too_large(&self) -> ApiError {
         let message = format!("the request body exceeds the limit of {} bytes", self.max_bytes);
         ApiError::new(ApiErrorKind::TooLarge, message)
+    }
+
+    fn too_slow(&self, context: &RequestContext) -> ApiError {
+        if context.has_clients_deadline() {
+            return context.too_late();
+        }
+        let limit = humantime::format_duration(self.time_limit);
+        let message = format!("the request body did not arrive within {limit}");
+        ApiError::new(ApiErrorKind::BodyTimeout, message)
     }
 }
 

@@ -1,61 +1,65 @@
 //! Image files to the network's 28×28 pixels.
 //!
-//! Decoding a photograph takes up to hundreds of milliseconds and hundreds of megabytes. So only as
-//! many requests are decoded at once as there are processors, on threads that serve no connections.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! Decoding a photograph takes up to hundreds of milliseconds and a hundred megabytes. The header
+//! tells how much, so it is read first, and the work is limited before it starts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 
 use super::api_error::{ApiError, ApiErrorKind};
 use super::model_spec::PICTURE_INPUT;
+use super::request_context::RequestContext;
+use super::workers::{Weight, Workers};
 use crate::picture::{self, Picture};
 
-/// Decodes image files of a limited number of requests at once.
-pub(crate) struct PictureDecoder {
-    permits: Arc<Semaphore>,
-    time_limit: Duration,
+/// The most pixels that the pictures of one request may have together: one of the largest size that
+/// is decoded at all, or five photographs of 12 megapixels.
+const MAX_REQUEST_PIXELS: u64 = 64_000_000;
+/// Up to this many pixels, decoding a request is light work.
+const LIGHT_PIXELS: u64 = 1_000_000;
+
+/// The pixels of image files, in order.
+///
+/// # Errors
+/// If a file is not a readable picture (with its index, where there are several), the request has
+/// too many pixels, or it is not done in time.
+pub(crate) async fn decode(
+    files: Vec<Bytes>,
+    workers: &Workers,
+    context: &RequestContext,
+) -> Result<Vec<Picture>, ApiError> {
+    let (mut pixels, mut memory) = (0, 0);
+    for (index, file) in files.iter().enumerate() {
+        let cost = picture::decode_cost(file)
+            .map_err(|error| numbered(error.into(), index, files.len()))?;
+        pixels += cost.pixels;
+        if pixels > MAX_REQUEST_PIXELS {
+            let message = format!(
+                "the pictures have more than {} million pixels together; send fewer per request",
+                MAX_REQUEST_PIXELS / 1_000_000
+            );
+            return Err(ApiError::new(ApiErrorKind::TooLarge, message));
+        }
+        memory = memory.max(usize::try_from(cost.memory_bytes).unwrap_or(usize::MAX));
+    }
+    let weight = if pixels <= LIGHT_PIXELS { Weight::Light } else { Weight::Heavy };
+    let decoding = workers.run(weight, memory, context, move |stop| {
+        let mut pictures = Vec::with_capacity(files.len());
+        for (index, file) in files.iter().enumerate() {
+            stop.check()?;
+            let picture = picture::from_bytes(file)
+                .map_err(|error| numbered(error.into(), index, files.len()))?;
+            pictures.push(picture);
+        }
+        Ok(pictures)
+    });
+    decoding.await
 }
 
-impl PictureDecoder {
-    /// A decoder whose callers wait at most `time_limit` for a free processor.
-    pub(crate) fn new(time_limit: Duration) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-        Self { permits: Arc::new(Semaphore::new(processors)), time_limit }
-    }
-
-    /// The pixels of image files, in order.
-    ///
-    /// # Errors
-    /// If a file is not a readable picture (with its index, where there are several), or no
-    /// processor is free within the time limit.
-    pub(crate) async fn decode(&self, files: Vec<Bytes>) -> Result<Vec<Picture>, ApiError> {
-        let permit =
-            tokio::time::timeout(self.time_limit, self.permits.clone().acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else {
-            let message = "too many pictures are waiting to be decoded; retry after 1 second";
-            return Err(ApiError::new(ApiErrorKind::Unavailable, message));
-        };
-        let is_one = files.len() == 1;
-        let decoding = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let decode = |(index, file): (usize, &Bytes)| {
-                picture::from_bytes(file).map_err(|error| {
-                    let error = ApiError::from(error);
-                    if is_one { error } else { error.prefixed(format!("{PICTURE_INPUT} {index}")) }
-                })
-            };
-            files.iter().enumerate().map(decode).collect()
-        });
-        decoding.await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "the picture decoder panicked");
-            Err(ApiError::new(ApiErrorKind::Internal, "the picture decoder failed"))
-        })
-    }
+/// The error of a picture, with its index where there are several.
+fn numbered(error: ApiError, index: usize, count: usize) -> ApiError {
+    if count == 1 { error } else { error.prefixed(format!("{PICTURE_INPUT} {index}")) }
 }
 
 /// The bytes of an image file in Base64.

@@ -11,6 +11,9 @@ use crate::model::PIXELS;
 
 /// Levels of nesting. No input has more dimensions than `[n, 28, 28, 1]`.
 const MAX_DEPTH: usize = 4;
+/// Strings in an array. Each takes ten times the memory of the shortest JSON for it, so their number
+/// is limited beside the size of the body.
+const MAX_STRINGS: usize = 100_000;
 
 /// The values of a [`FlatArray`], row-major. An empty array counts as numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +148,9 @@ impl<'de> Visitor<'de> for ArrayLevel<'_> {
         self.check_depth()?;
         if !self.builder.numbers.is_empty() {
             return Err(E::custom("the array mixes numbers and strings"));
+        }
+        if self.builder.strings.len() == MAX_STRINGS {
+            return Err(E::custom(format_args!("the array has more than {MAX_STRINGS} strings")));
         }
         self.builder.strings.push(value.to_owned());
         Ok(())

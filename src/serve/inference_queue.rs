@@ -2,7 +2,8 @@
 //!
 //! A batch of 64 pictures takes little longer than a single one, so whatever waits goes through the
 //! network together. The queue is limited in pictures: when it is full, requests fail immediately
-//! (503) instead of being answered too late.
+//! (503) instead of being answered too late. Requests of a few pictures have places of their own, so
+//! that large ones can't keep them out.
 
 use std::any::Any;
 use std::io;
@@ -22,6 +23,10 @@ use crate::picture::Picture;
 /// The maximum number of pictures in a batch of several requests. A request with more pictures is a
 /// batch of its own.
 const MAX_BATCH_PICTURES: usize = 256;
+/// Up to this many pictures, a request is small.
+const SMALL_REQUEST_PICTURES: usize = 8;
+/// How many places for small requests there are beside the queue's capacity, as a part of it.
+const SMALL_REQUEST_PART: usize = 8;
 
 /// The predictions for one request.
 pub(crate) struct InferenceOutput {
@@ -37,8 +42,10 @@ pub(crate) struct InferenceQueue {
     /// One permit for each picture that may wait.
     free_places: Arc<Semaphore>,
     capacity: usize,
+    /// Further permits, for small requests.
+    small_places: Arc<Semaphore>,
+    small_capacity: usize,
     model: Arc<RwLock<Arc<Classifier>>>,
-    time_limit: Duration,
 }
 
 struct QueuedRequest {
@@ -51,9 +58,8 @@ struct QueuedRequest {
 impl InferenceQueue {
     /// Starts the inference thread. It ends when the queue is dropped and empty.
     ///
-    /// `capacity` limits the pictures that wait, `batch_wait` (at most [`MAX_BATCH_WAIT`]) how long
-    /// a request waits for others to share its batch, and `time_limit` how long a caller waits for
-    /// predictions.
+    /// `capacity` limits the pictures that wait, and `batch_wait` (at most [`MAX_BATCH_WAIT`]) how
+    /// long a request waits for others to share its batch.
     ///
     /// # Errors
     /// If the system provides no thread.
@@ -61,18 +67,19 @@ impl InferenceQueue {
         model: Classifier,
         capacity: usize,
         batch_wait: Duration,
-        time_limit: Duration,
         metrics: Metrics,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let model = Arc::new(RwLock::new(Arc::new(model)));
         let capacity = capacity.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        let small_capacity = capacity.div_ceil(SMALL_REQUEST_PART);
         let queue = Self {
             sender,
             free_places: Arc::new(Semaphore::new(capacity)),
             capacity,
+            small_places: Arc::new(Semaphore::new(small_capacity)),
+            small_capacity,
             model: model.clone(),
-            time_limit,
         };
         let mut batcher = Batcher::new(receiver, batch_wait.min(MAX_BATCH_WAIT));
         // A thread pool of one: the CPU backends would otherwise split work over all processors.
@@ -103,47 +110,56 @@ impl InferenceQueue {
 
     /// How many pictures are waiting.
     pub(crate) fn waiting(&self) -> usize {
-        self.capacity - self.free_places.available_permits()
+        let free = self.free_places.available_permits() + self.small_places.available_permits();
+        self.capacity + self.small_capacity - free
     }
 
-    /// How many pictures may wait.
+    /// How many pictures may wait, those of small requests aside.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Checks that a request of `count` pictures fits into the queue.
+    ///
+    /// # Errors
+    /// If it does not, even when the queue is empty.
+    pub(crate) fn check_count(&self, count: usize) -> Result<(), ApiError> {
+        if count <= self.capacity {
+            return Ok(());
+        }
+        let message = format!(
+            "the request has {count} pictures and the queue holds {}; send fewer per request",
+            self.capacity
+        );
+        Err(ApiError::new(ApiErrorKind::TooLarge, message))
     }
 
     /// One prediction per picture, in order.
     ///
     /// # Errors
-    /// If the queue has no room, there is no prediction in time, or the device fails.
+    /// If the queue has no room, or the device fails.
     pub(crate) async fn predict(
         &self,
         pictures: Vec<Picture>,
     ) -> Result<InferenceOutput, ApiError> {
-        let count = pictures.len();
-        if count > self.capacity {
-            let message = format!(
-                "the request has {count} pictures and the queue holds {}; send fewer per request",
-                self.capacity
-            );
-            return Err(ApiError::new(ApiErrorKind::TooLarge, message));
-        }
-        // No overflow: the capacity is at most u32::MAX.
-        let places =
-            self.free_places.clone().try_acquire_many_owned(count as u32).map_err(|_| {
-                let message = "the queue is full; retry after 1 second";
-                ApiError::new(ApiErrorKind::Unavailable, message)
-            })?;
+        self.check_count(pictures.len())?;
+        let places = self.places(pictures.len()).ok_or_else(|| {
+            let message = "the queue is full; retry after 1 second";
+            ApiError::new(ApiErrorKind::Unavailable, message)
+        })?;
         let (reply, response) = oneshot::channel();
         let ended = || ApiError::new(ApiErrorKind::Internal, "the inference thread has ended");
         self.sender.send(QueuedRequest { pictures, places, reply }).map_err(|_| ended())?;
-        match tokio::time::timeout(self.time_limit, response).await {
-            Ok(response) => response.map_err(|_| ended())?,
-            Err(_) => {
-                let limit = humantime::format_duration(self.time_limit);
-                let message = format!("no prediction within {limit}; retry after 1 second");
-                Err(ApiError::new(ApiErrorKind::Unavailable, message))
-            }
-        }
+        response.await.map_err(|_| ended())?
+    }
+
+    /// Places for `count` pictures, if they are free.
+    fn places(&self, count: usize) -> Option<OwnedSemaphorePermit> {
+        // No overflow: the capacity is at most u32::MAX.
+        let from =
+            |places: &Arc<Semaphore>| places.clone().try_acquire_many_owned(count as u32).ok();
+        let is_small = count <= SMALL_REQUEST_PICTURES;
+        from(&self.free_places).or_else(|| from(&self.small_places).filter(|_| is_small))
     }
 }
 
@@ -259,9 +275,8 @@ mod tests {
 
     fn queue(capacity: usize) -> Arc<InferenceQueue> {
         let model = Classifier::shipped(&backend::cpu()).unwrap();
-        let limit = Duration::from_secs(10);
         let metrics = Metrics::default();
-        InferenceQueue::start(model, capacity, MAX_BATCH_WAIT, limit, metrics).unwrap().into()
+        InferenceQueue::start(model, capacity, MAX_BATCH_WAIT, metrics).unwrap().into()
     }
 
     fn picture(grey: f32) -> Picture {
@@ -295,14 +310,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_is_unavailable_and_a_request_above_its_capacity_is_too_large() {
-        let queue = queue(4);
-        let _three = queue.free_places.clone().try_acquire_many_owned(3).unwrap();
-        assert_eq!(queue.waiting(), 3);
-        let full = queue.predict(vec![picture(0.0); 2]).await.err().unwrap();
+        let queue = queue(20);
+        let _most = queue.free_places.clone().try_acquire_many_owned(19).unwrap();
+        assert_eq!(queue.waiting(), 19);
+        let full = queue.predict(vec![picture(0.0); 9]).await.err().unwrap();
         assert_eq!(full.kind, ApiErrorKind::Unavailable);
-        let above = queue.predict(vec![picture(0.0); 5]).await.err().unwrap();
+        let above = queue.predict(vec![picture(0.0); 21]).await.err().unwrap();
         assert_eq!(above.kind, ApiErrorKind::TooLarge);
         assert_eq!(queue.predict(vec![picture(0.0)]).await.unwrap().predictions.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn large_requests_do_not_take_the_places_of_small_ones() {
+        let queue = queue(20);
+        let _all = queue.free_places.clone().try_acquire_many_owned(20).unwrap();
+        assert!(queue.predict(vec![picture(0.0); 9]).await.is_err());
+        assert_eq!(queue.predict(vec![picture(0.0); 3]).await.unwrap().predictions.len(), 3);
+        let too_many = queue.predict(vec![picture(0.0); 4]).await.err().unwrap();
+        assert_eq!(too_many.kind, ApiErrorKind::Unavailable);
     }
 
     #[test]

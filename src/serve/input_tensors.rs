@@ -27,6 +27,16 @@ pub(crate) enum InputPictures {
     Files(Vec<Bytes>),
 }
 
+impl InputPictures {
+    /// How many pictures there are.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Pixels(pictures) => pictures.len(),
+            Self::Files(files) => files.len(),
+        }
+    }
+}
+
 /// How the elements of an input tensor are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputDatatype {
@@ -43,9 +53,9 @@ pub(crate) enum InputDatatype {
 /// # Errors
 /// If they do.
 pub(crate) fn reject_extensions<'a>(
-    mut parameters: impl Iterator<Item = &'a String>,
+    mut parameters: impl Iterator<Item = &'a str>,
 ) -> Result<(), ApiError> {
-    match parameters.find(|name| UNSUPPORTED_EXTENSIONS.contains(&name.as_str())) {
+    match parameters.find(|name| UNSUPPORTED_EXTENSIONS.contains(name)) {
         None => Ok(()),
         Some(name) => Err(ApiError::invalid(format!("the extension {name} is not supported"))),
     }

@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     seconds: Family<ApiLabels, Histogram>,
     batches: Histogram,
     connections: Gauge,
+    closed_connections: Family<ClosedLabels, Counter>,
+    lost_responses: Counter,
     reloads: Family<ReloadLabels, Counter>,
 }
 
@@ -39,6 +41,25 @@ struct ReloadLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    reason: &'static str,
+}
+
+/// Values that are read when the metrics are asked for.
+pub(crate) struct Readings<'a> {
+    /// Pictures in the queue.
+    pub(crate) waiting_pictures: usize,
+    /// Pictures that the queue holds.
+    pub(crate) queue_capacity: usize,
+    /// Memory charged to requests, in bytes.
+    pub(crate) charged_bytes: usize,
+    /// Lines that the log has lost.
+    pub(crate) lost_log_lines: u64,
+    /// The name of the model in use.
+    pub(crate) model: &'a str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ModelLabels {
     model: String,
 }
@@ -54,6 +75,8 @@ impl Default for Metrics {
             // From 1 picture, each bound twice the one before, to 1024.
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             connections: Gauge::default(),
+            closed_connections: Family::default(),
+            lost_responses: Counter::default(),
             reloads: Family::default(),
         }
     }
@@ -83,30 +106,36 @@ impl Metrics {
         OpenConnection(self.connections.clone())
     }
 
+    /// Counts a connection that the server closed, and why.
+    pub(crate) fn record_closed_connection(&self, reason: &'static str) {
+        self.closed_connections.get_or_create(&ClosedLabels { reason }).inc();
+    }
+
+    /// Counts responses that a closed connection did not send.
+    pub(crate) fn record_lost_responses(&self, count: u64) {
+        self.lost_responses.inc_by(count);
+    }
+
     /// Counts a reload of the model: it succeeded, or the current model was kept.
     pub(crate) fn record_reload(&self, succeeded: bool) {
         let outcome = if succeeded { "replaced" } else { "kept" };
         self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
-    /// All metrics in OpenMetrics text format. `waiting` is the number of pictures in the queue,
-    /// `capacity` how many it holds, and `model` the name of the model in use.
+    /// All metrics in OpenMetrics text format.
     ///
     /// # Errors
     /// If formatting fails. Writing to a string never does.
-    pub(crate) fn text(
-        &self,
-        waiting: usize,
-        capacity: usize,
-        model: &str,
-    ) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
         let gauge = |value: usize| -> Gauge {
             let gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             gauge
         };
+        let lost_log_lines = Counter::<u64>::default();
+        lost_log_lines.inc_by(readings.lost_log_lines);
         let models = Family::<ModelLabels, Gauge>::default();
-        models.get_or_create(&ModelLabels { model: model.to_owned() }).set(1);
+        models.get_or_create(&ModelLabels { model: readings.model.to_owned() }).set(1);
 
         let mut registry = Registry::with_prefix("burn_digits");
         registry.register(
@@ -121,9 +150,39 @@ impl Metrics {
             self.seconds.clone(),
         );
         registry.register("batch_pictures", "Pictures per batch", self.batches.clone());
-        registry.register("queue_pictures", "Pictures waiting in the queue", gauge(waiting));
-        registry.register("queue_capacity", "Pictures that the queue can hold", gauge(capacity));
+        registry.register(
+            "queue_pictures",
+            "Pictures waiting in the queue",
+            gauge(readings.waiting_pictures),
+        );
+        registry.register(
+            "queue_capacity",
+            "Pictures that the queue can hold",
+            gauge(readings.queue_capacity),
+        );
+        registry.register_with_unit(
+            "request_memory",
+            "Memory charged to requests",
+            Unit::Bytes,
+            gauge(readings.charged_bytes),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "connections_closed",
+            "Connections that the server closed, by reason: idle, unread (the client reads no \
+             response), evicted (for others), grace (not done in time at shutdown)",
+            self.closed_connections.clone(),
+        );
+        registry.register(
+            "responses_lost",
+            "Responses that were not sent, because the connection ended before",
+            self.lost_responses.clone(),
+        );
+        registry.register(
+            "log_lines_lost",
+            "Lines that could not be written to the log",
+            lost_log_lines,
+        );
         registry.register(
             "model_reloads",
             "Model reloads requested, by outcome: replaced, or kept (the reload failed)",
@@ -148,7 +207,16 @@ mod tests {
         metrics.record_batch(3);
         metrics.record_reload(false);
         let open = metrics.open_connection();
-        let text = metrics.text(5, 1024, "shipped").unwrap();
+        metrics.record_closed_connection("idle");
+        metrics.record_lost_responses(2);
+        let readings = Readings {
+            waiting_pictures: 5,
+            queue_capacity: 1024,
+            charged_bytes: 4096,
+            lost_log_lines: 3,
+            model: "shipped",
+        };
+        let text = metrics.text(&readings).unwrap();
         for line in [
             "burn_digits_requests_total{api=\"v2\",status=\"200\"} 2",
             // 300 µs lies in the third bucket, up to 400 µs; 3 ms doesn't.
@@ -157,6 +225,10 @@ mod tests {
             "burn_digits_batch_pictures_bucket{le=\"4.0\"} 1",
             "burn_digits_queue_pictures 5",
             "burn_digits_connections 1",
+            "burn_digits_connections_closed_total{reason=\"idle\"} 1",
+            "burn_digits_responses_lost_total 2",
+            "burn_digits_log_lines_lost_total 3",
+            "burn_digits_request_memory_bytes 4096",
             "burn_digits_queue_capacity 1024",
             "burn_digits_model_reloads_total{outcome=\"kept\"} 1",
             "burn_digits_model_info{model=\"shipped\"} 1",
@@ -165,7 +237,7 @@ mod tests {
         }
         assert!(text.ends_with("# EOF\n"));
         drop(open);
-        let text = metrics.text(0, 1024, "shipped").unwrap();
+        let text = metrics.text(&readings).unwrap();
         assert!(text.lines().any(|line| line == "burn_digits_connections 0"), "{text}");
     }
 }

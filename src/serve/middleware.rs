@@ -1,18 +1,28 @@
-//! Surrounds every request of both protocols: reads its body within limits, calls its handler,
-//! measures the time, and counts and logs the status.
+//! Surrounds every request of both protocols: checks its host, charges its memory, reads its body,
+//! calls its handler within the time limit, and counts and logs the status.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, Version, header};
+use tokio::time::timeout_at;
 use tonic::Status;
 
-use super::api_error::ApiError;
+use super::api_error::{ApiError, ApiErrorKind};
+use super::connection::Connection;
+use super::grpc;
+use super::hosts::AcceptedHosts;
+use super::request_context::{self, RequestContext};
+use super::response_body;
 use super::state::ServerState;
+
+/// Characters of a request's path in the log.
+const MAX_LOGGED_CHARS: usize = 200;
 
 /// How errors are sent and where the status of a response is found.
 #[derive(Clone, Copy)]
@@ -37,9 +47,34 @@ impl Protocol {
 
     /// The request in one line, for the log.
     fn log_line(self, request: &Request) -> String {
-        match self {
+        let line = match self {
             Self::Rest => format!("{} {}", request.method(), request.uri()),
             Self::Grpc => request.uri().path().to_owned(),
+        };
+        line.chars().take(MAX_LOGGED_CHARS).collect()
+    }
+
+    /// Whether a request is one of a probe, which is answered on every connection.
+    fn is_probe(self, request: &Request) -> bool {
+        let path = request.uri().path();
+        match self {
+            Self::Rest => {
+                request.method() == Method::GET
+                    && (path == "/metrics"
+                        || path.starts_with("/v2/health/")
+                        || (path.starts_with("/v2/models/") && path.ends_with("/ready")))
+            }
+            Self::Grpc => ["/ServerLive", "/ServerReady", "/ModelReady"]
+                .iter()
+                .any(|method| path.ends_with(method)),
+        }
+    }
+
+    /// How long the client waits for its answer, if it says so.
+    fn clients_time_limit(self, request: &Request) -> Result<Option<Duration>, ApiError> {
+        match self {
+            Self::Rest => Ok(None),
+            Self::Grpc => grpc::time_limit(request.headers()),
         }
     }
 
@@ -63,27 +98,81 @@ impl Protocol {
     }
 }
 
+/// What this middleware knows of a router.
+#[derive(Clone)]
+struct Surroundings {
+    protocol: Protocol,
+    hosts: AcceptedHosts,
+    state: Arc<ServerState>,
+}
+
 /// Adds this middleware to a router.
-pub(crate) fn wrap(router: Router, protocol: Protocol, state: Arc<ServerState>) -> Router {
-    router.layer(from_fn_with_state((protocol, state), handle))
+pub(crate) fn wrap(
+    router: Router,
+    protocol: Protocol,
+    hosts: AcceptedHosts,
+    state: Arc<ServerState>,
+) -> Router {
+    router.layer(from_fn_with_state(Surroundings { protocol, hosts, state }, handle))
 }
 
 async fn handle(
-    State((protocol, state)): State<(Protocol, Arc<ServerState>)>,
+    State(surroundings): State<Surroundings>,
     request: Request,
     next: Next,
 ) -> Response {
+    let Surroundings { protocol, state, .. } = &surroundings;
     let start = Instant::now();
     let api = protocol.api_label(&request);
     let log_line = tracing::enabled!(tracing::Level::DEBUG).then(|| protocol.log_line(&request));
-    let response = match state.body_reader.read(request).await {
-        Ok((request, _body_memory)) => next.run(request).await,
-        Err(error) => protocol.error_response(error),
+    let version = request.version();
+    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+        let error = ApiError::new(ApiErrorKind::Internal, "the request has no connection");
+        return protocol.error_response(error);
     };
+    let clients_limit = protocol.clients_time_limit(&request);
+    let context = Arc::new(RequestContext::new(
+        &request,
+        state.workers.account.clone(),
+        connection.clone(),
+        state.time_limit,
+        *clients_limit.as_ref().unwrap_or(&None),
+    ));
+    let response = match clients_limit {
+        Ok(_) => answer(&surroundings, &context, request, next).await,
+        Err(error) => Err(error),
+    };
+    let mut response = response.unwrap_or_else(|error| protocol.error_response(error));
+    // A client that goes on on this connection would lose its next request.
+    let is_last = !state.is_ready() || connection.is_for_probes;
+    if is_last && version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let (status, elapsed) = (protocol.status(&response), start.elapsed());
     state.metrics.record_request(api, status, elapsed);
     if let Some(request) = log_line {
         tracing::debug!(request, status, milliseconds = elapsed.as_secs_f64() * 1e3, "answered");
     }
-    response
+    response_body::track(response, context)
+}
+
+async fn answer(
+    surroundings: &Surroundings,
+    context: &Arc<RequestContext>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let Surroundings { protocol, hosts, state } = surroundings;
+    hosts.check(&request)?;
+    if context.connection().is_for_probes && !protocol.is_probe(&request) {
+        let message = "all connections are in use; retry after 1 second";
+        return Err(ApiError::new(ApiErrorKind::Unavailable, message));
+    }
+    let base_bytes = request_context::base_bytes(&request);
+    context.charge(base_bytes).await?;
+    let mut request = state.body_reader.read(request, context).await?;
+    context.start_answer(state.time_limit);
+    request.extensions_mut().insert(context.clone());
+    let answered = timeout_at(context.deadline(), next.run(request)).await;
+    answered.map_err(|_| context.too_late())
 }

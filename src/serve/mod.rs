@@ -4,27 +4,14 @@
 //! its own way of stopping uses [`Server`] instead:
 //!
 //! ```
-//! use std::time::Duration;
-//!
 //! use burn_digits::backend;
 //! use burn_digits::classifier::Classifier;
-//! use burn_digits::serve::{ConnectionLimits, ServeOptions, Server};
+//! use burn_digits::serve::{ServeOptions, Server};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = ServeOptions {
-//!     http: "127.0.0.1:0".parse()?,
-//!     grpc: "127.0.0.1:0".parse()?,
-//!     queue_capacity: 1024,
-//!     batch_wait: Duration::from_millis(1),
-//!     max_body_bytes: 16 << 20,
-//!     time_limit: Duration::from_secs(10),
-//!     connections: ConnectionLimits {
-//!         max_open: 1024,
-//!         idle_timeout: Duration::from_secs(75),
-//!         shutdown_grace: Duration::from_secs(20),
-//!     },
-//! };
+//! let any_port = "127.0.0.1:0".parse()?;
+//! let options = ServeOptions { http: any_port, grpc: any_port, ..ServeOptions::default() };
 //! let model = Classifier::shipped(&backend::cpu())?;
 //! let server = Server::bind(&options, model).await?;
 //! let handle = server.handle();
@@ -45,40 +32,55 @@
 //! | file | does |
 //! |---|---|
 //! | `options`, `server` | configuration; binds the two addresses and connects the parts below |
+//! | `open_files` | the system's limit of open files, for [`run`] |
 //! | `signals` | SIGTERM, Ctrl-C and SIGHUP of the process, for [`run`] |
 //! | `listen` | accepts connections within limits and closes them on shutdown |
-//! | `middleware` | surrounds every request: reads the body, measures, counts, logs |
-//! | `body` | reads a body within limits of size, time and total memory |
+//! | `connection`, `peer_stream` | the progress of one connection; its socket |
+//! | `middleware` | surrounds every request: checks, charges, measures, counts, logs |
+//! | `hosts` | names by which clients may reach the server |
+//! | `request_context` | the deadline and the memory of one request, and the signal to stop |
+//! | `account` | memory of all requests, charged before it is allocated |
+//! | `body` | reads a body within limits of size and time |
 //! | `rest` | routes of HTTP: `predict`, `open_inference`, `tensorflow`, `page` |
 //! | `grpc` | the same inference over gRPC |
 //! | `flat_array` | nested JSON arrays, flattened while they are parsed |
 //! | `input_tensors` | request tensors, checked and turned into pictures |
 //! | `state` | what all handlers share; pictures in, predictions out |
-//! | `decode` | image files to 28×28 pixels, a limited number at once |
+//! | `decode` | image files to 28×28 pixels |
+//! | `workers` | threads for decoding and for parsing long bodies, a limited number at once |
 //! | `inference_queue` | waiting pictures, batched, through the network on one thread |
 //! | `output_tensors` | predictions as response tensors |
+//! | `response_body` | notices when a response is sent |
 //! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
 //!
 //! Handlers depend on `state` and on the parts below it; only `rest` and `grpc` know a protocol's
 //! messages.
 
+mod account;
 mod api_error;
 mod body;
+mod connection;
 mod decode;
 mod flat_array;
 mod grpc;
+mod hosts;
 mod inference_queue;
 mod input_tensors;
 mod listen;
 mod metrics;
 mod middleware;
 mod model_spec;
+mod open_files;
 mod options;
 mod output_tensors;
+mod peer_stream;
+mod request_context;
+mod response_body;
 mod rest;
 mod server;
 mod signals;
 mod state;
+mod workers;
 
 use std::sync::Arc;
 
@@ -101,12 +103,29 @@ pub fn run(
     model: Classifier,
     reload: impl Fn() -> Result<Classifier, ClassifierError> + Send + Sync + 'static,
 ) -> Result<(), ServeError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let max_open = open_files::allow(options.connections.max_open);
+    if max_open < options.connections.max_open {
+        tracing::warn!(
+            "the system's limit of open files is enough for {max_open} connections; raise it with \
+             ulimit -n"
+        );
+    }
+    let connections = ConnectionLimits { max_open, ..options.connections };
+    let options = &ServeOptions { connections, ..options.clone() };
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Set here, because Tokio would read the variable TOKIO_WORKER_THREADS and panic at a 0.
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(async {
         let server = Server::bind(options, model).await?;
         let signals = signals::spawn(server.handle(), Arc::new(reload))?;
         server.run().await;
         signals.abort();
         Ok(())
-    })
+    });
+    // A picture that is still being decoded must not delay the end.
+    runtime.shutdown_background();
+    served
 }

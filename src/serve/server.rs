@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use super::hosts::AcceptedHosts;
 use super::listen::{self, ConnectionContext};
 use super::metrics::Metrics;
 use super::options::ServeOptions;
@@ -42,6 +43,7 @@ pub struct Server {
     http_address: SocketAddr,
     grpc_address: SocketAddr,
     connection_context: ConnectionContext,
+    allowed_hosts: Vec<String>,
     handle: ServerHandle,
 }
 
@@ -67,9 +69,9 @@ impl Server {
         let limits = options.connections;
         let connection_context = ConnectionContext {
             limits,
-            // While a picture is decoded and classified the connection transfers no bytes.
-            stall_timeout: limits.idle_timeout + 2 * options.time_limit,
+            time_limit: options.time_limit,
             permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
+            registry: Arc::default(),
             metrics,
             stop_requested,
         };
@@ -79,6 +81,7 @@ impl Server {
             http,
             grpc,
             connection_context,
+            allowed_hosts: options.allowed_hosts.clone(),
             handle: ServerHandle { state, stop },
         })
     }
@@ -110,9 +113,12 @@ impl Server {
             reach = reach(self.http_address, self.grpc_address),
             "listening"
         );
+        let hosts = |address| AcceptedHosts::new(address, &self.allowed_hosts);
+        let rest = rest::router(state.clone(), hosts(self.http_address));
+        let grpc = grpc::router(state.clone(), hosts(self.grpc_address));
         tokio::join!(
-            listen::serve(self.http, rest::router(state.clone()), self.connection_context.clone()),
-            listen::serve(self.grpc, grpc::router(state.clone()), self.connection_context),
+            listen::serve(self.http, rest, self.connection_context.clone()),
+            listen::serve(self.grpc, grpc, self.connection_context),
         );
         tracing::info!("stopped");
     }

@@ -40,6 +40,8 @@ pub(crate) fn spawn(
         server.stop();
         while let ProcessSignal::Reload = signals.next().await {}
         tracing::warn!("stopped immediately; open requests were not answered");
+        // The log may be written by another thread.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         // As shells report a program that SIGINT ended: 128 + 2.
         std::process::exit(130);
     }))

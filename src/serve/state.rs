@@ -1,23 +1,35 @@
-//! What the handlers of both protocols share: the limits, the decoder, and the queue.
+//! What the handlers of both protocols share: the limits, the workers, and the queue.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::account::MemoryAccount;
 use super::api_error::ApiError;
 use super::body::BodyReader;
-use super::decode::PictureDecoder;
+use super::decode;
 use super::inference_queue::{InferenceOutput, InferenceQueue};
 use super::input_tensors::InputPictures;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
+use super::request_context::RequestContext;
+use super::workers::Workers;
 use crate::classifier::Classifier;
+
+/// Memory that a picture takes on its way through the network: its pixels, twice, and its outputs as
+/// JSON.
+const BYTES_PER_PICTURE: usize = 8 << 10;
 
 /// Shared by all handlers.
 pub(crate) struct ServerState {
     pub(crate) body_reader: BodyReader,
-    pub(crate) decoder: PictureDecoder,
+    pub(crate) workers: Workers,
     pub(crate) queue: InferenceQueue,
     pub(crate) metrics: Metrics,
+    /// How long an answer may take.
+    pub(crate) time_limit: Duration,
+    pub(crate) lost_log_lines: Arc<AtomicU64>,
     is_stopping: AtomicBool,
 }
 
@@ -31,17 +43,19 @@ impl ServerState {
         model: Classifier,
         metrics: Metrics,
     ) -> io::Result<Self> {
+        let account = Arc::new(MemoryAccount::new(options.memory_bytes));
         Ok(Self {
             body_reader: BodyReader::new(options.max_body_bytes, options.time_limit),
-            decoder: PictureDecoder::new(options.time_limit),
+            workers: Workers::new(account),
             queue: InferenceQueue::start(
                 model,
                 options.queue_capacity,
                 options.batch_wait,
-                options.time_limit,
                 metrics.clone(),
             )?,
             metrics,
+            time_limit: options.time_limit,
+            lost_log_lines: options.lost_log_lines.clone(),
             is_stopping: AtomicBool::new(false),
         })
     }
@@ -50,10 +64,17 @@ impl ServerState {
     ///
     /// # Errors
     /// If a file is not a readable picture, the server is overloaded, or inference fails.
-    pub(crate) async fn predict(&self, input: InputPictures) -> Result<InferenceOutput, ApiError> {
+    pub(crate) async fn predict(
+        &self,
+        input: InputPictures,
+        context: &RequestContext,
+    ) -> Result<InferenceOutput, ApiError> {
+        let count = input.count();
+        self.queue.check_count(count)?;
+        context.charge(count * BYTES_PER_PICTURE).await?;
         let pictures = match input {
             InputPictures::Pixels(pictures) => pictures,
-            InputPictures::Files(files) => self.decoder.decode(files).await?,
+            InputPictures::Files(files) => decode::decode(files, &self.workers, context).await?,
         };
         self.queue.predict(pictures).await
     }

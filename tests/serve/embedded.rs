@@ -1,7 +1,6 @@
 //! The server as a library: started, given another model and stopped by the program around it.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
@@ -12,19 +11,9 @@ use crate::common::root;
 use crate::server::{SEVEN, SHIPPED_MODEL, file, request, send};
 
 fn options(http: SocketAddr) -> ServeOptions {
-    ServeOptions {
-        http,
-        grpc: "127.0.0.1:0".parse().unwrap(),
-        queue_capacity: 16,
-        batch_wait: Duration::ZERO,
-        max_body_bytes: 1 << 20,
-        time_limit: Duration::from_secs(10),
-        connections: ConnectionLimits {
-            max_open: 16,
-            idle_timeout: Duration::from_secs(10),
-            shutdown_grace: Duration::from_secs(10),
-        },
-    }
+    let grpc = "127.0.0.1:0".parse().unwrap();
+    let connections = ConnectionLimits { max_open: 16, ..ConnectionLimits::default() };
+    ServeOptions { http, grpc, connections, ..ServeOptions::default() }
 }
 
 fn model() -> Classifier {

@@ -214,7 +214,7 @@ fn a_message_that_claims_4_gib_is_rejected_by_its_length() {
         let body = http_body_util::BodyExt::collect(body).await.unwrap();
         body.trailers().cloned().unwrap_or(parts.headers)
     });
-    assert_eq!(trailers["grpc-status"], (Code::OutOfRange as i32).to_string());
+    assert_eq!(trailers["grpc-status"], (Code::InvalidArgument as i32).to_string());
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_batch_wait_above_2_ms_is_a_usage_error() {
 #[test]
 fn requests_beyond_the_queue_get_503_with_retry_after_and_the_others_are_served() {
     // So many pictures keep the network busy for longer than a request takes to arrive.
-    let server = TestServer::with(&["--model", "shipped", "--queue", "8000"]);
+    let server = TestServer::with(&["--model", "shipped", "--queue", "8000", "--memory", "4096"]);
     let send = |count: usize| {
         let json = json!({ "inputs": [{
             "name": "image", "shape": [count, 784], "datatype": "UINT8",
@@ -95,10 +95,11 @@ fn requests_beyond_the_queue_get_503_with_retry_after_and_the_others_are_served(
 #[test]
 fn a_body_over_the_limit_is_rejected_by_its_header_or_while_it_is_read() {
     let server = TestServer::with(&["--model", "shipped", "--largest-body", "1"]);
-    let announced = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n";
+    let announced =
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n";
     assert!(server.send(announced).error(413).contains("1048576 bytes"));
     let mut chunked =
-        b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     chunked.extend_from_slice(b"100001\r\n");
     chunked.resize(chunked.len() + 0x10_0001, b'x');
     chunked.extend_from_slice(b"\r\n0\r\n\r\n");
@@ -115,7 +116,7 @@ fn slow_bodies_and_idle_connections_are_closed() {
     slow.write_all(&request[..request.len() - 1]).unwrap();
     assert!(HttpResponse::read(slow).error(408).contains("300ms"));
 
-    for unfinished in ["", "POST /predict HTTP/1.1\r\nHost: x\r\n"] {
+    for unfinished in ["", "POST /predict HTTP/1.1\r\nHost: localhost\r\n"] {
         let mut idle = server.connect();
         idle.write_all(unfinished.as_bytes()).unwrap();
         let received = read_until_closed(&mut idle);

@@ -17,7 +17,7 @@ use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::error::{ImageError, UnsupportedErrorKind};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, Limits};
 
 use crate::error::PictureError;
 
@@ -57,43 +57,88 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
 /// If the format is unknown or a variant that is not supported, the file is empty, damaged or cut
 /// short, or the decoded image would be larger than [`MAX_BYTES`].
 pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
-    if bytes.is_empty() {
-        return Err(PictureError::Empty);
-    }
-    let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
-    let mut decoder = decoder(bytes, format)?;
-    let (width, height) = decoder.dimensions();
-    let decoded = decoder.total_bytes();
-    let jpeg = (format == ImageFormat::Jpeg).then(|| JpegMarkers::scan(bytes));
-    let peak = match format {
-        // The canvas, a frame and the image, four bytes a pixel each.
-        ImageFormat::WebP => 12 * u64::from(width) * u64::from(height),
-        // The image, and all coefficients until the last scan, two bytes a value.
-        _ if jpeg.as_ref().is_some_and(|jpeg| jpeg.is_progressive) => decoded.saturating_mul(3),
-        // The image, and a second one while it is turned.
-        _ => decoded.saturating_mul(2),
-    };
-    if peak > MAX_DECODE_MEMORY {
-        let limit = (decoded as f64 * (MAX_DECODE_MEMORY as f64 / peak as f64)) as u64;
-        return Err(PictureError::TooLarge { width, height, bytes: decoded, limit });
-    }
-    if let Some(jpeg) = jpeg {
-        if !jpeg.has_end {
-            return Err(PictureError::Damaged("the JPEG image has no end marker".to_owned()));
-        }
-        // Each block of 8 × 8 pixels takes at least one bit. The decoder fills in missing blocks,
-        // and would make 190 million pixels from 472 bytes.
-        let bits = 8 * bytes.len() as u64;
-        if u64::from(width) * u64::from(height) > 64 * bits {
-            let reason = format!("too few bytes for a JPEG image of {width} × {height} pixels");
-            return Err(PictureError::Damaged(reason));
-        }
-    }
-    // The pixels are usable even if the EXIF block is broken.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let Header { mut decoder, .. } = Header::read(bytes)?;
+    let orientation = upright(decoder.as_mut());
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// What decoding an image file takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeCost {
+    /// Number of pixels: the time is about proportional to it.
+    pub pixels: u64,
+    /// The most memory at once, in bytes: an estimate from above, with the decoder's buffers, and
+    /// without the file itself.
+    pub memory_bytes: u64,
+}
+
+/// What [`decode`] and [`normalise`](crate::normalise) would take, from the file's header alone.
+///
+/// # Errors
+/// As [`decode`], as far as the header tells.
+pub fn decode_cost(bytes: &[u8]) -> Result<DecodeCost, PictureError> {
+    let Header { mut decoder, peak_bytes } = Header::read(bytes)?;
+    let (width, height) = decoder.dimensions();
+    let decoded = decoder.total_bytes();
+    let is_converted =
+        !matches!(decoder.color_type(), ColorType::L8 | ColorType::Rgb8 | ColorType::Rgba8);
+    // `peak_bytes` has room for turning, which few images need.
+    let is_turned = upright(decoder.as_mut()) != Orientation::NoTransforms;
+    let spare = if is_turned { 0 } else { decoded.min(peak_bytes - decoded) };
+    let memory_bytes = peak_bytes - spare + if is_converted { decoded } else { 0 };
+    Ok(DecodeCost { pixels: u64::from(width) * u64::from(height), memory_bytes })
+}
+
+/// The orientation of an image. Its pixels are usable even if the EXIF block is broken.
+fn upright(decoder: &mut dyn ImageDecoder) -> Orientation {
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
+}
+
+/// An image file whose header has been read and is within the limits.
+struct Header<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
+    /// The most memory at once while it is decoded and turned.
+    peak_bytes: u64,
+}
+
+impl<'a> Header<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, PictureError> {
+        if bytes.is_empty() {
+            return Err(PictureError::Empty);
+        }
+        let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
+        let decoder = decoder(bytes, format)?;
+        let (width, height) = decoder.dimensions();
+        let decoded = decoder.total_bytes();
+        let jpeg = (format == ImageFormat::Jpeg).then(|| JpegMarkers::scan(bytes));
+        let peak_bytes = match format {
+            // The canvas, a frame and the image, four bytes a pixel each.
+            ImageFormat::WebP => 12 * u64::from(width) * u64::from(height),
+            // The image, and all coefficients until the last scan, two bytes a value.
+            _ if jpeg.as_ref().is_some_and(|jpeg| jpeg.is_progressive) => decoded.saturating_mul(3),
+            // The image, and a second one while it is turned.
+            _ => decoded.saturating_mul(2),
+        };
+        if peak_bytes > MAX_DECODE_MEMORY {
+            let limit = (decoded as f64 * (MAX_DECODE_MEMORY as f64 / peak_bytes as f64)) as u64;
+            return Err(PictureError::TooLarge { width, height, bytes: decoded, limit });
+        }
+        if let Some(jpeg) = jpeg {
+            if !jpeg.has_end {
+                return Err(PictureError::Damaged("the JPEG image has no end marker".to_owned()));
+            }
+            // Each block of 8 × 8 pixels takes at least one bit. The decoder fills in missing
+            // blocks, and would make 190 million pixels from 472 bytes.
+            let bits = 8 * bytes.len() as u64;
+            if u64::from(width) * u64::from(height) > 64 * bits {
+                let reason = format!("too few bytes for a JPEG image of {width} × {height} pixels");
+                return Err(PictureError::Damaged(reason));
+            }
+        }
+        Ok(Self { decoder, peak_bytes })
+    }
 }
 
 /// The decoder of a format, limited to [`MAX_DECODE_MEMORY`].

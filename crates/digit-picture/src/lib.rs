@@ -57,7 +57,7 @@ mod stroke;
 
 use std::path::Path;
 
-pub use decode::{MAX_BYTES, decode, read_bytes};
+pub use decode::{DecodeCost, MAX_BYTES, decode, decode_cost, read_bytes};
 pub use error::PictureError;
 pub use picture::{PICTURE_SIDE, Picture};
 pub use single::normalise;

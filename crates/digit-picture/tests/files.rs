@@ -6,7 +6,7 @@ mod common;
 use std::io::Cursor;
 
 use common::{black_on_white, largest_difference, reference};
-use digit_picture::{MAX_BYTES, Picture, PictureError, from_bytes, read};
+use digit_picture::{DecodeCost, MAX_BYTES, Picture, PictureError, decode_cost, from_bytes, read};
 use image::{DynamicImage, ImageFormat};
 
 fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
@@ -121,4 +121,36 @@ fn a_picture_has_784_values() {
     assert_eq!(Picture::try_from(&[0.5; 784][..]).unwrap().rows().count(), 28);
     let error = Picture::try_from(&[0.5; 783][..]).unwrap_err();
     assert_eq!(error.to_string(), "a picture has 784 values, not 783");
+}
+
+#[test]
+fn the_cost_of_decoding_is_known_from_the_header() {
+    let image = DynamicImage::from(black_on_white());
+    let (width, height) = (u64::from(image.width()), u64::from(image.height()));
+    let cost = |image: DynamicImage| decode_cost(&encoded(image, ImageFormat::Png)).unwrap();
+    let grey = cost(image.to_luma8().into());
+    assert_eq!(grey, DecodeCost { pixels: width * height, memory_bytes: width * height });
+    assert_eq!(cost(image.to_rgb8().into()).memory_bytes, 3 * width * height);
+    // Sixteen bits are decoded, then reduced to eight.
+    assert!(cost(image.to_rgb16().into()).memory_bytes >= (6 + 3) * width * height);
+}
+
+#[test]
+fn the_cost_of_a_turned_photograph_includes_the_turned_copy() {
+    let jpeg = encoded(DynamicImage::from(black_on_white()).to_rgb8(), ImageFormat::Jpeg);
+    let upright = decode_cost(&jpeg).unwrap();
+    // An EXIF block (TIFF 6.0, Exif 2.32) with the orientation 6, after the SOI marker.
+    let exif =
+        b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let turned = decode_cost(&[&jpeg[..2], exif, &jpeg[2..]].concat()).unwrap();
+    assert_eq!(turned.pixels, upright.pixels);
+    assert_eq!(turned.memory_bytes, 2 * upright.memory_bytes);
+}
+
+#[test]
+fn a_file_that_cannot_be_decoded_has_no_cost() {
+    assert!(matches!(decode_cost(b""), Err(PictureError::Empty)));
+    assert!(matches!(decode_cost(b"text"), Err(PictureError::UnknownFormat)));
+    let huge = b"P5 100000 100000 255\n";
+    assert!(matches!(decode_cost(huge), Err(PictureError::TooLarge { .. })));
 }

@@ -17,6 +17,10 @@ pub struct ServeArgs {
     /// gRPC address.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
     pub grpc: SocketAddr,
+    /// Further host name by which clients may reach the server; may be repeated. On a loopback
+    /// address only names of this machine are accepted otherwise, elsewhere every name.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
     /// SIGHUP reloads the model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -30,13 +34,19 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MIB", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub largest_body: u16,
-    /// Maximum time for a request body to arrive, and again for its answer.
+    /// Memory for all requests together in MiB, half of it for decoding pictures; requests beyond it
+    /// are rejected with status 413, 429 or 503.
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = at_least_one)]
+    pub memory: usize,
+    /// Maximum time for a request body to arrive, again for its answer, and again for the client to
+    /// read it.
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub time_limit: humantime::Duration,
     /// Maximum time that a connection may be silent between requests or within the headers of one.
     #[arg(long, value_name = "TIME", default_value = "75s")]
     pub idle: humantime::Duration,
-    /// Maximum number of simultaneous connections; more have to wait.
+    /// Maximum number of simultaneous connections; a further one replaces an idle one, or may only
+    /// ask for the server's health.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
     pub connections: usize,
     /// Time for running requests to finish after SIGTERM or Ctrl-C.

@@ -1,17 +1,25 @@
 //! `burn-digits serve`: the model over HTTP and gRPC.
 
-use std::process::ExitCode;
+mod log_writer;
 
-use anyhow::Result;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
 use tracing_subscriber::filter::LevelFilter;
 
+use self::log_writer::LogWriter;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
 use burn_digits::backend;
 use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
-    start_logging(&args);
+    let options = options(&args)?;
+    let log = LogWriter::start(options.lost_log_lines.clone())?;
+    start_logging(&args, &log);
+    // The usual hook writes to standard error itself, and would wait for a pipe that nobody reads.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
     let selected = backend::select(args.model.backend.backend)?;
     if let Some(notice) = &selected.notice {
         tracing::info!("{notice}");
@@ -19,32 +27,48 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     let device = selected.device;
     let requested = args.model.model;
     let choose = move || Ok(ChosenModel::choose(requested.as_deref())?.classifier(&device));
-    let options = ServeOptions {
+    let model = choose()?;
+    let served = serve::run(&options, model, choose);
+    log.finish();
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(args: &ServeArgs) -> Result<ServeOptions> {
+    let max_body_bytes = usize::from(args.largest_body) << 20;
+    let memory_bytes = args.memory.saturating_mul(1 << 20);
+    let min_memory = ServeOptions::min_memory_bytes(max_body_bytes).div_ceil(1 << 20);
+    if args.memory < min_memory {
+        bail!(
+            "--memory {} is too little for bodies of {} MiB; use --memory {min_memory} or more, or \
+             a smaller --largest-body",
+            args.memory,
+            args.largest_body,
+        );
+    }
+    Ok(ServeOptions {
         http: args.http,
         grpc: args.grpc,
+        allowed_hosts: args.allow_host.clone(),
         queue_capacity: args.queue,
         batch_wait: args.batch_wait.into(),
-        max_body_bytes: usize::from(args.largest_body) << 20,
+        max_body_bytes,
+        memory_bytes,
         time_limit: args.time_limit.into(),
         connections: ConnectionLimits {
             max_open: args.connections,
             idle_timeout: args.idle.into(),
             shutdown_grace: args.grace.into(),
         },
-    };
-    let model = choose()?;
-    serve::run(&options, model, choose)?;
-    Ok(ExitCode::SUCCESS)
+        lost_log_lines: Arc::default(),
+    })
 }
 
 /// Logs to standard error, as text or as JSON.
-fn start_logging(args: &ServeArgs) {
+fn start_logging(args: &ServeArgs, log: &LogWriter) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(args.log))
-        .with_writer(std::io::stderr)
-        // A full disk or a closed pipe behind standard error must not stop the server: reporting
-        // the failed write there would panic.
-        .log_internal_errors(false)
+        .with_writer(log.clone())
         .with_target(false);
     // Fails only if a logger is already installed, and none is.
     let _ = if args.json {

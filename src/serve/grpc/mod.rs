@@ -7,10 +7,19 @@ mod proto {
     include!("generated.rs");
 }
 
+mod message_cost;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::BodyExt;
 use tonic::Status;
 
 use self::proto::grpc_inference_service_server::{
@@ -26,6 +35,7 @@ use self::proto::{
     ServerReadyResponse,
 };
 use super::api_error::{ApiError, ApiErrorKind};
+use super::hosts::AcceptedHosts;
 use super::input_tensors::{
     InputDatatype, InputPictures, MODEL_INPUTS, check_count, check_input, from_binary, from_fp32,
     from_uint8, not_one_input, reject_extensions,
@@ -33,16 +43,87 @@ use super::input_tensors::{
 use super::middleware::{self, Protocol};
 use super::model_spec::{MODEL_NAME, MODEL_VERSION, PLATFORM, SERVER_NAME, TensorSpec};
 use super::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
+use super::request_context;
 use super::state::ServerState;
 
 /// The gRPC service, with the middleware around it.
-pub(crate) fn router(state: Arc<ServerState>) -> Router {
+pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
     let service = GrpcInferenceServiceServer::new(InferenceService(state.clone()))
-        // The limit of the middleware for bodies. tonic reserves as much memory as the prefix of a
-        // message claims, up to this limit, before the message has arrived.
+        // The limit of the middleware for bodies.
         .max_decoding_message_size(state.body_reader.max_bytes());
     let router = tonic::service::Routes::new(service).into_axum_router();
-    middleware::wrap(router, Protocol::Grpc, state)
+    middleware::wrap(router.layer(from_fn(check_message)), Protocol::Grpc, hosts, state)
+}
+
+/// Charges what the message of a request takes before tonic decodes it.
+async fn check_message(request: Request, next: Next) -> Response {
+    match checked(request).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => Status::from(error).into_http::<Body>(),
+    }
+}
+
+async fn checked(request: Request) -> Result<Request, ApiError> {
+    let context = request_context::of(&request)?;
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|error| ApiError::invalid(error.to_string()))?;
+    let body = body.to_bytes();
+    let fields = match parts.uri.path().rsplit('/').next() {
+        Some("ModelInfer") => message_cost::INFER,
+        Some("ModelReady" | "ModelMetadata") => message_cost::MODEL,
+        _ => message_cost::EMPTY,
+    };
+    context.charge(message_cost::decoded_bytes(message(&body)?, fields)?).await?;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// The one message in a body: a byte that says whether it is compressed, its length in four bytes,
+/// and the message (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+fn message(body: &[u8]) -> Result<&[u8], ApiError> {
+    let Some((&[is_compressed, length @ ..], message)) = body.split_first_chunk::<5>() else {
+        return Err(ApiError::invalid("the request has no message"));
+    };
+    if is_compressed != 0 {
+        let message = "compressed messages are not supported";
+        return Err(ApiError::new(ApiErrorKind::MethodNotAllowed, message));
+    }
+    let length = u32::from_be_bytes(length);
+    if u32::try_from(message.len()) == Ok(length) {
+        return Ok(message);
+    }
+    let received = message.len();
+    Err(ApiError::invalid(format!(
+        "the message should have {length} bytes, and {received} bytes were sent"
+    )))
+}
+
+/// The time limit of a request: at most eight digits and a unit, in the header `grpc-timeout`.
+///
+/// # Errors
+/// If the header is malformed.
+pub(crate) fn time_limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parse = |text: &str| {
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let is_number =
+            (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let count: u64 = if is_number { digits.parse().ok()? } else { return None };
+        match unit {
+            "H" => Some(Duration::from_secs(3600 * count)),
+            "M" => Some(Duration::from_secs(60 * count)),
+            "S" => Some(Duration::from_secs(count)),
+            "m" => Some(Duration::from_millis(count)),
+            "u" => Some(Duration::from_micros(count)),
+            "n" => Some(Duration::from_nanos(count)),
+            _ => None,
+        }
+    };
+    match value.to_str().ok().and_then(parse) {
+        Some(limit) => Ok(Some(limit)),
+        None => Err(ApiError::invalid(
+            "grpc-timeout must be at most eight digits and a unit: H, M, S, m, u or n",
+        )),
+    }
 }
 
 struct InferenceService(Arc<ServerState>);
@@ -113,13 +194,14 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: tonic::Request<ModelInferRequest>,
     ) -> RpcResult<ModelInferResponse> {
+        let context = request_context::in_extensions(request.extensions())?;
         let request = request.into_inner();
         check_model(&request.model_name, &request.model_version)?;
         let chosen = chosen_outputs(&request)?;
         // Raw input contents get raw output contents, as in Triton.
         let is_raw = !request.raw_input_contents.is_empty();
         let pictures = input_pictures(request.inputs, request.raw_input_contents)?;
-        let predictions = self.0.predict(pictures).await?.predictions;
+        let predictions = self.0.predict(pictures, &context).await?.predictions;
 
         let count = predictions.len();
         let mut raw_output_contents = Vec::new();
@@ -174,7 +256,7 @@ fn chosen_outputs(request: &ModelInferRequest) -> Result<Vec<ModelOutput>, ApiEr
     }
     let mut chosen = Vec::new();
     for requested in &request.outputs {
-        reject_extensions(requested.parameters.keys())?;
+        reject_extensions(requested.parameters.keys().map(String::as_str))?;
         let output = ModelOutput::from_name(&requested.name)?;
         output.check_not_in(chosen.iter().copied())?;
         chosen.push(output);
@@ -190,7 +272,7 @@ fn input_pictures(
         inputs.try_into().map_err(|inputs: Vec<_>| not_one_input(inputs.len()))?;
     let [input] = inputs;
     let (datatype, count) = check_input(&input.name, &input.datatype, &input.shape)?;
-    reject_extensions(input.parameters.keys())?;
+    reject_extensions(input.parameters.keys().map(String::as_str))?;
     match (raw_contents.len(), input.contents) {
         (1, None) => {
             from_binary(datatype, raw_contents.into_iter().next().unwrap_or_default(), count)

@@ -9,6 +9,7 @@ mod predict;
 mod tensorflow;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,13 +19,14 @@ use axum::routing::{get, post};
 use http::header;
 
 use super::api_error::{ApiError, ApiErrorKind};
-use super::metrics::CONTENT_TYPE;
+use super::hosts::AcceptedHosts;
+use super::metrics::{CONTENT_TYPE, Readings};
 use super::middleware::{self, Protocol};
 use super::model_spec::{MODEL_NAME, MODEL_VERSION};
 use super::state::ServerState;
 
 /// All routes, with the middleware around them.
-pub(crate) fn router(state: Arc<ServerState>) -> Router {
+pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
     let router = Router::new()
         .route("/", get(page::page))
         .route("/openapi.json", get(page::openapi))
@@ -37,12 +39,17 @@ pub(crate) fn router(state: Arc<ServerState>) -> Router {
         // The middleware limits bodies; axum's own limit of 2 MB for forms is below it.
         .layer(DefaultBodyLimit::disable())
         .with_state(state.clone());
-    middleware::wrap(router, Protocol::Rest, state)
+    middleware::wrap(router, Protocol::Rest, hosts, state)
 }
 
 async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, ApiError> {
-    let (queue, model) = (&state.queue, state.queue.model());
-    let text = state.metrics.text(queue.waiting(), queue.capacity(), model.name());
+    let text = state.metrics.text(&Readings {
+        waiting_pictures: state.queue.waiting(),
+        queue_capacity: state.queue.capacity(),
+        charged_bytes: state.workers.account.charged_bytes(),
+        lost_log_lines: state.lost_log_lines.load(Ordering::Relaxed),
+        model: state.queue.model().name(),
+    });
     let text = text.map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(text)).into_response())
 }

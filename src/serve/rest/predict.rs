@@ -13,10 +13,16 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::classifier::{Classifier, ClassifierError, Prediction};
+use crate::classifier::{Classifier, Prediction};
 use crate::picture::Picture;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
+use crate::serve::decode::decode;
+use crate::serve::request_context::{self, RequestContext, is_short};
 use crate::serve::state::ServerState;
+use crate::serve::workers::Weight;
+
+/// Memory of a response with all activations.
+const LAYERS_BYTES: usize = 32 << 10;
 
 #[derive(Deserialize)]
 pub(crate) struct PredictQuery {
@@ -73,11 +79,16 @@ async fn respond(
     query: &PredictQuery,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let pictures = state.decoder.decode(vec![read_file(request).await?]).await?;
+    let context = request_context::of(&request)?;
+    if query.layers {
+        context.charge(LAYERS_BYTES).await?;
+    }
+    let file = read_file(request, state, &context).await?;
+    let pictures = decode(vec![file], &state.workers, &context).await?;
     let explained = pictures.first().filter(|_| query.layers).cloned();
     let output = state.queue.predict(pictures).await?;
     let activations = match explained {
-        Some(picture) => Some(activations(output.model.clone(), picture).await?),
+        Some(picture) => Some(activations(output.model.clone(), picture, state, &context).await?),
         None => None,
     };
     let [prediction] = output.predictions.as_slice() else {
@@ -93,22 +104,26 @@ async fn respond(
 async fn activations(
     model: Arc<Classifier>,
     picture: Picture,
+    state: &ServerState,
+    context: &RequestContext,
 ) -> Result<NetworkActivations, ApiError> {
     let pixels = picture.as_slice().to_vec();
-    let computing = tokio::task::spawn_blocking(move || {
+    let computing = state.workers.run(Weight::Light, 0, context, move |_| {
         let names = model.metadata().model.layers().map(|layer| layer.name);
-        Ok::<_, ClassifierError>((names, model.activations(&picture)?))
+        Ok((names, model.activations(&picture)?))
     });
-    let (names, values) = computing
-        .await
-        .map_err(|panic| ApiError::new(ApiErrorKind::Internal, panic.to_string()))??;
+    let (names, values) = computing.await?;
     let mut values = values.into_iter();
     let layers = names.map(|name| LayerValues { name, values: values.next().unwrap_or_default() });
     Ok(NetworkActivations { pixels, layers })
 }
 
 /// The image file of a request.
-async fn read_file(request: Request<Body>) -> Result<Bytes, ApiError> {
+async fn read_file(
+    request: Request<Body>,
+    state: &ServerState,
+    context: &RequestContext,
+) -> Result<Bytes, ApiError> {
     let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| {
         content_type.to_str().is_ok_and(|text| text.trim_start().starts_with("multipart/form-data"))
     });
@@ -116,6 +131,18 @@ async fn read_file(request: Request<Body>) -> Result<Bytes, ApiError> {
         let body = request.into_body().collect().await;
         return body.map(|body| body.to_bytes()).map_err(|e| ApiError::invalid(e.to_string()));
     }
+    let bytes = http_body::Body::size_hint(request.body()).lower() as usize;
+    context.charge(bytes).await?;
+    let form = first_field(request);
+    if is_short(bytes) {
+        return form.await;
+    }
+    let runtime = tokio::runtime::Handle::current();
+    state.workers.run(Weight::Heavy, 0, context, move |_| runtime.block_on(form)).await
+}
+
+/// The first field of a form.
+async fn first_field(request: Request<Body>) -> Result<Bytes, ApiError> {
     let unreadable = |error: &dyn std::fmt::Display| {
         ApiError::invalid(format!("the form could not be read: {error}"))
     };

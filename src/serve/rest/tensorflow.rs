@@ -22,6 +22,7 @@ use crate::serve::decode::from_base64;
 use crate::serve::flat_array::{ArrayValues, FlatArray};
 use crate::serve::input_tensors::{InputPictures, from_fp32};
 use crate::serve::model_spec::{IMAGE_INPUT, MODEL_NAME, MODEL_VERSION};
+use crate::serve::request_context;
 use crate::serve::state::ServerState;
 
 /// The name of the only signature, TensorFlow's default.
@@ -97,22 +98,36 @@ async fn predict(
     State(state): State<Arc<ServerState>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let context = request_context::of(&request)?;
     let body = request.into_body().collect().await;
     let body = body.map_err(|error| ApiError::invalid(error.to_string()))?.to_bytes();
-    let request: TensorflowRequest = serde_json::from_slice(&body)
+    let parsing = state.workers.parse(body.len(), &context, move || parse(&body));
+    let (pictures, response) = parsing.await?;
+    let output = state.predict(pictures, &context).await?;
+    let probabilities = output.predictions.iter().map(|prediction| prediction.probabilities);
+    Ok(Json(response(probabilities.collect())).into_response())
+}
+
+/// Makes the response of the request's format.
+type MakeResponse = fn(Vec<[f32; CLASSES]>) -> TensorflowResponse;
+
+/// The pictures of a request, and its format.
+///
+/// # Errors
+/// If it is not a valid request.
+fn parse(body: &[u8]) -> Result<(InputPictures, MakeResponse), ApiError> {
+    let request: TensorflowRequest = serde_json::from_slice(body)
         .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))?;
     if let Some(name) = request.signature_name.filter(|name| name != SIGNATURE_NAME) {
         let message = format!("unknown signature_name {name:?}; use {SIGNATURE_NAME:?}");
         return Err(ApiError::invalid(message));
     }
-    let (array, response): (_, fn(_) -> _) = match (request.instances, request.inputs) {
+    let (array, response): (_, MakeResponse) = match (request.instances, request.inputs) {
         (Some(instances), None) => (instances, TensorflowResponse::Predictions),
         (None, Some(inputs)) => (inputs, TensorflowResponse::Outputs),
         _ => return Err(ApiError::invalid("send exactly one of instances and inputs")),
     };
-    let output = state.predict(to_pictures(array)?).await?;
-    let probabilities = output.predictions.iter().map(|prediction| prediction.probabilities);
-    Ok(Json(response(probabilities.collect())).into_response())
+    Ok((to_pictures(array)?, response))
 }
 
 fn to_pictures(array: FlatArray) -> Result<InputPictures, ApiError> {

@@ -2,8 +2,10 @@
 //!
 //! In the binary form a header gives the length of the JSON, which names and describes the tensors;
 //! their values follow it, in order.
+//!
+//! A request may contain anything, so only what this server uses is kept while it is parsed: see
+//! [`bounded`](super::bounded).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,9 +14,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::BodyExt;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::bounded::{self, ByteCount, Flag};
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::from_base64;
 use crate::serve::flat_array::{ArrayValues, FlatArray};
@@ -25,31 +28,38 @@ use crate::serve::input_tensors::{
 };
 use crate::serve::model_spec::{MODEL_NAME, MODEL_VERSION};
 use crate::serve::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
+use crate::serve::request_context;
 use crate::serve::state::ServerState;
 
 /// The length of the JSON in a body with binary tensors.
 static JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
-/// Options of a request or of a tensor, by name.
-type Parameters = BTreeMap<String, Value>;
-
 #[derive(Deserialize)]
 struct InferRequest {
+    #[serde(default, deserialize_with = "bounded::id")]
     id: Option<String>,
     #[serde(default)]
-    parameters: Parameters,
+    parameters: RequestParameters,
+    #[serde(deserialize_with = "bounded::list")]
     inputs: Vec<RequestInput>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::list")]
     outputs: Vec<RequestOutput>,
+}
+
+/// Unknown parameters are ignored, as the protocol allows.
+#[derive(Default, Deserialize)]
+struct RequestParameters {
+    binary_data_output: Option<Flag>,
 }
 
 #[derive(Deserialize)]
 struct RequestInput {
     name: String,
     datatype: String,
+    #[serde(deserialize_with = "bounded::list")]
     shape: Vec<i64>,
     #[serde(default)]
-    parameters: Parameters,
+    parameters: TensorParameters,
     #[serde(default, deserialize_with = "FlatArray::without_objects")]
     data: Option<FlatArray>,
 }
@@ -58,7 +68,29 @@ struct RequestInput {
 struct RequestOutput {
     name: String,
     #[serde(default)]
-    parameters: Parameters,
+    parameters: TensorParameters,
+}
+
+/// Parameters of an input or output.
+#[derive(Default, Deserialize)]
+struct TensorParameters {
+    binary_data: Option<Flag>,
+    binary_data_size: Option<ByteCount>,
+    // Extensions that this server does not have.
+    classification: Option<IgnoredAny>,
+    shared_memory_region: Option<IgnoredAny>,
+}
+
+impl TensorParameters {
+    fn reject_extensions(&self) -> Result<(), ApiError> {
+        let asked_for = [
+            ("classification", &self.classification),
+            ("shared_memory_region", &self.shared_memory_region),
+        ];
+        reject_extensions(
+            asked_for.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name),
+        )
+    }
 }
 
 #[derive(Serialize)]
@@ -96,15 +128,32 @@ pub(super) async fn infer(
     State(state): State<Arc<ServerState>>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let context = request_context::of(&request)?;
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| ApiError::invalid(error.to_string()))?;
-    let (json, binary) = split_body(body.to_bytes(), parts.headers.get(&JSON_LENGTH))?;
+    let body = body.to_bytes();
+    let json_length = parts.headers.get(&JSON_LENGTH).cloned();
+    let parsing =
+        state.workers.parse(body.len(), &context, move || parse(body, json_length.as_ref()));
+    let (id, choices, pictures) = parsing.await?;
+    let output = state.predict(pictures, &context).await?;
+    respond(id, &output, &choices)
+}
+
+/// The id, the outputs and the pictures of a request.
+///
+/// # Errors
+/// If it is not a valid request.
+fn parse(
+    body: Bytes,
+    json_length: Option<&HeaderValue>,
+) -> Result<(Option<String>, Vec<OutputChoice>, InputPictures), ApiError> {
+    let (json, binary) = split_body(body, json_length)?;
     let request: InferRequest = serde_json::from_slice(&json)
         .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))?;
     let choices = output_choices(&request)?;
     let pictures = input_pictures(&request.inputs, binary)?;
-    let output = state.predict(pictures).await?;
-    respond(request.id, &output, &choices)
+    Ok((request.id, choices, pictures))
 }
 
 /// Splits a body into its JSON and the binary tensors.
@@ -122,7 +171,8 @@ fn split_body(body: Bytes, json_length: Option<&HeaderValue>) -> Result<(Bytes, 
 
 /// The outputs that the request names, or all; binary where the output or the request says so.
 fn output_choices(request: &InferRequest) -> Result<Vec<OutputChoice>, ApiError> {
-    let default = flag(&request.parameters, "binary_data_output")?.unwrap_or(false);
+    let default = flag(request.parameters.binary_data_output, "binary_data_output")?;
+    let default = default.unwrap_or(false);
     if request.outputs.is_empty() {
         let choices = MODEL_OUTPUTS.map(|output| OutputChoice { output, is_binary: default });
         return Ok(choices.into());
@@ -130,21 +180,20 @@ fn output_choices(request: &InferRequest) -> Result<Vec<OutputChoice>, ApiError>
     let mut choices = Vec::<OutputChoice>::new();
     for requested in &request.outputs {
         let output = ModelOutput::from_name(&requested.name)?;
-        reject_extensions(requested.parameters.keys())?;
+        requested.parameters.reject_extensions()?;
         output.check_not_in(choices.iter().map(|choice| choice.output))?;
-        let is_binary = flag(&requested.parameters, "binary_data")?.unwrap_or(default);
+        let is_binary = flag(requested.parameters.binary_data, "binary_data")?.unwrap_or(default);
         choices.push(OutputChoice { output, is_binary });
     }
     Ok(choices)
 }
 
-fn flag(parameters: &Parameters, name: &str) -> Result<Option<bool>, ApiError> {
-    match parameters.get(name) {
+fn flag(value: Option<Flag>, name: &str) -> Result<Option<bool>, ApiError> {
+    match value {
         None => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(other) => {
-            let message = format!("the parameter {name} must be true or false, not {other}");
-            Err(ApiError::invalid(message))
+        Some(Flag::Bool(flag)) => Ok(Some(flag)),
+        Some(Flag::Other) => {
+            Err(ApiError::invalid(format!("the parameter {name} must be true or false")))
         }
     }
 }
@@ -154,11 +203,10 @@ fn input_pictures(inputs: &[RequestInput], mut binary: Bytes) -> Result<InputPic
         return Err(not_one_input(inputs.len()));
     };
     let (datatype, count) = check_input(&input.name, &input.datatype, &input.shape)?;
-    reject_extensions(input.parameters.keys())?;
-    let bytes = match input.parameters.get("binary_data_size") {
+    input.parameters.reject_extensions()?;
+    let bytes = match input.parameters.binary_data_size {
         None => None,
-        Some(size) => {
-            let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
+        Some(ByteCount(size)) => {
             let size = size.filter(|&size| size <= binary.len()).ok_or_else(|| {
                 ApiError::invalid(format!(
                     "binary_data_size must be an integer from 0 to {}, the length after the JSON",

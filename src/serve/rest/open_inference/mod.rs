@@ -4,6 +4,7 @@
 //! <https://github.com/kserve/open-inference-protocol>; the extension:
 //! <https://github.com/triton-inference-server/server/tree/main/docs/protocol>.
 
+mod bounded;
 mod infer;
 
 use std::sync::Arc;

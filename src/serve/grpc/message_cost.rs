@@ -1,0 +1,265 @@
+//! What a protobuf message takes in memory once it is decoded, found without decoding it.
+//!
+//! An empty input tensor is two bytes in a message and two hundred in memory, so a message within
+//! the limit of bodies could take gigabytes. This walks over the encoded message by the table of
+//! its fields, and rejects what is malformed on the way
+//! (<https://protobuf.dev/programming-guides/encoding/>).
+
+use bytes::Buf;
+
+use crate::serve::api_error::ApiError;
+
+/// The fields of a message, by number.
+pub(super) type Fields = &'static [(u32, Field)];
+
+/// What a field contains.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    /// UTF-8.
+    Text,
+    /// Bytes, shared with the request's body.
+    Bytes,
+    /// Integers of variable length; the size of one in memory.
+    Varint(usize),
+    /// Numbers of four bytes.
+    Fixed32,
+    /// Numbers of eight bytes.
+    Fixed64,
+    /// A message; its size in memory, without what its fields point to.
+    Message(usize, Fields),
+}
+
+/// A request without fields.
+pub(super) const EMPTY: Fields = &[];
+/// A model's name and version.
+pub(super) const MODEL: Fields = &[(1, Field::Text), (2, Field::Text)];
+/// `ModelInferRequest` of `inference.proto`. Sizes are those of the generated types, rounded up.
+pub(super) const INFER: Fields = &[
+    (1, Field::Text),
+    (2, Field::Text),
+    (3, Field::Text),
+    (4, PARAMETERS),
+    (5, Field::Message(384, INPUT)),
+    (6, Field::Message(96, OUTPUT)),
+    (7, Field::Bytes),
+];
+const INPUT: Fields = &[
+    (1, Field::Text),
+    (2, Field::Text),
+    (3, Field::Varint(8)),
+    (4, PARAMETERS),
+    (5, Field::Message(0, CONTENTS)),
+];
+const OUTPUT: Fields = &[(1, Field::Text), (2, PARAMETERS)];
+const PARAMETERS: Field =
+    Field::Message(128, &[(1, Field::Text), (2, Field::Message(0, PARAMETER))]);
+const PARAMETER: Fields = &[
+    (1, Field::Varint(1)),
+    (2, Field::Varint(8)),
+    (3, Field::Text),
+    (4, Field::Fixed64),
+    (5, Field::Varint(8)),
+];
+const CONTENTS: Fields = &[
+    (1, Field::Varint(1)),
+    (2, Field::Varint(4)),
+    (3, Field::Varint(8)),
+    (4, Field::Varint(4)),
+    (5, Field::Varint(8)),
+    (6, Field::Fixed32),
+    (7, Field::Fixed64),
+    (8, Field::Bytes),
+];
+
+/// A handle to bytes that are stored elsewhere, or an empty text.
+const HANDLE_BYTES: usize = 32;
+
+/// Memory of the decoded message in bytes, an estimate from above.
+///
+/// # Errors
+/// If the message is malformed.
+pub(super) fn decoded_bytes(message: &[u8], fields: Fields) -> Result<usize, ApiError> {
+    // Lists grow by doubling: while one is copied, both are in memory.
+    Ok(2 * walk(message, fields).ok_or_else(|| {
+        ApiError::invalid("the message is not valid protobuf of the method's request")
+    })?)
+}
+
+/// `None` if the message is malformed.
+fn walk(mut rest: &[u8], fields: Fields) -> Option<usize> {
+    let mut total = 0_usize;
+    while rest.has_remaining() {
+        let key = varint(&mut rest)?;
+        let (number, wire_type) = (u32::try_from(key >> 3).ok()?, key & 7);
+        let field = fields.iter().find(|(known, _)| *known == number).map(|(_, field)| *field);
+        let cost = match (wire_type, field) {
+            (_, _) if number == 0 => return None,
+            (2, field) => {
+                let length = usize::try_from(varint(&mut rest)?).ok()?;
+                let content = rest.get(..length)?;
+                rest = &rest[length..];
+                match field {
+                    Some(field) => delimited(content, field)?,
+                    None => 0,
+                }
+            }
+            (0, Some(Field::Varint(size))) => {
+                varint(&mut rest)?;
+                size
+            }
+            (0, None) => {
+                varint(&mut rest)?;
+                0
+            }
+            (1, Some(Field::Fixed64) | None) => {
+                rest = rest.get(8..)?;
+                8
+            }
+            (5, Some(Field::Fixed32) | None) => {
+                rest = rest.get(4..)?;
+                4
+            }
+            // Groups, which proto3 does not have, and fields of another type.
+            _ => return None,
+        };
+        total = total.saturating_add(cost);
+    }
+    Some(total)
+}
+
+/// The cost of a field that is preceded by its length.
+fn delimited(content: &[u8], field: Field) -> Option<usize> {
+    match field {
+        Field::Text => {
+            str::from_utf8(content).ok()?;
+            Some(HANDLE_BYTES + content.len())
+        }
+        Field::Bytes => Some(HANDLE_BYTES),
+        // Packed numbers. The last byte of each has no continuation bit.
+        Field::Varint(size) => {
+            let mut rest = content;
+            let mut count = 0;
+            while rest.has_remaining() {
+                varint(&mut rest)?;
+                count += 1;
+            }
+            Some(count * size)
+        }
+        Field::Fixed32 => content.len().is_multiple_of(4).then_some(content.len()),
+        Field::Fixed64 => content.len().is_multiple_of(8).then_some(content.len()),
+        Field::Message(size, fields) => Some(size.saturating_add(walk(content, fields)?)),
+    }
+}
+
+/// The next integer of variable length: seven bits a byte, the lowest first.
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, after) = rest.split_first()?;
+        *rest = after;
+        let bits = u64::from(byte & 0x7f);
+        // The tenth byte has room for one bit.
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use prost::Message;
+
+    use super::*;
+    use crate::serve::grpc::proto::model_infer_request::{
+        InferInputTensor, InferRequestedOutputTensor,
+    };
+    use crate::serve::grpc::proto::{InferParameter, InferTensorContents, ModelInferRequest};
+
+    fn request() -> ModelInferRequest {
+        let contents = InferTensorContents {
+            fp32_contents: vec![0.5; 784],
+            uint_contents: vec![0, 127, 128, u32::MAX],
+            int64_contents: vec![-1],
+            fp64_contents: vec![1.0],
+            bytes_contents: vec![b"picture".as_slice().into()],
+            ..Default::default()
+        };
+        let input = InferInputTensor {
+            name: "image".to_owned(),
+            datatype: "FP32".to_owned(),
+            shape: vec![1, 784],
+            parameters: [("a".to_owned(), InferParameter::default())].into(),
+            contents: Some(contents),
+        };
+        ModelInferRequest {
+            model_name: "digits".to_owned(),
+            id: "ä".to_owned(),
+            inputs: vec![input],
+            outputs: vec![InferRequestedOutputTensor::default()],
+            raw_input_contents: vec![vec![0; 3136].into()],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_valid_message_costs_at_least_what_its_types_take() {
+        let bytes = request().encode_to_vec();
+        let cost = decoded_bytes(&bytes, INFER).unwrap();
+        let types = size_of::<InferInputTensor>() + size_of::<InferRequestedOutputTensor>();
+        assert!(cost >= types + 784 * 4 + 4 * 4, "{cost}");
+        assert!(cost < 4 * bytes.len(), "{cost}");
+    }
+
+    #[test]
+    fn empty_elements_cost_what_they_take_in_memory() {
+        for (bytes, size) in [
+            ([0x2a, 0], size_of::<InferInputTensor>()),
+            ([0x32, 0], size_of::<InferRequestedOutputTensor>()),
+            ([0x3a, 0], size_of::<bytes::Bytes>()),
+            ([0x22, 0], size_of::<(String, InferParameter)>()),
+        ] {
+            let count = 1000;
+            assert!(ModelInferRequest::decode(bytes.repeat(count).as_slice()).is_ok());
+            let cost = decoded_bytes(&bytes.repeat(count), INFER).unwrap();
+            assert!(cost >= count * size, "{bytes:x?}: {cost} for {count} × {size}");
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_is_what_prost_decodes() {
+        let valid = request().encode_to_vec();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut rejected = 0;
+        for _ in 0..20_000 {
+            let mut bytes = valid.clone();
+            bytes.truncate(random.usize(..=valid.len()));
+            for _ in 0..random.usize(..3) {
+                if let Some(at) = (!bytes.is_empty()).then(|| random.usize(..bytes.len().min(200)))
+                {
+                    bytes[at] = random.u8(..);
+                }
+            }
+            let decoded = ModelInferRequest::decode(bytes.as_slice()).is_ok();
+            let accepted = decoded_bytes(&bytes, INFER).is_ok();
+            // Groups are the only thing that prost knows and this does not.
+            assert!(decoded || !accepted, "{bytes:x?}");
+            rejected += usize::from(!accepted);
+        }
+        assert!(rejected > 1000, "{rejected}");
+    }
+
+    #[test]
+    fn integers_of_more_than_64_bits_are_malformed() {
+        let mut longest: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+        assert_eq!(varint(&mut longest), Some(u64::MAX));
+        let mut too_long: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2];
+        assert_eq!(varint(&mut too_long), None);
+    }
+}
