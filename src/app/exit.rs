@@ -1,9 +1,12 @@
 //! Errors as messages on standard error and as exit codes: 0 success, 1 failure, 2 usage error.
 //! A second Ctrl-C exits with 130 at once, from the handler in `train`.
 
-use std::io::{self, ErrorKind, Write};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use super::output::note;
+use burn_digits::format::printable_lines;
 use burn_digits::train::{ConfigError, TrainError};
 
 /// Exit code of a command that failed.
@@ -16,6 +19,18 @@ const USAGE_ERROR: u8 = 2;
 #[error("{0}")]
 pub struct UsageError(pub &'static str);
 
+/// Prints what clap has to say, an error or the requested help, and returns its exit code.
+pub fn report_usage(error: &clap::Error) -> ExitCode {
+    // clap formats and colours its messages, and quotes arguments as they are: a file name with
+    // characters that a terminal obeys is shown without colours.
+    let text = error.render().to_string();
+    match printable_lines(&text) {
+        Cow::Borrowed(_) => drop(error.print()),
+        Cow::Owned(escaped) => note(escaped.trim_end()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE_ERROR))
+}
+
 /// Prints an error on standard error and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     // The reader of our output has closed it, as `| head` does: that is no failure.
@@ -25,12 +40,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(is_closed_pipe) {
         return ExitCode::SUCCESS;
     }
-    // clap formats and colours its own errors.
     if let Some(error) = error.downcast_ref::<clap::Error>() {
-        let _ = error.print();
-        return ExitCode::from(USAGE_ERROR);
+        return report_usage(error);
     }
-    let _ = writeln!(io::stderr(), "burn-digits: {error:#}");
+    note(format_args!("burn-digits: {error:#}"));
     let is_usage_error = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
         Some(TrainError::Config(config)) => config.is_value(),
         _ => cause.downcast_ref().is_some_and(ConfigError::is_value) || cause.is::<UsageError>(),

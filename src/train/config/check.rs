@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 
 use super::{ConfigError, OptimizerKind, TrainConfig, TrainOn};
+use crate::format;
 use crate::model::MAX_HIDDEN_WIDTH;
 
 impl TrainConfig {
@@ -62,7 +63,7 @@ impl TrainConfig {
         let teachers = self.teacher.iter().flat_map(|teacher| &teacher.models);
         for (key, path) in paths.chain(teachers.map(|path| ("teacher.models", path))) {
             let rule = "must be UTF-8, because TOML files are";
-            require(path.to_str().is_some(), key, path.display(), rule)?;
+            require(path.to_str().is_some(), key, format::path(path), rule)?;
         }
         Ok(())
     }
@@ -83,7 +84,7 @@ impl TrainConfig {
         require(
             self.data.is_none() || self.pictures.is_none(),
             "pictures",
-            self.pictures.as_deref().unwrap_or(Path::new("")).display(),
+            format::path(self.pictures.as_deref().unwrap_or(Path::new(""))),
             "data is set too: leave out one of the two",
         )?;
         require(
