@@ -1,12 +1,15 @@
 //! Errors as messages on standard error and as exit codes: 0 success, 1 failure, 2 usage error.
 //! A second Ctrl-C exits with 130 at once, from the handler in `train`.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
+
+use super::arguments::Cli;
 use super::output::note;
-use burn_digits::format::printable_lines;
+use burn_digits::format::path;
 use burn_digits::train::{ConfigError, TrainError};
 
 /// Exit code of a command that failed.
@@ -21,13 +24,13 @@ pub struct UsageError(pub &'static str);
 
 /// Prints what clap has to say, an error or the requested help, and returns its exit code.
 pub fn report_usage(error: &clap::Error) -> ExitCode {
-    // clap formats and colours its messages, and quotes arguments as they are: a file name with
-    // characters that a terminal obeys is shown without colours.
-    let text = error.render().to_string();
-    match printable_lines(&text) {
-        Cow::Borrowed(_) => drop(error.print()),
-        Cow::Owned(escaped) => note(escaped.trim_end()),
-    }
+    // clap quotes arguments as they are, and a file name can be one. So the message is that about
+    // the same arguments without characters that a terminal obeys.
+    let arguments = std::env::args_os().map(|argument| path(Path::new(&argument)));
+    let _ = match Cli::try_parse_from(arguments) {
+        Err(about_printable) => about_printable.print(),
+        Ok(_) => error.print(),
+    };
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE_ERROR))
 }
 
