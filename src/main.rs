@@ -8,7 +8,7 @@ mod app;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use app::arguments::Cli;
 use clap::Parser;
 
@@ -18,26 +18,32 @@ fn main() -> ExitCode {
         Err(error) => return app::exit::report_usage(&error),
     };
     app::panic_hook::skip_download_thread();
-    let outcome = cli.threads.map_or(Ok(()), limit_threads);
-    outcome
+    start_threads(cli.threads)
         .and_then(|()| app::commands::run(cli.command))
         .unwrap_or_else(|error| app::exit::report(&error))
 }
 
-/// Limits the number of CPU threads for all of the program: Burn, training data and picture
-/// reading.
+/// Starts the CPU threads of all of the program, at most `limit`: of Burn, training data and
+/// picture reading. By default there is one per processor.
 ///
 /// # Errors
-/// If the system does not allow so many threads.
-fn limit_threads(threads: usize) -> Result<()> {
-    // `matrixmultiply`, which ndarray uses, reads its number of threads from the environment alone.
-    #[allow(unsafe_code)]
-    // SAFETY: `main` calls this before anything starts a thread, so no other thread reads the
-    // environment.
-    unsafe {
-        std::env::set_var("MATMUL_NUM_THREADS", threads.to_string());
+/// If the system does not allow so many threads. Started only when they are needed, rayon would
+/// panic in that case.
+fn start_threads(limit: Option<usize>) -> Result<()> {
+    if let Some(threads) = limit {
+        // `matrixmultiply`, which ndarray uses, reads its number of threads from the environment
+        // alone.
+        #[allow(unsafe_code)]
+        // SAFETY: `main` calls this before anything starts a thread, so no other thread reads the
+        // environment.
+        unsafe {
+            std::env::set_var("MATMUL_NUM_THREADS", threads.to_string());
+        }
     }
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().with_context(|| {
-        format!("the system can't start {threads} threads; give a lower number with `--threads`")
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(limit.unwrap_or(0));
+    pool.build_global().map_err(|error| {
+        anyhow!(
+            "the system can't start enough threads: {error}. Give a lower number with `--threads`"
+        )
     })
 }

@@ -89,7 +89,7 @@ struct TableRow {
 /// If the folder has neither layout, or the table is invalid.
 pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError> {
     let table = folder.join("labels.csv");
-    let pictures = if table.is_file() { from_table(folder, table)? } else { from_folders(folder)? };
+    let pictures = if table.exists() { from_table(folder, table)? } else { from_folders(folder)? };
     if pictures.is_empty() {
         return Err(LabelledPicturesError::Empty(folder.to_owned()));
     }

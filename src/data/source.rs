@@ -276,9 +276,12 @@ impl Source {
         let folder = self.folder(half);
         let plain = folder.join(file.name);
         let zipped = folder.join(format!("{}.gz", file.name));
-        [plain, zipped]
-            .into_iter()
-            .find(|path| path.is_file())
+        let paths = [plain, zipped];
+        // Something else of this name is reported when it is read.
+        let found = paths.iter().find(|path| path.is_file());
+        found
+            .or_else(|| paths.iter().find(|path| path.exists()))
+            .cloned()
             .ok_or_else(|| DataError::Missing { folder: folder.to_owned(), name: file.name })
     }
 

@@ -133,6 +133,19 @@ fn a_pipe_or_an_endless_device_is_refused_wherever_a_file_is_expected() {
         fails(&["report", file], 1, &words);
         fails(&["explain", file, "--model", "shipped", "--out", text(&out)], 1, &words[..2]);
     }
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    for name in ["labels.csv", "train-images-idx3-ubyte.gz"] {
+        symlink(&pipe, data.join(name)).unwrap();
+    }
+    for name in ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        fs::write(data.join(name), "").unwrap();
+    }
+    let words = ["labels.csv", "not a regular file, but a pipe"];
+    fails(&["eval", "--model", "shipped", "--pictures", text(&data)], 1, &words);
+    fails(&["train", "--pictures", text(&data), "--out", text(&out)], 1, &words);
+    let words = ["train-images-idx3-ubyte.gz", "not a regular file, but a pipe"];
+    fails(&["train", "--data", text(&data), "--out", text(&out)], 1, &words);
     assert!(!out.exists());
 }
 
