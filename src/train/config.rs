@@ -18,7 +18,7 @@ use crate::{files, format};
 use fused_ops::LossOptions;
 
 /// The largest configuration file that is read, in bytes; one with every key takes 2 kB.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Optimizer.
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -258,7 +258,7 @@ impl TrainConfig {
     /// # Errors
     /// As [`Self::from_toml`], with the file's path; or if it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = files::read_text(path, MAX_FILE_BYTES)
+        let text = files::read_text(path, MAX_CONFIG_BYTES)
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         Self::from_toml(&text)
             .map_err(|error| ConfigError::File { path: path.to_owned(), error: error.into() })
