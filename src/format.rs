@@ -1,4 +1,7 @@
-//! Numbers as text for people: in tables, on pages and on the axes of plots.
+//! Numbers and names as text for people: in tables, on pages, on the axes of plots, in messages.
+
+use std::borrow::Cow;
+use std::path::Path;
 
 /// A fraction as a percentage with two decimals.
 ///
@@ -47,6 +50,53 @@ pub fn scientific(value: f64) -> String {
     let factor = factor.trim_end_matches(".0");
     let exponent: String = exponent.chars().map(superscript).collect();
     if factor == "1" { format!("10{exponent}") } else { format!("{factor}·10{exponent}") }
+}
+
+/// A path in a message or a table; see [`printable`].
+pub fn path(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// A name that someone else chose, such as a file's or a tensor's, without the characters that a
+/// terminal obeys instead of showing: control characters (line breaks included) and those that
+/// reverse the direction of text. They appear as Rust writes them in a string.
+///
+/// ```
+/// use burn_digits::format::printable;
+///
+/// assert_eq!(printable("7 é.png"), "7 é.png");
+/// assert_eq!(printable("\u{1b}[31m7\n.png"), r"\u{1b}[31m7\n.png");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escape(text, is_obeyed)
+}
+
+/// Like [`printable`], but keeps line breaks and tabs: for a message of several lines.
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    escape(text, |character| is_obeyed(character) && !matches!(character, '\n' | '\t'))
+}
+
+fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_escaped(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether a terminal does something for this character instead of showing it.
+fn is_obeyed(character: char) -> bool {
+    // Separators of lines and paragraphs; embeddings, overrides and isolates of direction (Unicode
+    // Standard Annex 9).
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 fn superscript(character: char) -> char {

@@ -8,28 +8,42 @@ mod app;
 
 use std::process::ExitCode;
 
+use anyhow::{Result, anyhow};
 use app::arguments::Cli;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Some(threads) = cli.threads {
-        limit_threads(threads);
-    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return app::exit::report_usage(&error),
+    };
     app::panic_hook::skip_download_thread();
-    app::commands::run(cli.command).unwrap_or_else(|error| app::exit::report(&error))
+    start_threads(cli.threads)
+        .and_then(|()| app::commands::run(cli.command))
+        .unwrap_or_else(|error| app::exit::report(&error))
 }
 
-/// Limits the number of CPU threads for all of the program: Burn, training data and picture
-/// reading.
-fn limit_threads(threads: usize) {
-    // `matrixmultiply`, which ndarray uses, reads its number of threads from the environment alone.
-    #[allow(unsafe_code)]
-    // SAFETY: `main` calls this before anything starts a thread, so no other thread reads the
-    // environment.
-    unsafe {
-        std::env::set_var("MATMUL_NUM_THREADS", threads.to_string());
+/// Starts the CPU threads of all of the program, at most `limit`: of Burn, training data and
+/// picture reading. By default there is one per processor.
+///
+/// # Errors
+/// If the system does not allow so many threads. Started only when they are needed, rayon would
+/// panic in that case.
+fn start_threads(limit: Option<usize>) -> Result<()> {
+    if let Some(threads) = limit {
+        // `matrixmultiply`, which ndarray uses, reads its number of threads from the environment
+        // alone.
+        #[allow(unsafe_code)]
+        // SAFETY: `main` calls this before anything starts a thread, so no other thread reads the
+        // environment.
+        unsafe {
+            std::env::set_var("MATMUL_NUM_THREADS", threads.to_string());
+        }
     }
-    // Fails only if rayon's thread pool exists already, which nothing has used yet.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(limit.unwrap_or(0));
+    pool.build_global().map_err(|error| {
+        anyhow!(
+            "the system can't start enough threads: {error}. Give a lower number with `--threads`"
+        )
+    })
 }

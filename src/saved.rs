@@ -92,9 +92,10 @@ use burn::nn::Linear;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use encoding::{MAX_HEADER_BYTES, has_large_header, has_own_metadata};
 pub use error::{ModelFormatError, SavedError};
 pub use layers::LayerWeights;
-pub(crate) use {encoding::has_own_metadata, layers::transpose};
+pub(crate) use layers::transpose;
 
 use crate::checksum::sha256_hex;
 use crate::files;
@@ -111,6 +112,8 @@ pub const SHIPPED_NAME: &str = "shipped";
 pub const MADE_WITH: &str = concat!("burn-digits ", env!("CARGO_PKG_VERSION"), ", Burn 0.22.1");
 /// The largest model file that is read, in bytes: more than a hundred times the default network.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
+/// The most parameters that fit into such a file, beside a header of the largest size.
+pub(crate) const MAX_PARAMETERS: usize = ((MAX_FILE_BYTES - MAX_HEADER_BYTES) / 4) as usize;
 
 /// The model file included in the program.
 static SHIPPED_FILE: &[u8] = include_bytes!("../artifacts/model/digits.safetensors");

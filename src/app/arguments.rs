@@ -30,7 +30,7 @@ pub use train::TrainArgs;
 )]
 pub struct Cli {
     /// Maximum number of CPU threads [default: all processors].
-    #[arg(long, global = true, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, global = true, value_name = "N", value_parser = thread_count)]
     pub threads: Option<usize>,
     #[command(subcommand)]
     /// The command.
@@ -144,6 +144,17 @@ pub struct DataSetArgs {
 pub struct DevicesArgs {
     #[command(flatten)]
     pub output: JsonArgs,
+}
+
+/// Number of threads that is accepted. Each has a stack and takes time to start, and this network
+/// has no work for more than a few dozen.
+const MAX_THREADS: usize = 1024;
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        count if count <= MAX_THREADS => Ok(count),
+        _ => Err(format!("must be {MAX_THREADS} or less")),
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -26,7 +26,7 @@ use anyhow::{Context, Result, anyhow};
 use burn_digits::backend::{self, SelectedDevice};
 use burn_digits::classifier::Classifier;
 use burn_digits::plot::PlotResult;
-use burn_digits::{files, paths};
+use burn_digits::{files, format, paths};
 
 use super::arguments::{BackendArgs, Command, ModelArgs};
 use super::output::note;
@@ -77,7 +77,7 @@ fn classifier(args: &ModelArgs) -> Result<Classifier> {
 fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
     let folder = out.map_or_else(paths::insight_folder, Path::to_owned);
     std::fs::create_dir_all(&folder)
-        .with_context(|| format!("the folder {} can't be created", folder.display()))?;
+        .with_context(|| format!("the folder {} can't be created", format::path(&folder)))?;
     Ok(folder)
 }
 
@@ -94,8 +94,8 @@ fn write_plots<const N: usize>(
     Ok(paths)
 }
 
-/// Writes a file completely or not at all.
+/// Writes an output file: completely or not at all, and directly where it is a device.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     files::write_atomically(path, bytes)
-        .with_context(|| format!("{} can't be written", path.display()))
+        .with_context(|| format!("{} can't be written", format::path(path)))
 }

@@ -1,9 +1,16 @@
 //! What the commands print: lines and JSON, progress bars, and numbers as people read them.
+//!
+//! Lines for people contain names that someone else chose: of files, of tensors, of models. No
+//! character in them reaches the terminal that it would obey instead of showing. Where a name is
+//! put into a line, `format::path` or `format::printable` also makes its line breaks visible.
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::Result;
+use burn_digits::files::is_standard_output;
+use burn_digits::format::{path, printable_lines};
 use burn_digits::insight::StageProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -13,7 +20,40 @@ use serde::Serialize;
 /// # Errors
 /// If standard output is closed.
 pub fn print_line(line: impl Display) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{}", printable_lines(&line.to_string()))?)
+}
+
+/// Prints a line on standard output as it is: with colours, or for a program.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print_unescaped(line: impl Display) -> Result<()> {
     Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+/// Prints what a command wrote to `out`: on standard error if `out` is standard output, whose
+/// reader expects the file alone.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print_result(out: &Path, line: impl Display) -> Result<()> {
+    if is_standard_output(out) {
+        note(line);
+        return Ok(());
+    }
+    print_line(line)
+}
+
+/// Like [`print_result`], as one line of JSON.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print_json_result(out: &Path, value: &impl Serialize) -> Result<()> {
+    if is_standard_output(out) {
+        note(serde_json::to_string(value)?);
+        return Ok(());
+    }
+    print_json(value)
 }
 
 /// Prints a value as one line of JSON on standard output.
@@ -21,12 +61,12 @@ pub fn print_line(line: impl Display) -> Result<()> {
 /// # Errors
 /// If standard output is closed.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    print_line(serde_json::to_string(value)?)
+    print_unescaped(serde_json::to_string(value)?)
 }
 
 /// Prints a line on standard error, if anyone reads it.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable_lines(&line.to_string()));
 }
 
 /// A progress bar of `steps` with the time left, on standard error; hidden where that is no
@@ -60,5 +100,5 @@ pub fn confidence(probability: f32) -> String {
 pub fn program() -> String {
     std::env::args_os()
         .next()
-        .map_or_else(|| "burn-digits".to_owned(), |name| name.to_string_lossy().into_owned())
+        .map_or_else(|| "burn-digits".to_owned(), |name| path(Path::new(&name)))
 }

@@ -13,8 +13,11 @@ use thiserror::Error;
 use super::LabelledImages;
 use super::source::Loaded;
 use crate::checksum::sha256_hex;
-use crate::files;
 use crate::picture::{self, PictureError};
+use crate::{files, format};
+
+/// The largest table that is read, in bytes: a million pictures.
+const MAX_TABLE_BYTES: u64 = 64 << 20;
 
 /// A picture file and its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,23 +35,24 @@ pub struct LabelledPicture {
 pub enum LabelledPicturesError {
     /// The folder has neither layout.
     #[error(
-        "{0} has no labelled pictures: it must contain subfolders 0 to 9, or a labels.csv with the columns \
-         file and digit beside img/"
+        "{} has no labelled pictures: it must contain subfolders 0 to 9, or a labels.csv with the columns \
+         file and digit beside img/",
+        format::path(.0)
     )]
     Empty(PathBuf),
     /// No picture in it can be read.
-    #[error("none of the pictures in {0} can be read")]
+    #[error("none of the pictures in {} can be read", format::path(.0))]
     NoneReadable(PathBuf),
-    /// A subfolder can't be read.
-    #[error("{path} can't be read: {error}")]
-    Folder {
-        /// The subfolder.
+    /// A subfolder or the table can't be read.
+    #[error("{} can't be read: {error}", format::path(path))]
+    Read {
+        /// The subfolder or the table.
         path: PathBuf,
         /// The operating system's error.
         error: io::Error,
     },
     /// The table is not CSV, or lacks a column.
-    #[error("{path} is not a usable table: {error}")]
+    #[error("{} is not a usable table: {}", format::path(path), format::printable(&error.to_string()))]
     Table {
         /// The table.
         path: PathBuf,
@@ -56,7 +60,11 @@ pub enum LabelledPicturesError {
         error: csv::Error,
     },
     /// A label in the table is above 9.
-    #[error("{table}: {file} has the label {label}, but labels are 0 to 9")]
+    #[error(
+        "{}: {} has the label {label}, but labels are 0 to 9",
+        format::path(table),
+        format::path(file)
+    )]
     Label {
         /// The table.
         table: PathBuf,
@@ -81,7 +89,7 @@ struct TableRow {
 /// If the folder has neither layout, or the table is invalid.
 pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError> {
     let table = folder.join("labels.csv");
-    let pictures = if table.is_file() { from_table(folder, table)? } else { from_folders(folder)? };
+    let pictures = if table.exists() { from_table(folder, table)? } else { from_folders(folder)? };
     if pictures.is_empty() {
         return Err(LabelledPicturesError::Empty(folder.to_owned()));
     }
@@ -124,7 +132,9 @@ fn from_table(
     table: PathBuf,
 ) -> Result<Vec<LabelledPicture>, LabelledPicturesError> {
     let invalid = |error| LabelledPicturesError::Table { path: table.clone(), error };
-    let mut reader = csv::Reader::from_path(&table).map_err(invalid)?;
+    let text = files::read_regular(&table, MAX_TABLE_BYTES)
+        .map_err(|error| LabelledPicturesError::Read { path: table.clone(), error })?;
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     let mut pictures = Vec::new();
     for row in reader.deserialize() {
         let TableRow { file, digit, kind } = row.map_err(invalid)?;
@@ -144,7 +154,7 @@ fn from_folders(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesE
             continue;
         }
         let files = files::sorted_files(&class)
-            .map_err(|error| LabelledPicturesError::Folder { path: class, error })?;
+            .map_err(|error| LabelledPicturesError::Read { path: class, error })?;
         pictures.extend(files.into_iter().map(|path| LabelledPicture { path, digit, kind: None }));
     }
     Ok(pictures)

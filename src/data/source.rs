@@ -5,7 +5,6 @@
 //! given folder may hold any data set in MNIST's format, such as Fashion-MNIST; files from anywhere
 //! else must have MNIST's SHA-256 checksums.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -18,7 +17,7 @@ use thiserror::Error;
 use super::LabelledImages;
 use super::idx::{self, IdxError};
 use crate::checksum::sha256_hex;
-use crate::paths;
+use crate::{files, format, paths};
 
 /// Size limit of an unzipped file: 680,000 images, eleven times MNIST.
 const MAX_UNZIPPED_BYTES: u64 = 512 << 20;
@@ -84,7 +83,8 @@ pub enum DataError {
     /// One of the four files is missing.
     #[error(
         "{folder} has neither {name} nor {name}.gz. The folder must contain MNIST's four IDX files, \
-         gzipped or not"
+         gzipped or not",
+        folder = format::path(folder)
     )]
     Missing {
         /// The folder.
@@ -93,7 +93,7 @@ pub enum DataError {
         name: &'static str,
     },
     /// A file cannot be read or unzipped.
-    #[error("{path} can't be read: {error}")]
+    #[error("{} can't be read: {error}", format::path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum DataError {
         error: io::Error,
     },
     /// A file is not a valid IDX file.
-    #[error("{path} can't be used: {error}")]
+    #[error("{} can't be used: {error}", format::path(path))]
     Idx {
         /// The file.
         path: PathBuf,
@@ -109,7 +109,10 @@ pub enum DataError {
         error: IdxError,
     },
     /// The numbers of images and labels differ.
-    #[error("{path} has {labels} labels for {images} images; the two files don't belong together")]
+    #[error(
+        "{} has {labels} labels for {images} images; the two files don't belong together",
+        format::path(path)
+    )]
     Counts {
         /// The file of labels.
         path: PathBuf,
@@ -119,15 +122,16 @@ pub enum DataError {
         images: usize,
     },
     /// A file has no images.
-    #[error("{path} has no images")]
+    #[error("{} has no images", format::path(path))]
     Empty {
         /// The file of images.
         path: PathBuf,
     },
     /// A file that must be MNIST's own differs from it.
     #[error(
-        "{path} is damaged: its SHA-256 checksum is not MNIST's. Restore it (`git checkout \
-         artifacts/mnist` for the bundled files), or give another folder with `--data`"
+        "{} is damaged: its SHA-256 checksum is not MNIST's. Restore it (`git checkout \
+         artifacts/mnist` for the bundled files), or give another folder with `--data`",
+        format::path(path)
     )]
     Damaged {
         /// The file.
@@ -272,9 +276,12 @@ impl Source {
         let folder = self.folder(half);
         let plain = folder.join(file.name);
         let zipped = folder.join(format!("{}.gz", file.name));
-        [plain, zipped]
-            .into_iter()
-            .find(|path| path.is_file())
+        let paths = [plain, zipped];
+        // Something else of this name is reported when it is read.
+        let found = paths.iter().find(|path| path.is_file());
+        found
+            .or_else(|| paths.iter().find(|path| path.exists()))
+            .cloned()
             .ok_or_else(|| DataError::Missing { folder: folder.to_owned(), name: file.name })
     }
 
@@ -328,8 +335,16 @@ impl Source {
 
 /// Reads a file, and unzips it if its content is gzipped.
 fn read_unzipped(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    let too_large = || {
+        let message = format!("larger than {} MB", MAX_UNZIPPED_BYTES >> 20);
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    let file = files::open_regular(path)?;
     let length = file.metadata()?.len();
+    // Not even gzip makes a file of this format larger.
+    if length > MAX_UNZIPPED_BYTES {
+        return Err(too_large());
+    }
     let mut reader = io::BufReader::new(file);
     let is_zipped = io::BufRead::fill_buf(&mut reader)?.starts_with(&[0x1f, 0x8b]);
     // MNIST's images unzip to 47 MB, five times their gzipped size. One allocation is enough for
@@ -343,8 +358,7 @@ fn read_unzipped(path: &Path) -> io::Result<Vec<u8>> {
         reader.take(MAX_UNZIPPED_BYTES + 1).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > MAX_UNZIPPED_BYTES {
-        let message = format!("larger than {} MB unzipped", MAX_UNZIPPED_BYTES >> 20);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        return Err(too_large());
     }
     bytes.shrink_to_fit();
     Ok(bytes)

@@ -7,6 +7,7 @@
 //! as data.
 
 mod layers;
+mod pytorch_limits;
 mod tensor_file;
 
 use std::collections::BTreeMap;
@@ -17,13 +18,14 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::checksum::sha256_hex;
-use crate::files;
 use crate::model::{HiddenActivation, ModelConfig};
 use crate::saved::{
-    self, DataProvenance, FORMAT_VERSION, LayerWeights, MAX_FILE_BYTES, Metadata, ModelFormatError,
-    SavedModel,
+    self, DataProvenance, FORMAT_VERSION, LayerWeights, MAX_FILE_BYTES, MAX_PARAMETERS, Metadata,
+    ModelFormatError, SavedModel,
 };
+use crate::{files, format};
 pub use layers::LayersError;
+pub use pytorch_limits::PytorchLimitError;
 use tensor_file::TensorFile;
 pub use tensor_file::{TensorFileError, WeightsFormat};
 
@@ -68,7 +70,7 @@ pub struct Imported {
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("{path} can't be read: {error}")]
+    #[error("{} can't be read: {error}", format::path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -76,7 +78,7 @@ pub enum ImportError {
         error: io::Error,
     },
     /// The file does not contain a network of this architecture.
-    #[error("{path} can't be imported: {problem}")]
+    #[error("{} can't be imported: {}", format::path(path), format::printable(&problem.to_string()))]
     Content {
         /// The file.
         path: PathBuf,
@@ -94,6 +96,13 @@ pub enum ImportContentError {
     /// The tensors are another network's.
     #[error(transparent)]
     Layers(#[from] LayersError),
+    /// A tensor can be declared much larger than the file that it is in.
+    #[error(
+        "the network has {} parameters, but a model file holds at most {}",
+        format::thousands(*.0),
+        format::thousands(MAX_PARAMETERS)
+    )]
+    TooManyParameters(usize),
     /// It is a damaged burn-digits model.
     #[error("not a valid burn-digits model: {0}")]
     OwnModel(ModelFormatError),
@@ -134,6 +143,9 @@ fn from_bytes(
     let recognised = layers::recognise(file.shapes())?;
     let hidden = std::array::from_fn(|index| recognised.layers[index].outputs);
     let config = ModelConfig { hidden, activation: options.activation.unwrap_or_default() };
+    if config.parameters() > MAX_PARAMETERS {
+        return Err(ImportContentError::TooManyParameters(config.parameters()));
+    }
     let mut names = Vec::new();
     let mut layers = Vec::with_capacity(4);
     for (tensors, shape) in recognised.layers.iter().zip(config.layers()) {

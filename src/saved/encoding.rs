@@ -11,6 +11,10 @@ use super::layers::to_little_endian;
 use super::{FORMAT_VERSION, LayerWeights, Metadata, ModelFormatError, SavedModel};
 use crate::checksum::sha256_hex;
 
+/// The largest safetensors header that is parsed, in bytes. This network's takes 2 kB; a header of
+/// the library's limit, 100 MB, can declare a million tensors and take ten times its size.
+pub(crate) const MAX_HEADER_BYTES: u64 = 1 << 20;
+
 const METADATA_KEY: &str = "burn-digits";
 /// The text between the metadata and their own checksum.
 const BEFORE_CHECKSUM: &str = ",\"metadata_sha256\":\"";
@@ -52,6 +56,9 @@ impl SavedModel {
     /// # Errors
     /// If `bytes` are not a complete and undamaged model of a known format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelFormatError> {
+        if has_large_header(bytes) {
+            return Err(ModelFormatError::HeaderTooLarge);
+        }
         let (_, header) =
             SafeTensors::read_metadata(bytes).map_err(ModelFormatError::NotSafetensors)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(ModelFormatError::NotSafetensors)?;
@@ -89,6 +96,13 @@ impl SavedModel {
             Err(ModelFormatError::WeightsChecksum)
         }
     }
+}
+
+/// Whether a safetensors file declares a header larger than [`MAX_HEADER_BYTES`]. The declared
+/// length may also be larger than the file, which is then not complete.
+pub(crate) fn has_large_header(bytes: &[u8]) -> bool {
+    let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    (MAX_HEADER_BYTES + 1..bytes.len() as u64).contains(&length)
 }
 
 /// Whether `bytes` begin like a safetensors file with this program's metadata; it may be damaged.

@@ -9,12 +9,14 @@ use safetensors::tensor::Dtype;
 use thiserror::Error;
 
 use super::FORMAT_VERSION;
+use super::encoding::MAX_HEADER_BYTES;
+use crate::format;
 
 /// Why a model cannot be loaded or saved.
 #[derive(Debug, Error)]
 pub enum SavedError {
     /// The file cannot be read.
-    #[error("{path} can't be read: {error}")]
+    #[error("{} can't be read: {error}", format::path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -22,7 +24,7 @@ pub enum SavedError {
         error: io::Error,
     },
     /// The file cannot be written.
-    #[error("{path} can't be written: {error}")]
+    #[error("{} can't be written: {error}", format::path(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -30,7 +32,7 @@ pub enum SavedError {
         error: io::Error,
     },
     /// The file is not a valid model.
-    #[error("{path} can't be used as a model: {problem}")]
+    #[error("{} can't be used as a model: {}", format::path(path), format::printable(&problem.to_string()))]
     Content {
         /// The file.
         path: PathBuf,
@@ -39,8 +41,9 @@ pub enum SavedError {
     },
     /// The folder has no model.
     #[error(
-        "{0} contains no trained model. If training was interrupted, continue it with \
-         `burn-digits train --resume {0}`"
+        "{path} contains no trained model. If training was interrupted, continue it with \
+         `burn-digits train --resume {path}`",
+        path = format::path(.0)
     )]
     Unfinished(PathBuf),
     /// The weights cannot be copied from the device.
@@ -54,6 +57,12 @@ pub enum ModelFormatError {
     /// Truncated, or another kind of file.
     #[error("not a complete safetensors file ({0})")]
     NotSafetensors(SafeTensorError),
+    /// A header far larger than a network of four layers needs.
+    #[error(
+        "the safetensors header is larger than {} MB, too large for a network of four layers",
+        MAX_HEADER_BYTES >> 20
+    )]
+    HeaderTooLarge,
     /// Safetensors of another program.
     #[error(
         "the safetensors file has no burn-digits metadata: convert it with `burn-digits import`"

@@ -21,6 +21,7 @@ use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
+use super::folder::MAX_TEXT_BYTES;
 use super::history::History;
 use crate::checksum::sha256_hex;
 use crate::files;
@@ -30,6 +31,10 @@ const RECORD_FILES: [&str; 3] = ["model.bpk", "optimizer.bpk", "schedule.bpk"];
 const MODEL_RECORD: usize = 0;
 const STATE_FILE: &str = "state.toml";
 const CHECKSUMS_FILE: &str = "SHA256SUMS";
+
+/// The largest record that is read, in bytes. The optimizer's state of the widest network takes
+/// 1.1 GB.
+const MAX_RECORD_BYTES: u64 = 2 << 30;
 
 /// The folder of one checkpoint.
 fn checkpoint_folder(checkpoints: &Path, epoch: usize) -> PathBuf {
@@ -75,17 +80,18 @@ impl VerifiedCheckpoint {
     /// The checkpoint of an epoch. `None` if a file is missing, damaged, or of another epoch.
     pub fn read(checkpoints: &Path, epoch: usize) -> Option<Self> {
         let folder = checkpoint_folder(checkpoints, epoch);
-        let contents: Vec<_> = RECORD_FILES
-            .into_iter()
-            .chain([STATE_FILE])
-            .map(|name| Some((name, fs::read(folder.join(name)).ok()?)))
-            .collect::<Option<_>>()?;
-        if fs::read_to_string(folder.join(CHECKSUMS_FILE)).ok()? != checksums(&contents) {
+        let mut lines = String::new();
+        for name in RECORD_FILES {
+            let record = files::read_regular(&folder.join(name), MAX_RECORD_BYTES).ok()?;
+            lines += &checksum_line(name, &record);
+        }
+        let state = files::read_text(&folder.join(STATE_FILE), MAX_TEXT_BYTES).ok()?;
+        lines += &checksum_line(STATE_FILE, state.as_bytes());
+        if files::read_text(&folder.join(CHECKSUMS_FILE), MAX_TEXT_BYTES).ok()? != lines {
             return None;
         }
-        let (_, state) = contents.last()?;
-        let state = std::str::from_utf8(state).ok()?;
-        let CheckpointState { epoch: saved_epoch, config, history } = toml::from_str(state).ok()?;
+        let CheckpointState { epoch: saved_epoch, config, history } =
+            toml::from_str(&state).ok()?;
         (saved_epoch == epoch).then_some(Self { epoch, config, history })
     }
 }
@@ -99,10 +105,9 @@ pub(super) fn model_record<R: Checkpoint>(
     R::load(path.clone()).map_err(|error| (path, io::Error::other(error.to_string())))
 }
 
-/// The lines of a checksum file as `sha256sum -c` reads it.
-fn checksums<B: AsRef<[u8]>>(files: &[(&str, B)]) -> String {
-    let sum = |bytes: &[u8]| sha256_hex([bytes]);
-    files.iter().map(|(name, bytes)| format!("{}  {name}\n", sum(bytes.as_ref()))).collect()
+/// A line of a checksum file as `sha256sum -c` reads it.
+fn checksum_line(name: &str, bytes: &[u8]) -> String {
+    format!("{}  {name}\n", sha256_hex([bytes]))
 }
 
 /// Gathers the three records of an epoch, and writes them together.
@@ -143,20 +148,20 @@ impl CheckpointWriter {
             .filtered(|row| row <= epoch);
         let state = CheckpointState { epoch, config: self.config.clone(), history };
         let state = toml::to_string(&state).map_err(io::Error::other)?.into_bytes();
-        let contents: Vec<_> =
-            RECORD_FILES.into_iter().zip(records).chain([(STATE_FILE, &state)]).collect();
+        let contents = RECORD_FILES.into_iter().zip(records).chain([(STATE_FILE, &state)]);
 
-        let temporary = tempfile::Builder::new()
-            .prefix(files::TEMPORARY_PREFIX)
-            .tempdir_in(&self.checkpoints)?;
-        for (name, bytes) in &contents {
-            files::write_atomically(&temporary.path().join(name), bytes)?;
+        let temporary = files::new_folder(files::TEMPORARY_PREFIX, &self.checkpoints)?;
+        let mut checksums = String::new();
+        for (name, bytes) in contents {
+            files::replace(&temporary.path().join(name), bytes)?;
+            checksums += &checksum_line(name, bytes);
         }
-        let checksums = checksums(&contents);
-        files::write_atomically(&temporary.path().join(CHECKSUMS_FILE), checksums.as_bytes())?;
+        files::replace(&temporary.path().join(CHECKSUMS_FILE), checksums.as_bytes())?;
         let folder = checkpoint_folder(&self.checkpoints, epoch);
-        if folder.exists() {
-            // A damaged checkpoint that the resumed run skipped.
+        // A damaged checkpoint that the resumed run skipped, or a file in the place of one.
+        if folder.is_file() {
+            fs::remove_file(&folder)?;
+        } else if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         fs::rename(temporary.keep(), &folder)?;

@@ -14,7 +14,11 @@ use super::calibrate::Calibration;
 use crate::backend::Backend;
 use crate::data::distort::Distortions;
 use crate::model::ModelConfig;
+use crate::{files, format};
 use fused_ops::LossOptions;
+
+/// The largest configuration file that is read, in bytes; one with every key takes 2 kB.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Optimizer.
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -184,7 +188,7 @@ const DEFAULT_NON_DIGIT_WEIGHT: f32 = 0.3;
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path} can't be read: {error}")]
+    #[error("{} can't be read: {error}", format::path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -195,7 +199,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
     /// The file is not a valid configuration.
-    #[error("{path} can't be used: {error}")]
+    #[error("{} can't be used: {error}", format::path(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -254,7 +258,7 @@ impl TrainConfig {
     /// # Errors
     /// As [`Self::from_toml`], with the file's path; or if it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
+        let text = files::read_text(path, MAX_CONFIG_BYTES)
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         Self::from_toml(&text)
             .map_err(|error| ConfigError::File { path: path.to_owned(), error: error.into() })

@@ -9,6 +9,7 @@ use super::config::ConfigError;
 use super::config_diff::ConfigChange;
 use super::divergence::Divergence;
 use crate::classifier::ClassifierError;
+use crate::format;
 use crate::saved::SavedError;
 
 /// Why a run cannot start, continue or finish.
@@ -19,18 +20,34 @@ pub enum TrainError {
     Config(#[from] ConfigError),
     /// The folder of a new run must not exist yet.
     #[error(
-        "{0} already exists. Choose another folder with `--out`, or continue the run in it with \
-         `--resume {0}`"
+        "{path} already exists. Choose another folder with `--out`, or continue the run in it with \
+         `--resume {path}`",
+        path = format::path(.0)
     )]
     FolderExists(PathBuf),
     /// The folder to resume holds no run.
-    #[error("{0} is not a run folder: it has no config.toml. Runs are in artifacts/runs/")]
+    #[error("{} is not a run folder: it has no config.toml. Runs are in artifacts/runs/", format::path(.0))]
     NoRun(PathBuf),
+    /// The run folder contains something that leads out of it, or that cannot be read like a file.
+    #[error(
+        "{} is {kind}, but a run folder must consist of regular files and folders: remove it or \
+         put the file itself in its place",
+        format::path(path)
+    )]
+    ForeignEntry {
+        /// The entry.
+        path: PathBuf,
+        /// "a symbolic link", "a pipe", "a socket" or "a device".
+        kind: &'static str,
+    },
     /// No checkpoint is left to make the final model from.
-    #[error("{0} has no intact checkpoint to make a model from")]
+    #[error("{} has no intact checkpoint to make a model from", format::path(.0))]
     NoCheckpoint(PathBuf),
     /// Another process holds the run folder's lock.
-    #[error("another process is training in {0}. Wait for it to finish, or choose another folder")]
+    #[error(
+        "another process is training in {}. Wait for it to finish, or choose another folder",
+        format::path(.0)
+    )]
     Busy(PathBuf),
     /// `limit` is larger than the training set.
     #[error("--limit is {limit}, but there are only {images} training images")]
@@ -42,14 +59,16 @@ pub enum TrainError {
     },
     /// The data set differs from the one that the run started with.
     #[error(
-        "the training images differ from those that the run in {0} started with; give the original \
-         ones with `--data` or `--pictures`"
+        "the training images differ from those that the run in {} started with; give the original \
+         ones with `--data` or `--pictures`",
+        format::path(.0)
     )]
     OtherData(PathBuf),
     /// The configuration was edited after the run started.
     #[error(
         "the configuration in {folder} differs from the one that its checkpoints were made with: \
-         {change}. Change it back, or start a new run with `train --config {folder}/config.toml`"
+         {change}. Change it back, or start a new run with `train --config {folder}/config.toml`",
+        folder = format::path(folder)
     )]
     OtherConfig {
         /// The run's folder.
@@ -59,12 +78,13 @@ pub enum TrainError {
     },
     /// The model to start from has other layers than the configuration.
     #[error(
-        "{0} can't be used as the starting point: its layers or its activation differ from the \
-         configuration. Leave out `--hidden` and `--activation`"
+        "{} can't be used as the starting point: its layers or its activation differ from the \
+         configuration. Leave out `--hidden` and `--activation`",
+        format::path(.0)
     )]
     OtherNetwork(PathBuf),
     /// A file or folder cannot be read or written.
-    #[error("{path} can't be {verb}: {error}")]
+    #[error("{} can't be {verb}: {error}", format::path(path))]
     File {
         /// The file or folder.
         path: PathBuf,

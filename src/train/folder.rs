@@ -14,6 +14,9 @@
 //! The folder is created under a temporary name and renamed when it is complete; each file in it is
 //! replaced atomically. A running process holds a lock on `.lock`, which the operating system
 //! releases when the process ends, however it ends.
+//!
+//! A run folder may come from someone else. So it is opened only if it consists of regular files
+//! and folders: nothing in it leads out of it, and nothing in it can block a reader.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -31,6 +34,10 @@ use crate::saved;
 
 /// Prefix of a new run's folder until it is complete.
 const NEW_RUN_PREFIX: &str = ".starting-";
+const CHECKPOINTS_FOLDER: &str = "checkpoints";
+
+/// The largest text file of a run that is read, in bytes: a history of 200,000 epochs.
+pub(super) const MAX_TEXT_BYTES: u64 = 64 << 20;
 
 /// A run's folder, locked by this process.
 #[derive(Debug)]
@@ -53,9 +60,8 @@ impl RunFolder {
         let parent = files::parent(path);
         let folder = || -> io::Result<PathBuf> {
             fs::create_dir_all(parent)?;
-            let folder = tempfile::Builder::new().prefix(NEW_RUN_PREFIX).tempdir_in(parent)?;
-            fs::create_dir(folder.path().join("checkpoints"))?;
-            files::make_folder_readable(folder.path())?;
+            let folder = files::new_folder(NEW_RUN_PREFIX, parent)?;
+            fs::create_dir(folder.path().join(CHECKPOINTS_FOLDER))?;
             Ok(folder.keep())
         };
         let folder = folder().map_err(|error| TrainError::written(path, error))?;
@@ -85,8 +91,10 @@ impl RunFolder {
     /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// If it is not a run folder, or another process is training in it.
+    /// If it is not a run folder, contains anything but regular files and folders, or another
+    /// process is training in it.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
+        check_entries(path)?;
         if !path.join("config.toml").is_file() {
             return Err(TrainError::NoRun(path.to_owned()));
         }
@@ -115,7 +123,7 @@ impl RunFolder {
 
     fn lock(path: &Path) -> Result<Self, TrainError> {
         let file = path.join(".lock");
-        let lock = File::create(&file).map_err(|error| TrainError::written(&file, error))?;
+        let lock = files::open_own(&file).map_err(|error| TrainError::written(&file, error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(TrainError::Busy(path.to_owned())),
@@ -144,12 +152,17 @@ impl RunFolder {
     /// Writes a file of the run atomically.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), TrainError> {
         let path = self.path.join(name);
-        files::write_atomically(&path, text.as_bytes())
-            .map_err(|error| TrainError::written(&path, error))
+        files::replace(&path, text.as_bytes()).map_err(|error| TrainError::written(&path, error))
+    }
+
+    /// Reads a text file of the run.
+    pub(super) fn read(&self, name: &str) -> Result<String, TrainError> {
+        let path = self.path.join(name);
+        files::read_text(&path, MAX_TEXT_BYTES).map_err(|error| TrainError::read(&path, error))
     }
 
     fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS_FOLDER)
     }
 
     /// The newest intact checkpoint, and the paths of the damaged ones that are newer.
@@ -178,5 +191,126 @@ impl RunFolder {
         history: &Arc<Mutex<History>>,
     ) -> [RecordCheckpointer; 3] {
         RecordCheckpointer::for_run(self.checkpoints(), config, history)
+    }
+}
+
+/// Checks that a run folder, down to the files of its checkpoints, consists of regular files and
+/// folders. A folder that cannot be listed is left to whatever reads it next.
+fn check_entries(run: &Path) -> Result<(), TrainError> {
+    for entry in fs::read_dir(run).into_iter().flatten() {
+        let entry = entry.map_err(|error| TrainError::read(run, error))?;
+        let path = entry.path();
+        let file_type = entry.file_type().map_err(|error| TrainError::read(&path, error))?;
+        if file_type.is_dir() {
+            check_entries(&path)?;
+        } else if !file_type.is_file() {
+            return Err(TrainError::ForeignEntry { path, kind: files::kind(file_type) });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// A run folder with one checkpoint, as far as `open` looks at it.
+    fn run_in(folder: &Path) -> PathBuf {
+        let run = folder.join("run");
+        fs::create_dir_all(run.join("checkpoints/epoch-0001")).unwrap();
+        fs::write(run.join("config.toml"), "epochs = 1").unwrap();
+        fs::write(run.join("checkpoints/epoch-0001/model.bpk"), "weights").unwrap();
+        run
+    }
+
+    #[test]
+    fn a_link_anywhere_in_a_run_folder_is_refused_and_what_it_leads_to_is_untouched() {
+        for name in [
+            ".lock",
+            "config.toml",
+            "data.json",
+            "history.jsonl",
+            "from.safetensors",
+            "model.safetensors",
+            ".writing-abc",
+            "checkpoints/.writing-abc",
+            "checkpoints/epoch-0002",
+            "checkpoints/epoch-0001/state.toml",
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let run = run_in(folder.path());
+            let victim = folder.path().join("victim");
+            fs::create_dir(&victim).unwrap();
+            fs::write(victim.join(".writing-mine"), "precious").unwrap();
+            fs::write(folder.path().join("file"), "precious").unwrap();
+            for target in [&victim, &folder.path().join("file")] {
+                let link = run.join(name);
+                let _ = fs::remove_file(&link);
+                symlink(target, &link).unwrap();
+                let error = RunFolder::open(&run).unwrap_err().to_string();
+                assert!(error.contains(name) && error.contains("a symbolic link"), "{error}");
+                assert!(link.is_symlink(), "{name}");
+            }
+            assert_eq!(fs::read(victim.join(".writing-mine")).unwrap(), b"precious");
+            assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"precious");
+        }
+    }
+
+    #[test]
+    fn checkpoints_that_are_a_link_to_another_folder_lose_nothing_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run_in(folder.path());
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(run.join("checkpoints"), &elsewhere).unwrap();
+        fs::create_dir(elsewhere.join(".writing-mine")).unwrap();
+        symlink(&elsewhere, run.join("checkpoints")).unwrap();
+        let error = RunFolder::open(&run).unwrap_err().to_string();
+        assert!(error.contains("checkpoints is a symbolic link"), "{error}");
+        assert!(elsewhere.join(".writing-mine").is_dir());
+        assert!(!run.join(".lock").exists(), "nothing is written before the check");
+    }
+
+    #[test]
+    fn a_pipe_in_a_run_folder_is_refused_without_waiting() {
+        for name in ["config.toml", "history.jsonl", "checkpoints/epoch-0001/SHA256SUMS"] {
+            let folder = tempfile::tempdir().unwrap();
+            let pipe = run_in(folder.path()).join(name);
+            let _ = fs::remove_file(&pipe);
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            let error = RunFolder::open(&folder.path().join("run")).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("a pipe"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_another_name_of_a_file_does_not_empty_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = run_in(folder.path());
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        fs::hard_link(&victim, run.join(".lock")).unwrap();
+        drop(RunFolder::open(&run).unwrap());
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_run_folder_that_is_given_as_a_link_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("newest");
+        symlink(run_in(folder.path()), &link).unwrap();
+        assert!(RunFolder::open(&link).is_ok());
+    }
+
+    #[test]
+    fn a_new_run_folder_has_the_permissions_of_any_other_new_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (run, other) = (folder.path().join("run"), folder.path().join("other"));
+        RunFolder::create(&run).unwrap().place(&run, |_| Ok(())).unwrap();
+        fs::create_dir(&other).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&run), mode(&other));
+        assert_eq!(mode(&run.join("checkpoints")), mode(&other));
     }
 }

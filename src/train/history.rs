@@ -1,6 +1,12 @@
 //! The history of a run: loss, accuracy, learning rate and duration of each epoch.
 
+use std::io;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::folder::MAX_TEXT_BYTES;
+use crate::files;
 
 /// The metrics of an epoch: one line of `history.jsonl`.
 ///
@@ -45,7 +51,8 @@ impl History {
     /// Number of epochs since the best one.
     pub fn since_best(&self) -> usize {
         let last = self.0.last().map_or(0, |epoch| epoch.epoch);
-        last - self.best().map_or(0, |epoch| epoch.epoch)
+        // The rows of a file need not be in order.
+        last.saturating_sub(self.best().map_or(0, |epoch| epoch.epoch))
     }
 
     /// The epochs whose number satisfies `keep`.
@@ -53,11 +60,22 @@ impl History {
         Self(self.0.iter().filter(|row| keep(row.epoch)).cloned().collect())
     }
 
+    /// Reads a `history.jsonl`.
+    ///
+    /// # Errors
+    /// If it cannot be read, is larger than 64 MiB, or a line is not an epoch.
+    pub fn load(path: &Path) -> io::Result<Self> {
+        Self::from_jsonl(&files::read_text(path, MAX_TEXT_BYTES)?).map_err(|error| {
+            let message = format!("it contains a line that is not an epoch: {error}");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })
+    }
+
     /// Parses the output of [`Self::to_jsonl`].
     ///
     /// # Errors
     /// If a line is not an epoch.
-    pub fn from_jsonl(text: &str) -> serde_json::Result<Self> {
+    fn from_jsonl(text: &str) -> serde_json::Result<Self> {
         text.lines().map(serde_json::from_str).collect::<Result<_, _>>().map(Self)
     }
 

@@ -129,10 +129,7 @@ impl Run {
             return Err(TrainError::OtherConfig { folder: folder.path().to_owned(), change });
         }
         let data = TrainingData::new(&config, data)?;
-        let file = folder.path().join("data.json");
-        let original =
-            std::fs::read_to_string(&file).map_err(|error| TrainError::read(&file, error))?;
-        if original != data.provenance_json() {
+        if folder.read("data.json")? != data.provenance_json() {
             return Err(TrainError::OtherData(folder.path().to_owned()));
         }
         let pretrained = PretrainedModels::load_copies(&config, &folder)?;
@@ -225,7 +222,7 @@ impl Run {
             train: train.clone(),
             valid: (valid.batches() > 0).then(|| valid.clone()),
             on_epoch_end: Box::new(move |epoch, history| {
-                files::write_atomically(&file, history.to_jsonl().as_bytes())?;
+                files::replace(&file, history.to_jsonl().as_bytes())?;
                 on_epoch(epoch);
                 Ok(())
             }),

@@ -1,5 +1,6 @@
 //! The built program, end to end. A new test belongs into the file of its command; what goes wrong
-//! for a user belongs into `bad_input.rs`; `smoke.rs` stays within seconds.
+//! for a user belongs into `bad_input.rs`, what someone else made to harm into `strangers.rs`;
+//! `smoke.rs` stays within seconds.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -12,5 +13,6 @@ mod insight;
 mod killed;
 mod many;
 mod smoke;
+mod strangers;
 mod train;
 mod train_from;

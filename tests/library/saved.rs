@@ -57,6 +57,22 @@ fn rewritten(
     safetensors::serialize(views, metadata).unwrap()
 }
 
+/// The safetensors library accepts headers of 100 MB, and takes ten times as much to parse one.
+#[test]
+fn a_header_that_declares_far_more_tensors_than_a_model_has_is_refused_unparsed() {
+    let file = narrow().to_bytes().unwrap();
+    let (header, weights) = file.split_at(header_end(&file));
+    let with_header = |length: usize| {
+        // JSON may be followed by spaces.
+        let spaces = vec![b' '; length - (header.len() - 8)];
+        [&(length as u64).to_le_bytes()[..], &header[8..], &spaces, weights].concat()
+    };
+    assert!(SavedModel::from_bytes(&with_header(1 << 20)).is_ok());
+    let error = SavedModel::from_bytes(&with_header((1 << 20) + 1)).unwrap_err();
+    assert!(matches!(error, ModelFormatError::HeaderTooLarge), "{error}");
+    assert!(error.to_string().contains("larger than 1 MB"), "{error}");
+}
+
 #[track_caller]
 fn assert_refused(file: &[u8], message: &str) {
     assert_eq!(SavedModel::from_bytes(file).unwrap_err().to_string(), message);

@@ -8,7 +8,7 @@ use super::{output_folder, select, write_plots};
 use crate::app::arguments::CompareArgs;
 use crate::app::output::{print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::format::{percent, scientific, thousands};
+use burn_digits::format::{self, percent, scientific, thousands};
 use burn_digits::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
 
 /// Images per step, as in `train`.
@@ -54,7 +54,7 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     }
     table(&comparison)?;
     for path in &paths {
-        print_line(format_args!("plot: {}", path.display()))?;
+        print_line(format_args!("plot: {}", format::path(path)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::app::arguments::DataSetArgs;
 use crate::app::output::{print_json, print_line};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::format::thousands;
+use burn_digits::format::{printable, thousands};
 
 pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     let mut rows = Vec::new();
@@ -62,5 +62,5 @@ fn describe(origin: &str, folder: &str, half: Half, row: Option<&serde_json::Val
             row["sha256"].as_str().unwrap_or_default()
         ),
     };
-    format!("{origin}, {half}\n  {folder}\n  {finding}")
+    format!("{origin}, {half}\n  {}\n  {finding}", printable(folder))
 }

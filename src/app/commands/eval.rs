@@ -1,6 +1,7 @@
 //! `burn-digits eval`: a model's figures on the test set, or on labelled pictures.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -11,17 +12,17 @@ use super::classifier;
 use crate::app::arguments::EvalArgs;
 use crate::app::output::{print_json, print_line};
 use burn_digits::classifier::Classifier;
-use burn_digits::data::labelled_pictures::{self, LabelledPicture};
+use burn_digits::data::labelled_pictures::{self, LabelledPicturesError};
 use burn_digits::data::source::{Half, Source};
 use burn_digits::evaluate::{Evaluation, Misclassification, misclassifications};
-use burn_digits::format::{percent, thousands};
+use burn_digits::format::{percent, printable, thousands};
 use burn_digits::model::CLASSES;
 use burn_digits::picture::{self, Picture};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
     match &args.pictures {
-        Some(folder) => on_pictures(&args, &classifier, labelled_pictures::list(folder)?)?,
+        Some(folder) => on_pictures(&args, &classifier, folder)?,
         None => on_test_set(&args, &classifier)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -80,13 +81,13 @@ struct PictureFigures<'a> {
     mistakes: &'a [PictureMistake],
 }
 
-fn on_pictures(
-    args: &EvalArgs,
-    classifier: &Classifier,
-    labelled: Vec<LabelledPicture>,
-) -> Result<()> {
+fn on_pictures(args: &EvalArgs, classifier: &Classifier, folder: &Path) -> Result<()> {
+    let labelled = labelled_pictures::list(folder)?;
     let read: Vec<_> = labelled.par_iter().map(|item| picture::read(&item.path)).collect();
     let readable: Vec<Picture> = read.iter().flatten().cloned().collect();
+    if readable.is_empty() {
+        return Err(LabelledPicturesError::NoneReadable(folder.to_owned()).into());
+    }
     let predictions = classifier.try_predict(&readable)?;
 
     let mut answers = predictions.iter();
@@ -138,7 +139,7 @@ fn on_pictures(
         let right = kind.total - kind.errors;
         print_line(format_args!(
             "  {:<10} {:>8}  ({right} of {})",
-            kind.kind,
+            printable(&kind.kind),
             percent(kind.accuracy),
             kind.total
         ))?;
@@ -151,7 +152,7 @@ fn on_pictures(
             (_, _, Some(error)) => error.clone(),
             _ => "no answer".to_owned(),
         };
-        print_line(format_args!("  {} is {}: {said}", mistake.path, mistake.digit))?;
+        print_line(format_args!("  {} is {}: {said}", printable(&mistake.path), mistake.digit))?;
     }
     details(&figures)
 }
@@ -164,7 +165,7 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
         thousands(figures.total),
         figures.loss,
         percent(figures.ece),
-        classifier.name()
+        printable(classifier.name())
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
     print_line(format_args!(

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::infer::{STANDARD_INPUT, standard_input};
 use super::{classifier, output_folder, write};
 use crate::app::arguments::ExplainArgs;
-use crate::app::output::{confidence, print_json, print_line};
+use crate::app::output::{confidence, print_json_result, print_line, print_unescaped};
 use burn_digits::insight::explain::Explanation;
-use burn_digits::picture;
+use burn_digits::{format, picture};
 
 /// JSON output of `explain`.
 #[derive(Serialize)]
@@ -26,12 +26,13 @@ struct Explained<'a> {
 pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
     let path = args.picture.to_string_lossy();
+    let shown = format::printable(&path);
     let picture = if path == STANDARD_INPUT {
         standard_input().and_then(|bytes| picture::from_bytes(&bytes))
     } else {
         picture::read(&args.picture)
     };
-    let picture = picture.with_context(|| path.clone().into_owned())?;
+    let picture = picture.with_context(|| shown.clone().into_owned())?;
     let explanation = Explanation::of(&classifier, &picture)?;
 
     let png: PathBuf = match &args.out {
@@ -41,15 +42,15 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     write(&png, &explanation.to_png())?;
     if args.output.json {
         let model = classifier.name();
-        print_json(&Explained { path: &path, model, explanation: &explanation })?;
+        print_json_result(&png, &Explained { path: &path, model, explanation: &explanation })?;
         return Ok(ExitCode::SUCCESS);
     }
     let Explanation { digit, runner_up, lead, lead_on_black, .. } = explanation;
     print_line(format_args!(
-        "{path}: {digit} ({}), runner-up {runner_up} ({}), model {}",
+        "{shown}: {digit} ({}), runner-up {runner_up} ({}), model {}",
         confidence(explanation.confidence),
         confidence(explanation.runner_up_confidence),
-        classifier.name()
+        format::printable(classifier.name())
     ))?;
     print_line(format_args!(
         "logit of {digit} minus logit of {runner_up}: {lead:.2}; on a black picture {lead_on_black:.2}; the \
@@ -57,12 +58,12 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     ))?;
     let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if has_colours {
-        print_line(explanation.to_ansi())?;
+        print_unescaped(explanation.to_ansi())?;
         print_line(format_args!("orange supports {digit}, blue supports {runner_up}"))?;
     } else {
         print_line(explanation.to_text())?;
         print_line(format_args!("+ supports {digit}, - supports {runner_up}, · neither"))?;
     }
-    print_line(format_args!("picture: {}", png.display()))?;
+    print_line(format_args!("picture: {}", format::path(&png)))?;
     Ok(ExitCode::SUCCESS)
 }

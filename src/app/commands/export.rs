@@ -8,10 +8,10 @@ use clap::error::ErrorKind;
 use serde_json::json;
 
 use super::model_choice::ChosenModel;
+use super::write;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
-use crate::app::output::{print_json, print_line};
-use burn_digits::files;
-use burn_digits::format::thousands;
+use crate::app::output::{print_json_result, print_result};
+use burn_digits::format::{path, printable, thousands};
 use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {
@@ -25,14 +25,14 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,
     };
-    files::write_atomically(&args.out, &bytes)
-        .with_context(|| format!("{} can't be written", args.out.display()))?;
-
-    let out = args.out.display();
+    write(&args.out, &bytes)?;
     if args.output.json {
-        print_json(&json!({ "out": out.to_string(), "model": name, "bytes": bytes.len() }))?;
+        let out = args.out.to_string_lossy();
+        let result = json!({ "out": out, "model": name, "bytes": bytes.len() });
+        print_json_result(&args.out, &result)?;
     } else {
-        print_line(format_args!("{out}: {} bytes (model {name})", thousands(bytes.len())))?;
+        let (out, size, name) = (path(&args.out), thousands(bytes.len()), printable(&name));
+        print_result(&args.out, format_args!("{out}: {size} bytes (model {name})"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

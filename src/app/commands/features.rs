@@ -8,7 +8,7 @@ use super::{classifier, output_folder, write_plots};
 use crate::app::arguments::FeaturesArgs;
 use crate::app::output::{print_json, print_line, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
-use burn_digits::format::{percent, thousands};
+use burn_digits::format::{self, percent, thousands};
 use burn_digits::insight::features::Features;
 
 pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
@@ -31,7 +31,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     }
     print_line(format_args!(
         "model {}: probes fitted to {} images, everything measured on {} test images\n",
-        features.model,
+        format::printable(&features.model),
         thousands(features.train_images),
         thousands(features.test_images)
     ))?;
@@ -50,7 +50,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
         ))?;
     }
     for path in &paths {
-        print_line(format_args!("plot: {}", path.display()))?;
+        print_line(format_args!("plot: {}", format::path(path)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,16 @@
 //! `burn-digits import`: a model file from the weights of another framework.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::json;
 
 use crate::app::arguments::ImportArgs;
-use crate::app::output::{note, print_json, print_line, program};
+use crate::app::output::{note, print_json_result, print_result, program};
 use burn_digits::exchange::import::{ImportOptions, Imported, WeightsFormat, import};
+use burn_digits::format::{path, printable};
 use burn_digits::model::{ModelConfig, PIXELS};
 
 pub fn run(args: ImportArgs) -> Result<ExitCode> {
@@ -20,7 +22,7 @@ pub fn run(args: ImportArgs) -> Result<ExitCode> {
     let imported = import(&args.file, &options)?;
     imported.model.save(&args.out)?;
     if args.output.json {
-        print_json(&report(&args, &imported))?;
+        print_json_result(&args.out, &report(&args, &imported))?;
     } else {
         tell(&args, &imported)?;
     }
@@ -47,18 +49,19 @@ fn report(args: &ImportArgs, imported: &Imported) -> serde_json::Value {
 
 fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
     let config = &imported.model.metadata.model;
-    print_line(format_args!(
+    let line = |line: fmt::Arguments| print_result(&args.out, line);
+    line(format_args!(
         "{}: {}, {}, {}",
-        args.file.display(),
+        path(&args.file),
         imported.format,
         widths(config),
         config.activation
     ))?;
     for (ours, theirs) in &imported.names {
-        print_line(format_args!("  {ours:<10}  from {theirs}"))?;
+        line(format_args!("  {ours:<10}  from {}", printable(theirs)))?;
     }
-    let (program, out) = (program(), args.out.display());
-    print_line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
+    let (program, out) = (program(), path(&args.out));
+    line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
 }
 
 fn widths(config: &ModelConfig) -> String {

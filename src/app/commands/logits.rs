@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
 use crate::app::output::{print_json, print_line};
+use burn_digits::format;
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 
 /// Values of the growing logit that are printed.
@@ -30,7 +31,7 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
         "\nThe logit of the right digit grows: f32 rounds 1 + ε to 1, f64 does so later.\n",
     )?;
     table(&comparison.right)?;
-    print_line(format_args!("\nplot: {}", plot.display()))?;
+    print_line(format_args!("\nplot: {}", format::path(&plot)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,7 +10,7 @@ use clap_mangen::Man;
 
 use crate::app::arguments::{Cli, ManArgs};
 use crate::app::output::print_line;
-use burn_digits::files;
+use burn_digits::format;
 
 pub fn run(args: ManArgs) -> Result<ExitCode> {
     let mut program = Cli::command().disable_help_subcommand(true);
@@ -19,7 +19,7 @@ pub fn run(args: ManArgs) -> Result<ExitCode> {
         None => io::stdout().write_all(&page(&program)?.1)?,
         Some(folder) => {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("{} can't be made", folder.display()))?;
+                .with_context(|| format!("{} can't be made", format::path(folder)))?;
             write(&program, folder)?;
             for command in program.get_subcommands() {
                 write(command, folder)?;
@@ -32,9 +32,8 @@ pub fn run(args: ManArgs) -> Result<ExitCode> {
 fn write(command: &Command, folder: &Path) -> Result<()> {
     let (name, roff) = page(command)?;
     let path = folder.join(name);
-    files::write_atomically(&path, &roff)
-        .with_context(|| format!("{} can't be written", path.display()))?;
-    print_line(path.display())
+    super::write(&path, &roff)?;
+    print_line(format::path(&path))
 }
 
 /// A command's page: its file's name, and the page in roff.

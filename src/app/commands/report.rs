@@ -7,8 +7,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{classifier, write};
 use crate::app::arguments::{ModelArgs, ReportArgs};
-use crate::app::output::{note, print_json, print_line, progress_bar, show_progress};
+use crate::app::output::{note, print_json_result, print_result, progress_bar, show_progress};
 use burn_digits::data::source::{Half, Source};
+use burn_digits::format::{path, printable};
 use burn_digits::insight::report::{Report, ReportImages};
 use burn_digits::train::History;
 
@@ -16,7 +17,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let out = &args.out;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_folder = folder.is_none_or(Path::is_dir);
-    ensure!(is_folder, "{} can't be written: its folder is not there", out.display());
+    ensure!(is_folder, "{} can't be written: its folder is not there", path(out));
     let classifier = classifier(&ModelArgs { model: args.model, backend: args.backend })?;
     let history = history(Path::new(classifier.name()))?;
     let source = Source::find(args.data.data.as_deref())?;
@@ -31,30 +32,27 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let page = report.html(&images).map_err(|error| anyhow!(error))?;
     write(out, page.as_bytes())?;
     if args.json {
-        print_json(&report)?;
-        note(format_args!("{}", out.display()));
+        print_json_result(out, &report)?;
+        note(path(out));
     } else {
-        print_line(format_args!(
+        let line = format!(
             "{}: model {}, {} errors of {} test images",
-            out.display(),
-            report.model,
+            path(out),
+            printable(&report.model),
             report.evaluation.errors,
             report.evaluation.total
-        ))?;
+        );
+        print_result(out, line)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What a run wrote of its epochs; none where the model is no run's folder.
 fn history(model: &Path) -> Result<Option<History>> {
-    let path = model.join("history.jsonl");
-    if !path.is_file() {
+    let file = model.join("history.jsonl");
+    if !file.is_file() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{} can't be read", path.display()))?;
-    let history = History::from_jsonl(&text).with_context(|| {
-        format!("{} can't be used: it contains a line that is not an epoch", path.display())
-    })?;
-    Ok(Some(history))
+    let history = History::load(&file);
+    Ok(Some(history.with_context(|| format!("{} can't be used", path(&file)))?))
 }

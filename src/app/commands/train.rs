@@ -2,7 +2,7 @@
 
 mod progress;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use crate::app::exit::FAILURE;
 use crate::app::output::{note, print_json, print_line, program};
 use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{Half, Loaded, Source};
-use burn_digits::format::{percent, thousands};
+use burn_digits::format::{self, percent, thousands};
 use burn_digits::paths;
 use burn_digits::saved::{SavedError, SavedModel};
 use burn_digits::train::{
@@ -35,7 +35,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             match SavedModel::load(&folder.model_file()) {
                 Ok(_) => return already_finished(&args, &folder),
                 Err(SavedError::Content { path, problem }) => {
-                    note(format_args!("{} will be written again: {problem}", path.display()));
+                    note(format_args!("{} will be written again: {problem}", format::path(&path)));
                 }
                 Err(_) => (),
             }
@@ -48,7 +48,10 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             };
             let (run, damaged) = Run::resume(folder, config, &data)?;
             for path in damaged {
-                note(format_args!("{} is damaged or incomplete and is skipped", path.display()));
+                note(format_args!(
+                    "{} is damaged or incomplete and is skipped",
+                    format::path(&path)
+                ));
             }
             (run, device)
         }
@@ -102,7 +105,7 @@ fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
         Some(folder) => {
             let (loaded, skipped) = labelled_pictures::load(folder)?;
             for (path, error) in skipped {
-                note(format_args!("{} is skipped: {error}", path.display()));
+                note(format_args!("{} is skipped: {error}", format::path(&path)));
             }
             Ok(loaded)
         }
@@ -245,7 +248,7 @@ fn print_message(args: &TrainArgs, text: &str) {
     if args.quiet {
         return;
     }
-    if args.json { note(text) } else { drop(writeln!(std::io::stdout(), "{text}")) }
+    if args.json { note(text) } else { drop(print_line(text)) }
 }
 
 fn announce(args: &TrainArgs, run: &Run) {
@@ -265,7 +268,7 @@ fn announce(args: &TrainArgs, run: &Run) {
             "{start}: {} parameters, {} training images, {validates}, {backend} backend, into {}",
             thousands(run.config.model.parameters()),
             thousands(train),
-            run.folder.path().display()
+            format::path(run.folder.path())
         ),
     );
 }
@@ -281,32 +284,32 @@ fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> 
         }
         None => format!("epoch {} is the last", finished.best.epoch),
     };
-    let (program, folder) = (program(), folder.display());
+    let (program, folder) = (program(), format::path(folder));
     print_message(
         args,
         &format!(
             "\n{result}. Saved in {}\n\nnext:\n  {program} eval --model {folder}\n  \
              {program} infer --model {folder} image.png",
-            finished.model.display()
+            format::path(&finished.model)
         ),
     );
     Ok(())
 }
 
 fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
-    let path = folder.path().display();
+    let path = format::path(folder.path());
     print_message(
         args,
         &format!(
             "{path} is finished: there is nothing to resume. Its model is {}",
-            folder.model_file().display()
+            format::path(&folder.model_file())
         ),
     );
     Ok(ExitCode::SUCCESS)
 }
 
 fn resume_line(folder: &Path) -> String {
-    format!("{} train --resume {}", program(), folder.display())
+    format!("{} train --resume {}", program(), format::path(folder))
 }
 
 /// Tells the user how to resume a run that has a checkpoint.

@@ -13,6 +13,7 @@ use safetensors::tensor::Dtype;
 use safetensors::{SafeTensorError, SafeTensors};
 use thiserror::Error;
 
+use super::pytorch_limits::{self, PytorchLimitError};
 use crate::saved;
 
 /// A file format that weights are read from.
@@ -22,7 +23,7 @@ pub enum WeightsFormat {
     OwnModel,
     /// A safetensors file of another program.
     Safetensors,
-    /// A file written by any version of PyTorch's `torch.save`.
+    /// A file written by `torch.save` of PyTorch 0.1.10 (2017) or later.
     PyTorch,
 }
 
@@ -48,6 +49,15 @@ pub enum TensorFileError {
     /// A truncated safetensors file.
     #[error("not a complete safetensors file ({0})")]
     Safetensors(#[from] SafeTensorError),
+    /// A safetensors header far larger than a network of four layers needs.
+    #[error(
+        "the safetensors header is larger than {} MB, too large for a network of four layers",
+        saved::MAX_HEADER_BYTES >> 20
+    )]
+    HeaderTooLarge,
+    /// A PyTorch file that would take far more time or memory than a network of four layers needs.
+    #[error(transparent)]
+    PyTorchLimit(#[from] PytorchLimitError),
     /// Another kind of file, or a damaged PyTorch file.
     #[error("neither a safetensors file nor a readable PyTorch state dict ({0})")]
     PyTorch(#[from] PytorchError),
@@ -75,9 +85,13 @@ impl TensorFile {
         if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
             Err(TensorFileError::Hdf5)
         } else if is_safetensors(&bytes) {
+            if saved::has_large_header(&bytes) {
+                return Err(TensorFileError::HeaderTooLarge);
+            }
             SafeTensors::deserialize(&bytes)?;
             Ok(Self::Safetensors(bytes))
         } else {
+            pytorch_limits::check(&bytes)?;
             drop(bytes);
             Ok(Self::PyTorch(PytorchReader::new(path)?))
         }

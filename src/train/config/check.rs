@@ -6,7 +6,9 @@ use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 
 use super::{ConfigError, OptimizerKind, TrainConfig, TrainOn};
+use crate::format;
 use crate::model::MAX_HIDDEN_WIDTH;
+use crate::saved::MAX_PARAMETERS;
 
 impl TrainConfig {
     /// Checks every value.
@@ -62,12 +64,18 @@ impl TrainConfig {
         let teachers = self.teacher.iter().flat_map(|teacher| &teacher.models);
         for (key, path) in paths.chain(teachers.map(|path| ("teacher.models", path))) {
             let rule = "must be UTF-8, because TOML files are";
-            require(path.to_str().is_some(), key, path.display(), rule)?;
+            require(path.to_str().is_some(), key, format::path(path), rule)?;
         }
         Ok(())
     }
 
     fn check_combinations(&self) -> Result<(), ConfigError> {
+        require(
+            self.model.parameters() <= MAX_PARAMETERS,
+            "model.hidden",
+            format_args!("{:?}", self.model.hidden),
+            "these layers have more than 66,846,720 parameters, which no model file holds",
+        )?;
         require(
             self.warm_up_epochs < self.epochs as f64,
             "warm_up_epochs",
@@ -83,7 +91,7 @@ impl TrainConfig {
         require(
             self.data.is_none() || self.pictures.is_none(),
             "pictures",
-            self.pictures.as_deref().unwrap_or(Path::new("")).display(),
+            format::path(self.pictures.as_deref().unwrap_or(Path::new(""))),
             "data is set too: leave out one of the two",
         )?;
         require(
@@ -170,6 +178,15 @@ mod tests {
         ] {
             assert_eq!(error(toml), expected);
         }
+    }
+
+    #[test]
+    fn layers_that_no_model_file_holds_are_refused_before_training() {
+        let message = error("[model]\nhidden = [8192, 8192, 8192]");
+        let rule = format!("more than {} parameters", format::thousands(MAX_PARAMETERS));
+        assert!(message.starts_with("model.hidden is [8192, 8192, 8192], but"), "{message}");
+        assert!(message.contains(&rule), "{message}");
+        assert!(TrainConfig::from_toml("[model]\nhidden = [8192, 4096, 4096]").is_ok());
     }
 
     #[test]

@@ -258,6 +258,100 @@ fn pickles_made_to_exhaust_stack_or_memory_are_refused() {
 }
 
 #[test]
+fn headers_and_pickles_far_larger_than_a_network_needs_are_refused_unparsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    let tensor =
+        |index| format!("\"t{index}\":{{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    let tensors: Vec<String> = (0..30_000).map(tensor).collect();
+    let header = format!("{{{}}}", tensors.join(","));
+    fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat())
+        .unwrap();
+    refused(&path, &["the safetensors header is larger than 1 MB"]);
+    fs::write(&path, [b"\x80\x02".to_vec(), vec![b']'; 2 << 20], vec![b'.']].concat()).unwrap();
+    refused(&path, &["pickle is larger than 1 MB"]);
+}
+
+/// A pickle of protocol 2 as `torch.save` writes it, with strides of 0: each tensor is one value of
+/// its storage, repeated.
+fn repeated_value(widths: [u32; 5]) -> Vec<u8> {
+    let text =
+        |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    let number = |number: u32| [b"J", &number.to_le_bytes()[..]].concat();
+    let tuple = |items: &[Vec<u8>]| [b"(", &items.concat()[..], b"t"].concat();
+    let tensor = |shape: &[u32]| {
+        let class = b"ctorch\nFloatStorage\n".to_vec();
+        let storage = tuple(&[text("storage"), class, text("0"), text("cpu"), number(1)]);
+        let shape: Vec<_> = shape.iter().map(|&width| number(width)).collect();
+        let strides = tuple(&vec![number(0); shape.len()]);
+        let hooks = b"\x89ccollections\nOrderedDict\n)R".to_vec();
+        let storage = [&storage[..], b"Q"].concat();
+        let arguments = tuple(&[storage, number(0), tuple(&shape), strides, hooks]);
+        [b"ctorch._utils\n_rebuild_tensor_v2\n", &arguments[..], b"R"].concat()
+    };
+    let layers = widths.windows(2).enumerate().flat_map(|(index, widths)| {
+        let name = |part: &str| text(&format!("fc{}.{part}", index + 1));
+        let (weight, bias) = (tensor(&[widths[1], widths[0]]), tensor(&[widths[1]]));
+        [name("weight"), weight, name("bias"), bias].concat()
+    });
+    [&b"\x80\x02}("[..], &layers.collect::<Vec<_>>(), b"u."].concat()
+}
+
+/// A ZIP archive of uncompressed entries (APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16).
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in entries {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let size = (content.len() as u32).to_le_bytes();
+        let shared = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            &crc.sum().to_le_bytes(),
+            &size,
+            &size,
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        let offset = (file.len() as u32).to_le_bytes();
+        directory.extend(
+            [b"PK\x01\x02\x14\0", &shared[..], &[0; 10], &offset, name.as_bytes()].concat(),
+        );
+        file.extend([b"PK\x03\x04", &shared[..], name.as_bytes(), content].concat());
+    }
+    let count = (entries.len() as u16).to_le_bytes();
+    let (start, size) = (file.len() as u32, directory.len() as u32);
+    file.extend(directory);
+    file.extend(
+        [
+            b"PK\x05\x06\0\0\0\0",
+            &count[..],
+            &count,
+            &size.to_le_bytes(),
+            &start.to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat(),
+    );
+    file
+}
+
+#[test]
+fn tensors_declared_much_larger_than_their_file_are_refused_unless_a_model_can_hold_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.pt");
+    let half = 0.5_f32.to_le_bytes();
+    let write = |widths| {
+        let pickle = repeated_value(widths);
+        fs::write(&path, zip(&[("a/data.pkl", &pickle), ("a/data/0", &half)])).unwrap();
+    };
+    write([784, 3, 2, 3, 10]);
+    assert!(imported(&path).model.tensors().all(|(_, _, values)| values.iter().all(|&v| v == 0.5)));
+    write([784, 8192, 8192, 8192, 10]);
+    refused(&path, &["140,746,762 parameters"]);
+}
+
+#[test]
 fn damaged_files_never_cause_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged");

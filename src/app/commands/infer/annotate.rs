@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use image::{DynamicImage, Rgb, RgbImage};
 
-use burn_digits::files;
+use crate::app::commands::write as write_file;
 use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::many::Area;
 use burn_digits::png;
@@ -43,8 +43,7 @@ pub fn write(file: &Path, image: &DynamicImage, number: &RecognisedNumber) -> Re
         outline(&mut drawn, area, pen, colour);
         label(&mut drawn, area, dot, digit.prediction.digit, colour);
     }
-    files::write_atomically(file, &png::encode(&drawn)?)
-        .with_context(|| format!("{} can't be written", file.display()))
+    write_file(file, &png::encode(&drawn)?)
 }
 
 /// Draws a frame around the area, outside of it.

@@ -11,6 +11,7 @@ use super::{Reader, annotate, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json};
 use burn_digits::classifier::Classifier;
+use burn_digits::format::printable;
 use burn_digits::number::{RecognisedDigit, RecognisedNumber};
 use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
@@ -89,6 +90,7 @@ impl NumberReader<'_> {
             let digits = number.digits().map(DigitInNumber::from).collect();
             return print_json(&NumberAnswer { path, number: number.text(), digits, model });
         }
+        let (path, model) = (printable(path), printable(model));
         let mut out = io::stdout().lock();
         for row in number.text().lines() {
             writeln!(out, "{path}: {row} (model {model})")?;

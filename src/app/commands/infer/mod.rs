@@ -3,15 +3,13 @@
 mod annotate;
 mod many;
 mod one;
+mod paths_from;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bstr::ByteSlice;
-use bstr::io::BufReadExt;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -20,8 +18,8 @@ use super::classifier;
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::output::{note, print_json, progress_bar};
-use burn_digits::files;
 use burn_digits::picture::{self, Picture, PictureError};
+use burn_digits::{files, format};
 
 /// Number of pictures of a folder that are decoded in parallel, which bounds memory.
 const PICTURES_AT_ONCE: usize = 256;
@@ -33,6 +31,15 @@ const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 pub fn run(args: InferArgs) -> Result<ExitCode> {
     if args.annotate.is_some() && (args.pictures.len() != 1 || args.pictures[0].is_dir()) {
         let rule = "--annotate needs exactly one picture, and no folder";
+        return Err(UsageError(rule).into());
+    }
+    let from_input = args
+        .pictures
+        .iter()
+        .chain(&args.paths_from)
+        .filter(|path| *path == Path::new(STANDARD_INPUT));
+    if from_input.count() > 1 {
+        let rule = "`-` stands for standard input, which can be read only once: give it once";
         return Err(UsageError(rule).into());
     }
     let classifier = classifier(&args.model)?;
@@ -70,20 +77,15 @@ fn answer_all<R: Reader>(args: &InferArgs, reader: &R) -> Result<bool> {
         }
     }
     if let Some(list) = &args.paths_from {
-        let lines: Box<dyn BufRead> = if list == Path::new(STANDARD_INPUT) {
-            Box::new(io::stdin().lock())
-        } else {
-            let file =
-                File::open(list).with_context(|| format!("{} can't be read", list.display()))?;
-            Box::new(BufReader::new(file))
-        };
-        // As bytes: file names need not be UTF-8.
-        for line in lines.byte_lines() {
-            let line = line.with_context(|| format!("{} can't be read", list.display()))?;
-            if !line.is_empty() {
-                pictures.single(&line.to_path_lossy())?;
+        let is_input = list == Path::new(STANDARD_INPUT);
+        paths_from::each(list, |path| {
+            if is_input && path == Path::new(STANDARD_INPUT) {
+                let error = "standard input holds the list of paths, so it can't be a picture too; \
+                             a file of this name is ./-";
+                return pictures.fail(STANDARD_INPUT, error, false);
             }
-        }
+            pictures.single(path)
+        })?;
     }
     Ok(pictures.all_answered)
 }
@@ -98,7 +100,7 @@ impl<R: Reader> Pictures<'_, R> {
     /// Answers every picture in a folder, sorted by name. Other files are skipped.
     fn folder(&mut self, folder: &Path) -> Result<()> {
         let paths = files::sorted_files(folder)
-            .with_context(|| format!("{} can't be read", folder.display()))?;
+            .with_context(|| format!("{} can't be read", format::path(folder)))?;
         let mut count = 0;
         // On a terminal the answers themselves show the progress.
         let bar = match io::stdout().is_terminal() {
@@ -118,7 +120,7 @@ impl<R: Reader> Pictures<'_, R> {
         }
         bar.finish_and_clear();
         if count == 0 {
-            self.fail(&folder.display().to_string(), "there is no picture in this folder", false)?;
+            self.fail(&folder.to_string_lossy(), "there is no picture in this folder", false)?;
         }
         Ok(())
     }
@@ -158,7 +160,7 @@ impl<R: Reader> Pictures<'_, R> {
     fn fail(&mut self, path: &str, error: &str, has_no_ink: bool) -> Result<()> {
         self.all_answered = false;
         if !self.json {
-            note(format_args!("{path}: {error}"));
+            note(format_args!("{}: {error}", format::printable(path)));
             return Ok(());
         }
         let mut object = json!({ "path": path });

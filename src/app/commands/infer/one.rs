@@ -10,6 +10,7 @@ use super::{Reader, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::confidence;
 use burn_digits::classifier::{Classifier, Prediction};
+use burn_digits::format::printable;
 use burn_digits::picture::{self, Picture, PictureError};
 
 pub struct DigitReader<'a> {
@@ -49,6 +50,7 @@ impl Reader for DigitReader<'_> {
             }
             let doubt = if prediction.unsure { ", unsure" } else { "" };
             let (digit, confidence_shown) = (prediction.digit, confidence(prediction.confidence));
+            let (path, model) = (printable(path), printable(model));
             writeln!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
             if self.args.top > 1 {
                 for (digit, probability) in most_likely(prediction, self.args.top) {
