@@ -157,15 +157,14 @@ impl Charge {
         if let Some(permit) = pool.try_acquire(count) {
             return Ok(permit);
         }
-        self.connection.evict_largest();
-        let waiting = pool.blocks.clone().acquire_many_owned(count as u32);
-        match timeout(EVICTION_WAIT, waiting).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => {
-                let message = "too many requests at once; retry after 1 second";
-                Err(ApiError::new(ApiErrorKind::Unavailable, message))
+        if self.connection.evict_largest() {
+            let waiting = pool.blocks.clone().acquire_many_owned(count as u32);
+            if let Ok(Ok(permit)) = timeout(EVICTION_WAIT, waiting).await {
+                return Ok(permit);
             }
         }
+        let message = "too many requests at once; retry after 1 second";
+        Err(ApiError::new(ApiErrorKind::Unavailable, message))
     }
 
     fn add(

@@ -12,6 +12,20 @@ use crate::picture::PictureError;
 /// counts whole seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+/// Bytes of an error's message. gRPC sends it in a header, which clients limit to 8 KB.
+const MAX_MESSAGE_BYTES: usize = 1024;
+/// Characters of a quoted name.
+const MAX_QUOTED_CHARS: usize = 60;
+
+/// A name from a request for an error message: in quotation marks, with control characters escaped,
+/// and shortened.
+pub(crate) fn quoted(name: &str) -> String {
+    match name.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{:?}…", &name[..end]),
+        None => format!("{name:?}"),
+    }
+}
+
 /// Why a request gets no prediction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
@@ -87,8 +101,16 @@ impl ApiErrorKind {
 }
 
 impl ApiError {
+    /// An error with a message, of which the first kilobyte is kept: libraries quote what they can't
+    /// read, which may be the whole request.
     pub(crate) fn new(kind: ApiErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE_BYTES {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+            message.push('…');
+            message.shrink_to_fit();
+        }
+        Self { kind, message }
     }
 
     /// An error of the kind [`ApiErrorKind::Invalid`].
@@ -155,5 +177,19 @@ impl From<PictureError> for ApiError {
 impl From<ClassifierError> for ApiError {
     fn from(error: ClassifierError) -> Self {
         Self::new(ApiErrorKind::Internal, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_and_messages_are_shortened() {
+        assert_eq!(quoted("a\nb"), r#""a\nb""#);
+        let long = "ä".repeat(1 << 20);
+        assert_eq!(quoted(&long), format!("\"{}\"…", "ä".repeat(60)));
+        let error = ApiError::invalid(&long);
+        assert_eq!(error.message, format!("{}…", "ä".repeat(512)));
     }
 }

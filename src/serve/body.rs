@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use tokio::time::timeout_at;
 
 use super::account::Charge;
-use super::api_error::{ApiError, ApiErrorKind};
+use super::api_error::{ApiError, ApiErrorKind, quoted};
 use super::request_context::RequestContext;
 
 /// Reads request bodies.
@@ -106,7 +106,8 @@ fn reject_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
         Some(encoding) if encoding != "identity" => Err(ApiError::new(
             ApiErrorKind::UnsupportedMediaType,
             format!(
-                "the Content-Encoding {encoding:?} is not supported; send the body uncompressed"
+                "the Content-Encoding {} is not supported; send the body uncompressed",
+                quoted(encoding.to_str().unwrap_or("?"))
             ),
         )),
         _ => Ok(()),

@@ -21,6 +21,8 @@ use super::account::HeldBytes;
 
 /// A connection is closed for others only if it holds at least this much.
 const MIN_EVICTED_BYTES: usize = 256 << 10;
+/// How long the memory of a closed connection may take to become free before another is closed.
+const EVICTION_PAUSE: Duration = Duration::from_millis(50);
 
 /// An open connection.
 pub(crate) struct Connection {
@@ -169,11 +171,10 @@ impl Connection {
         self.held.subtract(bytes);
     }
 
-    /// Closes the connection that holds most, if that is not this one.
-    pub(crate) fn evict_largest(&self) {
-        if let Some(registry) = self.registry.upgrade() {
-            registry.evict_largest(self);
-        }
+    /// Closes the connection that holds most, unless this one holds about as much. Returns whether
+    /// there will be memory soon.
+    pub(crate) fn evict_largest(&self) -> bool {
+        self.registry.upgrade().is_some_and(|registry| registry.evict_largest(self))
     }
 
     /// Waits until the connection must be closed for others.
@@ -188,13 +189,26 @@ impl Connection {
 }
 
 /// All open connections.
-#[derive(Default)]
 pub(crate) struct ConnectionRegistry {
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     next_id: AtomicU64,
+    opened: Instant,
+    /// When a connection was last closed for its memory, in milliseconds after `opened`; 0 for
+    /// never.
+    last_eviction: AtomicU64,
 }
 
 impl ConnectionRegistry {
+    /// An empty registry.
+    pub(crate) fn new() -> Self {
+        Self {
+            connections: Mutex::default(),
+            next_id: AtomicU64::default(),
+            opened: Instant::now(),
+            last_eviction: AtomicU64::default(),
+        }
+    }
+
     /// Adds a connection.
     pub(crate) fn open(
         self: &Arc<Self>,
@@ -219,14 +233,22 @@ impl ConnectionRegistry {
         RegisteredConnection { connection, registry: self.clone() }
     }
 
-    /// Closes the connection that holds most: not `requester`, and only if it holds twice as much.
-    fn evict_largest(&self, requester: &Connection) {
+    /// Closes the connection that holds most, if it holds twice as much as `requester`. Requests
+    /// that arrive together close one connection together.
+    fn evict_largest(&self, requester: &Connection) -> bool {
         let connections = self.lock();
         let largest = connections.values().max_by_key(|connection| connection.held_bytes());
         let limit = MIN_EVICTED_BYTES.max(2 * requester.held_bytes());
-        if let Some(largest) = largest.filter(|largest| largest.held_bytes() >= limit) {
+        let Some(largest) = largest.filter(|largest| largest.held_bytes() >= limit) else {
+            return false;
+        };
+        let now = self.opened.elapsed().as_millis() as u64;
+        let last = self.last_eviction.load(Ordering::Relaxed);
+        if last == 0 || now - last.min(now) > EVICTION_PAUSE.as_millis() as u64 {
+            self.last_eviction.store(now.max(1), Ordering::Relaxed);
             largest.evicted.notify_one();
         }
+        true
     }
 
     /// Closes the connection that has had no request for the longest time, at least `min_idle`.

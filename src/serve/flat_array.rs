@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::api_error::quoted;
 use crate::model::PIXELS;
 
 /// Levels of nesting. No input has more dimensions than `[n, 28, 28, 1]`.
@@ -189,7 +190,8 @@ impl<'de> Visitor<'de> for ArrayLevel<'_> {
         match map.next_key::<String>()? {
             None => Ok(()),
             Some(name) => Err(A::Error::custom(format!(
-                "unexpected second field {name:?}; the model has one input"
+                "unexpected second field {}; the model has one input",
+                quoted(&name)
             ))),
         }
     }

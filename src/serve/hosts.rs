@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::Request;
 use http::header::HOST;
 
-use super::api_error::{ApiError, ApiErrorKind};
+use super::api_error::{ApiError, ApiErrorKind, quoted};
 
 /// The host names that an address accepts.
 #[derive(Clone, Debug)]
@@ -29,8 +29,11 @@ impl AcceptedHosts {
     /// Checks the host of a request. One without a host does not come from a browser.
     ///
     /// # Errors
-    /// If the host is not accepted.
+    /// If the host is not accepted, or there are several.
     pub(crate) fn check(&self, request: &Request) -> Result<(), ApiError> {
+        if request.headers().get_all(HOST).iter().nth(1).is_some() {
+            return Err(ApiError::invalid("the request has more than one Host"));
+        }
         let Some(names) = &self.names else { return Ok(()) };
         let host = match request.uri().authority() {
             Some(authority) => authority.as_str(),
@@ -48,8 +51,9 @@ impl AcceptedHosts {
         Err(ApiError::new(
             ApiErrorKind::Forbidden,
             format!(
-                "the host {name:?} is not accepted; if this server is meant to be reached by that \
-                 name, start it with --allow-host {name}"
+                "the host {} is not accepted; if this server is meant to be reached by that name, \
+                 start it with --allow-host",
+                quoted(name)
             ),
         ))
     }
@@ -111,6 +115,14 @@ mod tests {
         ] {
             assert!(!check(&hosts, host), "{host}");
         }
+    }
+
+    #[test]
+    fn two_hosts_are_an_error() {
+        let hosts = AcceptedHosts::new("0.0.0.0:8080".parse().unwrap(), &[]);
+        let request = Request::builder().uri("/").header(HOST, "localhost").header(HOST, "b");
+        let error = hosts.check(&request.body(axum::body::Body::empty()).unwrap()).unwrap_err();
+        assert_eq!(error.kind, ApiErrorKind::Invalid);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::api_error::ApiError;
+use super::api_error::{ApiError, quoted};
 use super::model_spec::{IMAGE_INPUT, PICTURE_INPUT, TensorSpec};
 use crate::data::loader::unit;
 use crate::model::PIXELS;
@@ -83,17 +83,20 @@ pub(crate) fn check_input(
         (PICTURE_INPUT, "BYTES") => InputDatatype::Bytes,
         (IMAGE_INPUT, _) => {
             return Err(ApiError::invalid(format!(
-                "image has the datatype {datatype:?}; expected FP32 (0 to 1) or UINT8 (0 to 255)"
+                "image has the datatype {}; expected FP32 (0 to 1) or UINT8 (0 to 255)",
+                quoted(datatype)
             )));
         }
         (PICTURE_INPUT, _) => {
             return Err(ApiError::invalid(format!(
-                "picture has the datatype {datatype:?}; expected BYTES (image files)"
+                "picture has the datatype {}; expected BYTES (image files)",
+                quoted(datatype)
             )));
         }
         _ => {
             return Err(ApiError::invalid(format!(
-                "unknown input {name:?}; the inputs are image (pixels) and picture (image files)"
+                "unknown input {}; the inputs are image (pixels) and picture (image files)",
+                quoted(name)
             )));
         }
     };

@@ -238,7 +238,10 @@ async fn serve_connection(
             tracing::debug!(reason, "a connection was closed");
             context.metrics.record_closed_connection(reason);
         }
-        Ended::ByHyper => peer_stream::close(&connection.socket).await,
+        Ended::ByHyper => {
+            let is_stopping = *context.stop_requested.borrow();
+            peer_stream::close(&connection.socket, is_stopping).await;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::api_error::ApiError;
+use super::api_error::{ApiError, quoted};
 use super::model_spec::TensorSpec;
 use crate::classifier::Prediction;
 use crate::model::CLASSES;
@@ -30,7 +30,8 @@ impl ModelOutput {
     pub(crate) fn from_name(name: &str) -> Result<Self, ApiError> {
         MODEL_OUTPUTS.into_iter().find(|output| output.spec().name == name).ok_or_else(|| {
             ApiError::invalid(format!(
-                "unknown output {name:?}; the outputs are logits, probabilities and digit"
+                "unknown output {}; the outputs are logits, probabilities and digit",
+                quoted(name)
             ))
         })
     }

@@ -17,6 +17,8 @@ use super::connection::Connection;
 
 /// How long a closed connection waits for its client to close too.
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// The same once the server stops, when most connections are closed because they are idle.
+const STOPPING_LINGER_TIME: Duration = Duration::from_millis(100);
 
 /// A client's socket.
 pub(crate) struct PeerStream {
@@ -99,7 +101,7 @@ impl AsyncWrite for PeerStream {
 /// A socket closed while bytes of the client are unread, such as the rest of a body that was too
 /// large, resets the connection, and the client loses the response that explains it. So the server
 /// stops writing first, and drops what still arrives until the client closes too.
-pub(crate) async fn close(socket: &TcpStream) {
+pub(crate) async fn close(socket: &TcpStream, is_stopping: bool) {
     let _ = SockRef::from(socket).shutdown(Shutdown::Write);
     let drain = async {
         let mut dropped = [0; 16 << 10];
@@ -111,5 +113,6 @@ pub(crate) async fn close(socket: &TcpStream) {
             }
         }
     };
-    let _ = timeout(LINGER_TIME, drain).await;
+    let limit = if is_stopping { STOPPING_LINGER_TIME } else { LINGER_TIME };
+    let _ = timeout(limit, drain).await;
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use super::connection::ConnectionRegistry;
 use super::hosts::AcceptedHosts;
 use super::listen::{self, ConnectionContext};
 use super::metrics::Metrics;
@@ -71,7 +72,7 @@ impl Server {
             limits,
             time_limit: options.time_limit,
             permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
-            registry: Arc::default(),
+            registry: Arc::new(ConnectionRegistry::new()),
             metrics,
             stop_requested,
         };

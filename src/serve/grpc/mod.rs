@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -34,7 +34,7 @@ use self::proto::{
     ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
     ServerReadyResponse,
 };
-use super::api_error::{ApiError, ApiErrorKind};
+use super::api_error::{ApiError, ApiErrorKind, quoted};
 use super::hosts::AcceptedHosts;
 use super::input_tensors::{
     InputDatatype, InputPictures, MODEL_INPUTS, check_count, check_input, from_binary, from_fp32,
@@ -43,8 +43,9 @@ use super::input_tensors::{
 use super::middleware::{self, Protocol};
 use super::model_spec::{MODEL_NAME, MODEL_VERSION, PLATFORM, SERVER_NAME, TensorSpec};
 use super::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
-use super::request_context;
+use super::request_context::{self, StopSignal, is_short};
 use super::state::ServerState;
+use super::workers::Weight;
 
 /// The gRPC service, with the middleware around it.
 pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
@@ -52,18 +53,23 @@ pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
         // The limit of the middleware for bodies.
         .max_decoding_message_size(state.body_reader.max_bytes());
     let router = tonic::service::Routes::new(service).into_axum_router();
-    middleware::wrap(router.layer(from_fn(check_message)), Protocol::Grpc, hosts, state)
+    let router = router.layer(from_fn_with_state(state.clone(), check_message));
+    middleware::wrap(router, Protocol::Grpc, hosts, state)
 }
 
 /// Charges what the message of a request takes before tonic decodes it.
-async fn check_message(request: Request, next: Next) -> Response {
-    match checked(request).await {
+async fn check_message(
+    State(state): State<Arc<ServerState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match checked(request, &state).await {
         Ok(request) => next.run(request).await,
         Err(error) => Status::from(error).into_http::<Body>(),
     }
 }
 
-async fn checked(request: Request) -> Result<Request, ApiError> {
+async fn checked(request: Request, state: &ServerState) -> Result<Request, ApiError> {
     let context = request_context::of(&request)?;
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| ApiError::invalid(error.to_string()))?;
@@ -73,7 +79,14 @@ async fn checked(request: Request) -> Result<Request, ApiError> {
         Some("ModelReady" | "ModelMetadata") => message_cost::MODEL,
         _ => message_cost::EMPTY,
     };
-    context.charge(message_cost::decoded_bytes(message(&body)?, fields)?).await?;
+    let cost = if is_short(body.len()) {
+        message_cost::decoded_bytes(message(&body)?, fields)?
+    } else {
+        let body = body.clone();
+        let cost = move |_: &StopSignal| message_cost::decoded_bytes(message(&body)?, fields);
+        state.workers.run(Weight::Heavy, 0, &context, cost).await?
+    };
+    context.charge(cost).await?;
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
@@ -237,13 +250,14 @@ impl GrpcInferenceService for InferenceService {
 /// Checks that a request is for the served model. An empty version means any.
 fn check_model(name: &str, version: &str) -> Result<(), ApiError> {
     if name != MODEL_NAME {
-        let message = format!("unknown model {name:?}; the only model is {MODEL_NAME}");
+        let message = format!("unknown model {}; the only model is {MODEL_NAME}", quoted(name));
         return Err(ApiError::new(ApiErrorKind::NotFound, message));
     }
     match version {
         "" | MODEL_VERSION => Ok(()),
         other => {
-            let message = format!("unknown version {other:?}; the only one is {MODEL_VERSION}");
+            let message =
+                format!("unknown version {}; the only one is {MODEL_VERSION}", quoted(other));
             Err(ApiError::new(ApiErrorKind::NotFound, message))
         }
     }

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::model::{CLASSES, PIXELS};
 use crate::picture::PICTURE_SIDE;
-use crate::serve::api_error::ApiError;
+use crate::serve::api_error::{ApiError, quoted};
 use crate::serve::decode::from_base64;
 use crate::serve::flat_array::{ArrayValues, FlatArray};
 use crate::serve::input_tensors::{InputPictures, from_fp32};
@@ -119,7 +119,7 @@ fn parse(body: &[u8]) -> Result<(InputPictures, MakeResponse), ApiError> {
     let request: TensorflowRequest = serde_json::from_slice(body)
         .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))?;
     if let Some(name) = request.signature_name.filter(|name| name != SIGNATURE_NAME) {
-        let message = format!("unknown signature_name {name:?}; use {SIGNATURE_NAME:?}");
+        let message = format!("unknown signature_name {}; use {SIGNATURE_NAME:?}", quoted(&name));
         return Err(ApiError::invalid(message));
     }
     let (array, response): (_, MakeResponse) = match (request.instances, request.inputs) {
