@@ -1,0 +1,140 @@
+"""The process: its log, its environment, its limits, and the `Host` of requests."""
+
+import contextlib
+import time
+
+import http1
+import http2
+import pictures
+from connections import Connection, connections, live, predict
+from http1 import request
+from trial import Trial, attack
+
+DEBUG = ("--log", "debug")
+
+
+def many_log_lines(trial: Trial) -> None:
+    """300 requests whose log lines have 3 KB each, then some that must still be answered."""
+    port = trial.server.http
+    path = "/" + "a" * 3000
+    with contextlib.suppress(http1.Ended, OSError), Connection(port, 2) as client:
+        for _ in range(300):
+            client.send(request("GET", path, port))
+            client.reply()
+    for _ in range(3):
+        trial.expect_in(http1.outcome(port, live(port), 1), [200], "a request with a stuck log")
+        trial.expect_in(http1.outcome(port, predict(port), 1), [200], "a request with a stuck log")
+    trial.stop()
+
+
+@attack(*DEBUG, log="unread")
+def log_that_nobody_reads(trial: Trial) -> None:
+    """Standard error is a pipe that nobody reads, and 900 KB of log.
+
+    The server must drop lines and keep answering, and SIGTERM must end it. An old one stopped.
+    """
+    many_log_lines(trial)
+
+
+@attack(*DEBUG, log="full")
+def log_on_a_full_device(trial: Trial) -> None:
+    """Standard error is /dev/full, where each write fails. The server must keep answering."""
+    many_log_lines(trial)
+
+
+@attack(*DEBUG, log="closed")
+def log_that_is_closed(trial: Trial) -> None:
+    """Standard error is closed. The server must keep answering.
+
+    Nothing that it opens later may take the number 2 either, or the log would be written to it.
+    """
+    many_log_lines(trial)
+
+
+@attack(environment={"TOKIO_WORKER_THREADS": "0"})
+def no_worker_threads(trial: Trial) -> None:
+    """TOKIO_WORKER_THREADS is 0. The server must serve. An old one panicked at its start."""
+    port = trial.server.http
+    trial.expect_in(http1.outcome(port, predict(port)), [200], "a picture")
+
+
+@attack(environment={"TOKIO_WORKER_THREADS": "many", "RUST_LOG": "=,=", "RUST_BACKTRACE": "full"})
+def odd_environment(trial: Trial) -> None:
+    """Variables with values that are not valid. The server must serve. An old one panicked."""
+    port = trial.server.http
+    trial.expect_in(http1.outcome(port, predict(port)), [200], "a picture")
+
+
+@attack(max_files=64)
+def few_open_files(trial: Trial) -> None:
+    """`ulimit -Sn 64`, a higher hard limit, and 200 connections.
+
+    The server must raise its limit, or keep serving the first connections, without a busy loop. An
+    old one waited for files and could not accept.
+    """
+    port = trial.server.http
+    with connections(port, 200) as clients:
+        for client in clients:
+            client.send(live(port))
+            client.socket.settimeout(2)
+        served = 0
+        for client in clients:
+            with contextlib.suppress(http1.Ended):
+                served += client.reply().status == 200
+            if not served:
+                break
+        trial.count(f"{served} of 200 served")
+        trial.expect(served == 200, f"{served} of 200 connections were served; ulimit -Sn is 64")
+        before = trial.server.cpu_seconds()
+        time.sleep(1)
+        used = trial.server.cpu_seconds() - before
+        trial.expect(used < 0.6, f"the server used {used:.1f} s of a CPU in a second without work")
+
+
+def host_outcomes(trial: Trial, hosts: dict[str, list[int]], port: int) -> None:
+    for host, allowed in hosts.items():
+        for path in ("/v2/health/live", "/metrics", "/"):
+            data = request("GET", path, port, headers={"Host": host})
+            trial.expect_in(http1.outcome(port, data, 2), allowed, f"Host: {host}, {path}")
+        data = predict(port, {"Host": host})
+        trial.expect_in(http1.outcome(port, data, 2), allowed, f"Host: {host}")
+        fields = {":authority": host}
+        stream = http2.exchange(port, "POST", "/predict", pictures.small_png(), fields, 2)
+        outcome = stream if isinstance(stream, str) else stream.outcome()
+        trial.expect_in(outcome, allowed, f":authority {host}")
+
+
+@attack()
+def names_of_other_hosts(trial: Trial) -> None:
+    """`Host` and `:authority` of an attacker's name that resolves to 127.0.0.1 (DNS rebinding).
+
+    A server on a loopback address must answer 403 with a reason, and serve the names of loopback.
+    An old one served every name, so that a web page could read it.
+    """
+    port = trial.server.http
+    good = [f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", "localhost", "LOCALHOST"]
+    bad = ["attacker.example", f"attacker.example:{port}", f"localhost.attacker.example:{port}"]
+    bad += [f"localhost@attacker.example:{port}", f"attacker.example:{port}#localhost", "10.0.0.1"]
+    host_outcomes(trial, {**dict.fromkeys(good, [200]), **dict.fromkeys(bad, [403, 400])}, port)
+    data = request("GET", "/", port, headers={"Host": "attacker.example"})
+    reply = http1.exchange(port, data)
+    is_explained = isinstance(reply, http1.Reply) and b'"error"' in reply.body
+    trial.expect(is_explained, "the answer to a wrong Host has no reason")
+    old = b"GET /v2/health/live HTTP/1.0\r\n\r\n"
+    trial.expect_in(http1.outcome(port, old, 2), [200], "HTTP/1.0 without Host")
+    absolute = b"GET http://attacker.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    trial.expect_in(http1.outcome(port, absolute, 2), [403, 400], "an absolute address")
+    twice = b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: attacker.example\r\n\r\n"
+    trial.expect_in(http1.outcome(port, twice, 2), [403, 400], "two Hosts")
+
+
+@attack("--allow-host", "digits.example")
+def names_of_allowed_hosts(trial: Trial) -> None:
+    """The same with `--allow-host digits.example`, which lets that name in and no other."""
+    hosts = {
+        "digits.example": [200],
+        f"digits.example:{trial.server.http}": [200],
+        "attacker.example": [403, 400],
+        "digits.example.attacker.example": [403, 400],
+    }
+    host_outcomes(trial, hosts, trial.server.http)
