@@ -14,23 +14,21 @@ import threading
 import time
 import traceback
 
-# Imported for their attacks, in the order of the table.
+# All of them add attacks to the table, in this order.
 import amplification  # noqa: F401
+import connections
 import decoding  # noqa: F401
-import connections  # noqa: F401
 import http2_abuse  # noqa: F401
 import operation  # noqa: F401
 import shutdown
 from measure import HonestClients
-from pictures import small_png
 from server import MemoryGroup, Server
 from trial import ATTACKS, Attack, Trial
-from http1 import outcome, request
 
 ATTACK_SECONDS = 90
 # How many times longer a step may take in the endurance part, where two attacks run at once.
 ENDURANCE_PATIENCE = 3
-ROW = "{:<44} {:>6} {:>7} {:>7} {:>6}  {}"
+ROW = "{:<44} {:>6} {:>5} {:>7} {:>7} {:>6}  {}"
 
 
 def arguments() -> argparse.Namespace:
@@ -41,15 +39,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30, help="length of the endurance part")
     parser.add_argument("--minutes", type=float, default=0, help="the same in minutes")
     parser.add_argument("--shutdowns", type=int, help="only stop the server under load, N times")
-    parser.add_argument("--limit-memory", metavar="SIZE", help="run in a control group, as 512M")
+    parser.add_argument(
+        "--limit-memory", metavar="SIZE", type=size, help="run in a control group, as 512M"
+    )
     parser.add_argument("--max-memory", type=float, default=400, help="largest peak in MiB")
-    parser.add_argument("--p99", type=float, default=500, help="largest p99 of honest clients in ms")
+    parser.add_argument(
+        "--p99", type=float, default=500, help="largest p99 of honest clients in ms"
+    )
     return parser.parse_args()
 
 
 def size(text: str) -> int:
-    number, unit = re.fullmatch(r"(\d+)([KMG]?)", text).groups()
-    return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+    """A number of bytes from a text such as 512M."""
+    shift = {"K": 10, "M": 20, "G": 30}.get(text[-1:], 0)
+    return int(text[:-1] if shift else text) << shift
 
 
 class Report:
@@ -58,7 +61,7 @@ class Report:
     def __init__(self, options: argparse.Namespace, group: MemoryGroup | None) -> None:
         self.options, self.group = options, group
         self.failures: list[str] = []
-        print(ROW.format("attack", "", "MiB", "p99 ms", "stop s", "answers"), flush=True)
+        print(ROW.format("attack", "", "s", "MiB", "p99 ms", "stop s", "answers"), flush=True)
 
     def judge(self, name: str, trial: Trial) -> None:
         """Adds what every trial must fulfil, and prints its row."""
@@ -73,22 +76,25 @@ class Report:
             trial.expect(seen["p99"] <= self.options.p99, slow)
         answers = ", ".join(f"{answer} ×{n}" for answer, n in sorted(trial.replies.items()))
         failed = [*dict.fromkeys(trial.failures)]
-        self.row(name, failed, peak, p99, trial.stop_seconds, answers)
+        self.row(name, failed, answers, trial.seconds(), peak, p99, trial.stop_seconds)
 
     def row(
         self,
         name: str,
         failed: list[str],
-        peak: float,
-        p99: float,
-        stop: float | None,
-        answers: str,
+        answers: str = "",
+        seconds: float = 0,
+        peak: float = 0,
+        p99: float = 0,
+        stop: float | None = None,
     ) -> None:
         result = "FAILED" if failed else "ok"
-        times = f"{p99:.1f}" if p99 else "", f"{stop:.1f}" if stop is not None else ""
-        print(ROW.format(name, result, f"{peak:.0f}", *times, answers), flush=True)
-        shown = failed[:5] + ([f"and {len(failed) - 5} more failures"] if len(failed) > 5 else [])
-        self.failures += [f"{name}: {sentence}" for sentence in shown]
+        shown = f"{p99:.1f}" if p99 else "", f"{stop:.1f}" if stop is not None else ""
+        print(
+            ROW.format(name, result, f"{seconds:.1f}", f"{peak:.0f}", *shown, answers), flush=True
+        )
+        told = failed[:5] + ([f"and {len(failed) - 5} more failures"] if len(failed) > 5 else [])
+        self.failures += [f"{name}: {sentence}" for sentence in told]
 
 
 def in_time(attack: Attack, trial: Trial) -> None:
@@ -114,9 +120,9 @@ def still_serves(trial: Trial) -> None:
     code = server.process.poll()
     trial.expect(code is None, f"the server has ended with code {code}: {server.log_end()}")
     if code is None:
-        data = request("POST", "/predict", server.http, small_png())
-        answer = outcome(server.http, data, 3)
+        answer = connections.served(server.http, 3)
         trial.expect(answer == 200, f"a new client after the attack: {answer}")
+        trial.expect(server.get("/metrics") == 200, "/metrics does not answer after the attack")
 
 
 def run_alone(attack: Attack, report: Report) -> None:
@@ -132,7 +138,7 @@ def run_alone(attack: Attack, report: Report) -> None:
             report.group,
         )
     except RuntimeError as error:
-        return report.row(attack.name, [str(error)], 0, 0, None, "")
+        return report.row(attack.name, [str(error)])
     trial = Trial(server, HonestClients(server.http))
     try:
         time.sleep(0.2)
@@ -180,20 +186,23 @@ def endure(attacks: list[Attack], seconds: float, report: Report) -> None:
 
 
 def stop_under_load(count: int, report: Report) -> None:
+    start = time.monotonic()
     seen = shutdown.run(report.options.program, count, report.group)
+    seconds = time.monotonic() - start
     answers = f"answered ×{seen.answered}, lost ×{seen.lost.total()}"
     slowest = max(seen.seconds, default=0)
-    report.row(f"{count} shutdowns under load", seen.failures(), seen.peak_mib, 0, slowest, answers)
+    name = f"{count} shutdowns under load"
+    report.row(name, seen.failures(), answers, seconds, seen.peak_mib, stop=slowest)
 
 
 def main() -> int:
-    options = arguments()
+    options, start = arguments(), time.monotonic()
     attacks = [a for a in ATTACKS if not options.only or re.search(options.only, a.name)]
     if options.list:
         for attack in attacks:
             print(f"{attack.name}\n    {attack.run.__doc__}")
         return 0
-    group = MemoryGroup(size(options.limit_memory)) if options.limit_memory else None
+    group = MemoryGroup(options.limit_memory) if options.limit_memory else None
     if group and group.reason:
         print(group.reason)
     report = Report(options, group)
@@ -212,7 +221,9 @@ def main() -> int:
     print()
     for failure in report.failures:
         print(f"FAILED {failure}")
-    print("All attacks were withstood." if not report.failures else "", end="\n")
+    seconds = time.monotonic() - start
+    result = f"{len(report.failures)} failures" if report.failures else "All attacks were withstood"
+    print(f"{result}, {seconds:.0f} s.")
     return 1 if report.failures else 0
 
 

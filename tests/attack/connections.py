@@ -1,6 +1,7 @@
 """HTTP/1.1 connections that are malformed, slow, half closed, too many, or never read."""
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,16 @@ def live(port: int) -> bytes:
 
 def predict(port: int, headers: dict[str, str] | None = None) -> bytes:
     return request("POST", "/predict", port, pictures.small_png(), headers)
+
+
+def served(port: int, seconds: float) -> int | str:
+    """The answer to a picture from a client that tries again for so many seconds."""
+    timer = Timer()
+    while True:
+        outcome = http1.outcome(port, predict(port), max(seconds - timer.seconds(), 0.2))
+        if outcome == 200 or timer.seconds() > seconds:
+            return outcome
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -89,8 +100,9 @@ def pipelined_requests_never_read(trial: Trial) -> None:
 
     def send() -> None:
         with Connection(port, 1) as client:
-            sent = sum(1 for _ in range(100) if client.send(requests))
-            trial.count("all sent" if sent == 100 else "stopped reading")
+            is_sent = all(client.send(requests) for _ in range(100))
+            trial.count("all sent" if is_sent else "stopped reading")
+            time.sleep(0.5)
 
     at_once([send] * 8)
 
@@ -99,7 +111,7 @@ def pipelined_requests_never_read(trial: Trial) -> None:
 def half_closed_connections(trial: Trial) -> None:
     """Clients that close their sending side right after the request, as `nc` and proxies do.
 
-    The answer must arrive, also that of a batch which takes a while. It did on the old server.
+    The answer must arrive. An old server gave up requests to /predict without one.
     """
     port = trial.server.http
     for data in (live(port), predict(port), request("POST", "/predict", port, bytes(1 << 20))):
@@ -110,7 +122,7 @@ def half_closed_connections(trial: Trial) -> None:
                 outcome: int | str = client.reply().status
             except http1.Ended as ended:
                 outcome = str(ended)
-            trial.expect_in(outcome, [200, 400, 415], "a half-closed connection")
+            trial.expect_in(outcome, [200, 415], "a half-closed connection")
 
 
 @attack()
@@ -157,14 +169,17 @@ def unfinished_bodies(trial: Trial) -> None:
                 is_large = clients.index(client) < 40
                 client.send(large + bytes(15 << 20) if is_large else medium + bytes(1 << 15))
 
-        at_once([lambda share=clients[n::8]: send(share) for n in range(8)])
+        at_once([functools.partial(send, clients[n::8]) for n in range(8)])
         time.sleep(1)
         for _ in range(20):
             trial.expect_in(http1.outcome(port, predict(port), 2), [200], "a small body")
 
 
 def drip(client: Connection, data: bytes, interval: float = 0.2) -> bool:
-    """Sends byte by byte. Whether the server ends the connection, or answers, within 5 s."""
+    """Sends byte by byte. Whether the server ends the connection, or answers, within 5 s.
+
+    The settings that a server of HTTP/2 sends at the start are no answer.
+    """
     client.socket.settimeout(interval)
     timer = Timer()
     for byte in data:
@@ -172,7 +187,8 @@ def drip(client: Connection, data: bytes, interval: float = 0.2) -> bool:
             break
         try:
             client.fill()
-            return True
+            if client.buffer.startswith(b"HTTP/"):
+                return True
         except http1.Ended as ended:
             if str(ended) != "no reply":
                 return True
@@ -196,7 +212,10 @@ def bytes_one_by_one(trial: Trial) -> None:
         "chunks": (head + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 20),
         "start of HTTP/2": (b"", preface + bytes(80)),
         "frame of HTTP/2": (preface, bytes([0, 64, 0, 4, 0, 0, 0, 0, 0]) + bytes(91)),
-        "frame after settings": (preface + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), b"\0\x40" + bytes(98)),
+        "frame after settings": (
+            preface + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+            b"\0\x40" + bytes(98),
+        ),
         "line feeds": (b"", b"\r\n" * 50),
     }
 
@@ -209,14 +228,14 @@ def bytes_one_by_one(trial: Trial) -> None:
 
     jobs = [(what, port, *case) for what, case in cases.items()]
     jobs += [(f"{what} (gRPC port)", trial.server.grpc, *case) for what, case in cases.items()]
-    at_once([lambda job=job: run(*job) for job in jobs])
+    at_once([functools.partial(run, *job) for job in jobs])
 
 
 @attack(*SHORT_TIMES)
 def answers_read_slowly(trial: Trial) -> None:
     """A client asks 500 times for the page and reads a byte of the answers every 0.2 s.
 
-    The server must end the connection. An old one waited as long as a byte was read now and then.
+    The server must end the connection, and so did the old one.
     """
     port = trial.server.http
     with Connection(port) as client:
@@ -233,6 +252,7 @@ def answers_read_slowly(trial: Trial) -> None:
             except OSError:
                 is_ended = True
         trial.count("ended" if is_ended else "still open")
+        trial.expect(is_ended, "a client that reads a byte now and then is connected after 8 s")
 
 
 @attack(*FEW_SLOTS)
@@ -268,11 +288,11 @@ def liveness_when_all_slots_are_taken(trial: Trial) -> None:
 def idle_connections_give_their_slots_back(trial: Trial) -> None:
     """Connections that send nothing, or half a request, take all 16 slots, and more wait.
 
-    A new client must be served within 5 seconds, since the idle time is one. The old server did.
+    A new client must be served within 5 seconds, since the idle time is one. On an old server,
+    silent connections kept their slots for three seconds.
     """
     port = trial.server.http
     with connections(port, 40) as clients:
         for client in clients[::2]:
             client.send(predict(port)[:-1])
-        outcome = http1.outcome(port, predict(port), CLOSED_SECONDS)
-        trial.expect_in(outcome, [200], "a picture after the idle time")
+        trial.expect_in(served(port, CLOSED_SECONDS), [200], "a picture after the idle time")

@@ -6,6 +6,7 @@ import http2
 
 SERVICE = "/inference.GRPCInferenceService"
 HEADERS = {"content-type": "application/grpc", "te": "trailers"}
+LONGEST_MESSAGE = 8192
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 0, 3, 4, 8
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 12, 13, 14
 
@@ -61,9 +62,13 @@ def call(
 def code(stream: http2.Stream | str) -> int | str:
     if isinstance(stream, str):
         return stream
+    # Clients reject larger headers, as a protocol error.
+    if len(stream.fields.get("grpc-message", "")) > LONGEST_MESSAGE:
+        return "oversized header"
     if "grpc-status" in stream.fields:
         return int(stream.fields["grpc-status"])
-    return f"HTTP {stream.outcome()}"
+    outcome = stream.outcome()
+    return f"HTTP {outcome}" if isinstance(outcome, int) else outcome
 
 
 def name(status: int | str) -> str:

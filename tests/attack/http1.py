@@ -29,7 +29,7 @@ def request(
     body: bytes = b"",
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """The bytes of a request with a correct `Host` and `Content-Length`, unless `headers` differ."""
+    """The bytes of a request, with a correct `Host` and `Content-Length` unless given."""
     fields = {"Host": f"localhost:{port}", "Content-Length": str(len(body)), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body

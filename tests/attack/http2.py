@@ -55,11 +55,14 @@ class Http2:
         self.streams: dict[int, Stream] = {}
         self.next_stream = 1
         self.window = self.initial_window = 65535
+        # The error code of a GOAWAY, and the last stream that the server will answer.
         self.goaway: int | None = None
+        self.last_stream = 0
         self.answers_pings = True
         self.block = bytearray()
+        self.block_ends_stream = False
         start = PREFACE + settings({INITIAL_WINDOW_SIZE: window})
-        self.send(start + window_update(0, LARGEST_WINDOW - 65535))
+        self.send(start + window_update(0, 1 << 30))
 
     def __enter__(self) -> "Http2":
         return self
@@ -126,20 +129,23 @@ class Http2:
             elif stream:
                 stream.window += increment
         elif kind == GOAWAY:
+            self.last_stream = int.from_bytes(payload[:4], "big")
             self.goaway = int.from_bytes(payload[4:8], "big")
         elif kind in (HEADERS, CONTINUATION):
             self.block += payload
+            if kind == HEADERS:
+                self.block_ends_stream = bool(flags & END_STREAM)
             if flags & END_HEADERS:
                 fields = self.decoder.decode(bytes(self.block))
                 self.block.clear()
                 if stream:
                     stream.fields.update(fields)
+                    stream.ended |= self.block_ends_stream
         elif kind == DATA and stream:
             stream.body += payload
+            stream.ended |= bool(flags & END_STREAM)
         elif kind == RST_STREAM and stream:
             stream.reset = int.from_bytes(payload, "big")
-        if kind in (HEADERS, DATA) and flags & END_STREAM and stream:
-            stream.ended = True
         return kind
 
     def apply_settings(self, payload: bytes) -> None:

@@ -1,14 +1,15 @@
 """The process: its log, its environment, its limits, and the `Host` of requests."""
 
 import contextlib
+import functools
 import time
 
 import http1
 import http2
 import pictures
-from connections import Connection, connections, live, predict
+from connections import Connection, live, predict
 from http1 import request
-from trial import Trial, attack
+from trial import Timer, Trial, at_once, attack
 
 DEBUG = ("--log", "debug")
 
@@ -51,6 +52,27 @@ def log_that_is_closed(trial: Trial) -> None:
     many_log_lines(trial)
 
 
+@attack("--memory", "64")
+def little_memory(trial: Trial) -> None:
+    """`--memory 64`, and 24 bodies of 15 MB at once, half of them never completed.
+
+    The process must stay below 64 MiB and 100 more for itself, and small bodies be accepted.
+    """
+    port = trial.server.http
+    body = bytes(15 << 20)
+
+    def send(number: int) -> None:
+        length = len(body) + number % 2
+        headers = {"Content-Length": str(length)}
+        data = request("POST", "/predict", port, body, headers)
+        trial.count(http1.outcome(port, data, 2))
+
+    at_once([functools.partial(send, number) for number in range(24)])
+    trial.expect_in(http1.outcome(port, predict(port), 2), [200], "a small body")
+    peak = trial.server.peak_mib
+    trial.expect(peak < 164, f"the server took {peak:.0f} MiB with --memory 64")
+
+
 @attack(environment={"TOKIO_WORKER_THREADS": "0"})
 def no_worker_threads(trial: Trial) -> None:
     """TOKIO_WORKER_THREADS is 0. The server must serve. An old one panicked at its start."""
@@ -58,7 +80,7 @@ def no_worker_threads(trial: Trial) -> None:
     trial.expect_in(http1.outcome(port, predict(port)), [200], "a picture")
 
 
-@attack(environment={"TOKIO_WORKER_THREADS": "many", "RUST_LOG": "=,=", "RUST_BACKTRACE": "full"})
+@attack(environment={"TOKIO_WORKER_THREADS": "many", "RUST_LOG": "=,="})
 def odd_environment(trial: Trial) -> None:
     """Variables with values that are not valid. The server must serve. An old one panicked."""
     port = trial.server.http
@@ -73,16 +95,14 @@ def few_open_files(trial: Trial) -> None:
     old one waited for files and could not accept.
     """
     port = trial.server.http
-    with connections(port, 200) as clients:
-        for client in clients:
-            client.send(live(port))
-            client.socket.settimeout(2)
-        served = 0
-        for client in clients:
-            with contextlib.suppress(http1.Ended):
-                served += client.reply().status == 200
-            if not served:
-                break
+    with contextlib.ExitStack() as stack:
+        served, timer = 0, Timer()
+        for _ in range(200):
+            if timer.seconds() < 5:
+                with contextlib.suppress(http1.Ended, OSError):
+                    client = stack.enter_context(Connection(port, 1))
+                    client.send(live(port))
+                    served += client.reply().status == 200
         trial.count(f"{served} of 200 served")
         trial.expect(served == 200, f"{served} of 200 connections were served; ulimit -Sn is 64")
         before = trial.server.cpu_seconds()
@@ -101,7 +121,9 @@ def host_outcomes(trial: Trial, hosts: dict[str, list[int]], port: int) -> None:
         fields = {":authority": host}
         stream = http2.exchange(port, "POST", "/predict", pictures.small_png(), fields, 2)
         outcome = stream if isinstance(stream, str) else stream.outcome()
-        trial.expect_in(outcome, allowed, f":authority {host}")
+        # An :authority that is not one breaks the rules of HTTP/2.
+        resets = ["stream reset"] if 400 in allowed else []
+        trial.expect_in(outcome, [*allowed, *resets], f":authority {host}")
 
 
 @attack()
@@ -114,7 +136,7 @@ def names_of_other_hosts(trial: Trial) -> None:
     port = trial.server.http
     good = [f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", "localhost", "LOCALHOST"]
     bad = ["attacker.example", f"attacker.example:{port}", f"localhost.attacker.example:{port}"]
-    bad += [f"localhost@attacker.example:{port}", f"attacker.example:{port}#localhost", "10.0.0.1"]
+    bad += [f"localhost@attacker.example:{port}", f"attacker.example:{port}#localhost"]
     host_outcomes(trial, {**dict.fromkeys(good, [200]), **dict.fromkeys(bad, [403, 400])}, port)
     data = request("GET", "/", port, headers={"Host": "attacker.example"})
     reply = http1.exchange(port, data)
@@ -122,8 +144,6 @@ def names_of_other_hosts(trial: Trial) -> None:
     trial.expect(is_explained, "the answer to a wrong Host has no reason")
     old = b"GET /v2/health/live HTTP/1.0\r\n\r\n"
     trial.expect_in(http1.outcome(port, old, 2), [200], "HTTP/1.0 without Host")
-    absolute = b"GET http://attacker.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    trial.expect_in(http1.outcome(port, absolute, 2), [403, 400], "an absolute address")
     twice = b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: attacker.example\r\n\r\n"
     trial.expect_in(http1.outcome(port, twice, 2), [403, 400], "two Hosts")
 

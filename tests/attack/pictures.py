@@ -23,7 +23,8 @@ def grey_png(width: int, height: int) -> bytes:
     blank = b"\0" + b"\xf0" * width
     inked = b"\0" + b"\xf0" * left + b"\x10" * thick + b"\xf0" * (width - left - thick)
     packer = zlib.compressobj(1)
-    rows = [packer.compress(inked if height // 8 < y < height * 7 // 8 else blank) for y in range(height)]
+    stroke = range(height // 8, height * 7 // 8)
+    rows = [packer.compress(inked if y in stroke else blank) for y in range(height)]
     return png_file(width, height, 8, 0, b"".join(rows) + packer.flush())
 
 

@@ -100,7 +100,7 @@ class Server:
         self.process = subprocess.Popen(
             command,
             cwd=self.folder.name,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "RUST_BACKTRACE": "0", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE if log == "unread" else self.log_path.open("wb"),
@@ -171,4 +171,4 @@ class Server:
         if not self.log_path.exists():
             return "(no log)"
         text = self.log_path.read_text(errors="replace").strip()
-        return "\n".join(text.splitlines()[-3:])[-1000:]
+        return " | ".join(text.splitlines()[-3:])[-500:]

@@ -7,6 +7,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
+import grpc
 import http1
 import pictures
 from connections import connections, live
@@ -15,6 +16,8 @@ from server import GRACE, MemoryGroup, Server
 from trial import STOP_MARGIN, Trial, attack
 
 CLIENTS = 16
+# The code of RST_STREAM for a request that was not begun.
+REFUSED_STREAM = 7
 # With nothing to finish. Connections that are idle may still be about to send a request.
 IDLE_STOP_SECONDS = 1.0
 
@@ -138,6 +141,30 @@ async def slow_client(port: int, seen: Shutdowns, stopping: asyncio.Event) -> No
     writer.close()
 
 
+def http2_client(port: int, seen: Shutdowns) -> None:
+    """Calls over gRPC, one after another. The server may tell it which streams it has refused."""
+    body, path = grpc.message(grpc.infer_pixels(1)), f"{grpc.SERVICE}/ModelInfer"
+    while True:
+        try:
+            client = Http2(port)
+        except OSError:
+            return
+        with client:
+            number = 0
+            try:
+                while client.goaway is None:
+                    number = client.headers("POST", path, grpc.HEADERS, end=False)
+                    client.data(number, body)
+                    stream = client.wait(number)
+                    if stream.reset not in (None, REFUSED_STREAM):
+                        raise http1.Ended(f"reset {stream.reset}")
+                    seen.answered += stream.reset is None
+            except (http1.Ended, OSError) as error:
+                is_refused = client.goaway is not None and number > client.last_stream
+                if not is_refused:
+                    seen.lost[f"call over gRPC, {error}"] += 1
+
+
 async def shutdown_once(server: Server, seen: Shutdowns) -> None:
     port = server.http
     small = http1.request("POST", "/predict", port, pictures.small_png())
@@ -150,6 +177,9 @@ async def shutdown_once(server: Server, seen: Shutdowns) -> None:
     stopping = asyncio.Event()
     tasks = [asyncio.create_task(client.run()) for client in clients]
     tasks += [asyncio.create_task(slow_client(port, seen, stopping)) for _ in range(2)]
+    tasks += [
+        asyncio.create_task(asyncio.to_thread(http2_client, server.grpc, seen)) for _ in range(2)
+    ]
     idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
     await asyncio.sleep(random.uniform(0.2, 0.4))
     ending = asyncio.create_task(asyncio.to_thread(server.stop))

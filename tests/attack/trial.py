@@ -12,10 +12,10 @@ from server import GRACE, Server
 # Beyond the period of grace, for the end of the process.
 STOP_MARGIN = 0.5
 # Answers that reject a request: by its content, its size, its number, or for now.
-REJECTED = {400, 408, 413, 414, 415, 422, 429, 431, 503}
+REJECTED = (400, 408, 413, 414, 415, 422, 429, 431, 503)
 # The same over gRPC: invalid argument, deadline exceeded, resource exhausted, out of range,
 # unimplemented, unavailable.
-REJECTED_GRPC = {3, 4, 8, 11, 12, 14}
+REJECTED_GRPC = ("grpc 3", "grpc 4", "grpc 8", "grpc 11", "grpc 12", "grpc 14")
 
 
 @dataclass
@@ -64,6 +64,10 @@ class Trial:
     stop_seconds: float | None = None
     # How many times longer a step may take, because other attacks run at the same time.
     patience: float = 1
+    start: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.start
 
     def expect(self, holds: bool, sentence: str) -> None:
         """Notes a failure unless the condition holds."""
@@ -78,6 +82,8 @@ class Trial:
         self.count(outcome)
         allowed = list(allowed)
         expected = ", ".join(map(str, allowed))
+        for rejections in (REJECTED, REJECTED_GRPC):
+            expected = expected.replace(", ".join(map(str, rejections)), "a rejection")
         self.expect(outcome in allowed, f"{what}: {outcome}; expected {expected}")
 
     def stop(self, seconds: float = GRACE) -> None:
@@ -119,4 +125,3 @@ def at_once(jobs: list[Callable[[], None]]) -> None:
         thread.join()
     if errors:
         raise errors[0]
-
