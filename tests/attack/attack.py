@@ -63,9 +63,13 @@ class Report:
         self.failures: list[str] = []
         print(ROW.format("attack", "", "s", "MiB", "p99 ms", "stop s", "answers"), flush=True)
 
-    def judge(self, name: str, trial: Trial) -> None:
-        """Adds what every trial must fulfil, and prints its row."""
-        peak, p99 = trial.server.peak_mib, 0.0
+    def judge(self, name: str, trial: Trial, may_repeat: bool = False) -> bool:
+        """Adds what every trial must fulfil, and prints its row.
+
+        False if only latencies were too long and the attack may be repeated: another program on
+        the machine can be the reason.
+        """
+        peak, p99, must_repeat = trial.server.peak_mib, 0.0, False
         limit = self.options.max_memory
         trial.expect(peak <= limit, f"the server took {peak:.0f} MiB, more than {limit:.0f}")
         for client, seen in trial.honest.finish().items():
@@ -73,10 +77,15 @@ class Report:
             told = f"{seen['failures']} in {seen['requests']} requests"
             trial.expect(not seen["failures"], f"the honest client of {client} saw {told}")
             slow = f"p99 of the honest client of {client} was {seen['p99']:.0f} ms"
-            trial.expect(seen["p99"] <= self.options.p99, slow)
+            is_slow = seen["p99"] > self.options.p99
+            trial.expect(not is_slow or (may_repeat and not trial.failures), slow)
+            must_repeat |= is_slow and not trial.failures
         answers = ", ".join(f"{answer} ×{n}" for answer, n in sorted(trial.replies.items()))
+        if must_repeat and not trial.failures:
+            return False
         failed = [*dict.fromkeys(trial.failures)]
         self.row(name, failed, answers, trial.seconds(), peak, p99, trial.stop_seconds)
+        return True
 
     def row(
         self,
@@ -125,8 +134,8 @@ def still_serves(trial: Trial) -> None:
         trial.expect(server.get("/metrics") == 200, "/metrics does not answer after the attack")
 
 
-def run_alone(attack: Attack, report: Report) -> None:
-    """One attack on a server of its own."""
+def run_alone(attack: Attack, report: Report, may_repeat: bool = True) -> None:
+    """One attack on a server of its own. It is repeated once if honest clients were slow."""
     options = report.options
     try:
         server = Server(
@@ -146,9 +155,11 @@ def run_alone(attack: Attack, report: Report) -> None:
         if trial.stop_seconds is None:
             still_serves(trial)
             trial.stop()
-        report.judge(attack.name, trial)
+        is_judged = report.judge(attack.name, trial, may_repeat)
     finally:
         server.kill()
+    if not is_judged:
+        run_alone(attack, report, may_repeat=False)
 
 
 def endure(attacks: list[Attack], seconds: float, report: Report) -> None:

@@ -114,7 +114,7 @@ def half_closed_connections(trial: Trial) -> None:
     The answer must arrive. An old server gave up requests to /predict without one.
     """
     port = trial.server.http
-    for data in (live(port), predict(port), request("POST", "/predict", port, bytes(1 << 20))):
+    for data in [live(port), predict(port), request("POST", "/predict", port, bytes(1 << 20))] * 10:
         with Connection(port, 5) as client:
             client.send(data)
             client.finish_sending()

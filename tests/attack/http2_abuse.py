@@ -84,20 +84,25 @@ def streams_without_an_end(trial: Trial) -> None:
     """16 connections open 256 requests each, whose bodies never come.
 
     The honest clients must be served meanwhile, and after the time limit each stream must have an
-    answer or a reset. The old server did that.
+    answer or a reset. A new client of gRPC must be served too. The old server did that.
     """
 
     def run() -> None:
         with Http2(trial.server.http) as client:
             for _ in range(256):
                 client.headers("POST", "/predict", end=False)
-            client.drain(4)
+            end = client.drain(4)
             left = sum(stream.outcome() == "no reply" for stream in client.streams.values())
-            trial.count("answered" if not left else f"{left} open")
-            is_done = not left or client.goaway is not None
+            trial.count("answered" if not left else end)
+            is_done = not left or end != "still open"
             trial.expect(is_done, f"{left} of 256 requests without a body are open after 4 s")
 
-    at_once([run] * 16)
+    def call() -> None:
+        time.sleep(0.5)
+        status = grpc.call(trial.server.grpc, grpc.message(grpc.infer_pixels(1)))
+        trial.expect_in(grpc.name(status), ["grpc 0"], "an honest call over gRPC meanwhile")
+
+    at_once([*[run] * 16, call])
 
 
 @attack(*SHORT_TIMES)
