@@ -3,8 +3,8 @@
 //! The account has three parts, so that no kind of request can use up what the others need:
 //!
 //! - `small` for everything up to [`SMALL_BYTES`]: the state of a request, short bodies, tensors of
-//!   a few pictures. Only a very large number of requests can fill it, and then the connection that
-//!   holds most is closed.
+//!   a few pictures. A quarter of it is kept for connections that hold little. Only a very large
+//!   number of connections can fill that, and then the one that holds most is closed.
 //! - `large` for everything above that, such as the bodies of batches. A request that finds it full
 //!   is answered with 503.
 //! - `decoding` for the working memory of picture decoders. Requests wait for it, because a decoder
@@ -24,12 +24,16 @@ use super::connection::Connection;
 const BLOCK_BYTES: usize = 1024;
 /// Up to this size, memory is charged to the part `small`.
 pub(crate) const SMALL_BYTES: usize = 64 << 10;
+/// A connection that holds at most this much has the last quarter of the small part.
+const LITTLE_BYTES: usize = 2 * SMALL_BYTES;
 /// How long a small charge waits for memory of the connection that is closed for it.
 const EVICTION_WAIT: Duration = Duration::from_millis(250);
 
 /// The account, shared by all requests.
 pub(crate) struct MemoryAccount {
     small: Pool,
+    /// The quarter of the small part that is for connections of at most [`LITTLE_BYTES`].
+    little: Pool,
     large: Pool,
     decoding: Pool,
 }
@@ -57,7 +61,8 @@ impl MemoryAccount {
     /// decoders.
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            small: Pool::new(bytes / 8),
+            small: Pool::new(bytes / 32 * 3),
+            little: Pool::new(bytes / 32),
             large: Pool::new(large_bytes(bytes)),
             decoding: Pool::new(bytes / 2),
         }
@@ -66,7 +71,8 @@ impl MemoryAccount {
     /// Bytes that are charged at the moment, in all parts.
     pub(crate) fn charged_bytes(&self) -> usize {
         let charged = |pool: &Pool| pool.total_blocks - pool.blocks.available_permits();
-        BLOCK_BYTES * [&self.small, &self.large, &self.decoding].map(charged).iter().sum::<usize>()
+        let pools = [&self.small, &self.little, &self.large, &self.decoding];
+        BLOCK_BYTES * pools.map(charged).iter().sum::<usize>()
     }
 
     /// Memory for a decoder. Waits until it is free; the caller limits the time.
@@ -102,13 +108,14 @@ pub(crate) struct Charge {
     account: Arc<MemoryAccount>,
     connection: Arc<Connection>,
     small: Option<OwnedSemaphorePermit>,
+    little: Option<OwnedSemaphorePermit>,
     large: Option<OwnedSemaphorePermit>,
 }
 
 impl Charge {
     /// An empty charge.
     pub(crate) fn new(account: Arc<MemoryAccount>, connection: Arc<Connection>) -> Self {
-        Self { account, connection, small: None, large: None }
+        Self { account, connection, small: None, little: None, large: None }
     }
 
     /// Extends the charge to `bytes` in total.
@@ -118,8 +125,8 @@ impl Charge {
     pub(crate) async fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
         let small = bytes.min(SMALL_BYTES).div_ceil(BLOCK_BYTES);
         let large = bytes.saturating_sub(SMALL_BYTES).div_ceil(BLOCK_BYTES);
-        let more_small = small.saturating_sub(blocks(self.small.as_ref()));
-        let more_large = large.saturating_sub(blocks(self.large.as_ref()));
+        let more_small = small.saturating_sub(blocks(&self.small) + blocks(&self.little));
+        let more_large = large.saturating_sub(blocks(&self.large));
         let more_bytes = (more_small + more_large) * BLOCK_BYTES;
         if more_bytes == 0 {
             return Ok(());
@@ -146,21 +153,29 @@ impl Charge {
             self.add(permit, |charge| &mut charge.large);
         }
         if more_small > 0 {
-            let permit = self.small_blocks(more_small).await?;
-            self.add(permit, |charge| &mut charge.small);
+            self.add_small(more_small).await?;
         }
         Ok(())
     }
 
-    async fn small_blocks(&self, count: usize) -> Result<OwnedSemaphorePermit, ApiError> {
-        let pool = &self.account.small;
-        if let Some(permit) = pool.try_acquire(count) {
-            return Ok(permit);
+    async fn add_small(&mut self, count: usize) -> Result<(), ApiError> {
+        let MemoryAccount { small, little, .. } = &*self.account;
+        if let Some(permit) = small.try_acquire(count) {
+            self.add(permit, |charge| &mut charge.small);
+            return Ok(());
+        }
+        let held = self.connection.held_bytes() + count * BLOCK_BYTES;
+        if held <= LITTLE_BYTES
+            && let Some(permit) = little.try_acquire(count)
+        {
+            self.add(permit, |charge| &mut charge.little);
+            return Ok(());
         }
         if self.connection.evict_largest() {
-            let waiting = pool.blocks.clone().acquire_many_owned(count as u32);
+            let waiting = small.blocks.clone().acquire_many_owned(count as u32);
             if let Ok(Ok(permit)) = timeout(EVICTION_WAIT, waiting).await {
-                return Ok(permit);
+                self.add(permit, |charge| &mut charge.small);
+                return Ok(());
             }
         }
         let message = "too many requests at once; retry after 1 second";
@@ -182,13 +197,13 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let held = blocks(self.small.as_ref()) + blocks(self.large.as_ref());
+        let held = blocks(&self.small) + blocks(&self.little) + blocks(&self.large);
         self.connection.release(held * BLOCK_BYTES);
     }
 }
 
-fn blocks(permit: Option<&OwnedSemaphorePermit>) -> usize {
-    permit.map_or(0, OwnedSemaphorePermit::num_permits)
+fn blocks(permit: &Option<OwnedSemaphorePermit>) -> usize {
+    permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
 }
 
 /// Bytes that a connection holds.

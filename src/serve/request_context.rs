@@ -107,11 +107,14 @@ impl RequestContext {
     }
 
     /// What work on another thread asks between its steps.
-    pub(crate) fn stop_signal(&self) -> StopSignal {
+    ///
+    /// A client that has closed its side may wait for its answer, or may be gone; only sending the
+    /// answer would tell. Short work is done, and `is_long` work is not.
+    pub(crate) fn stop_signal(&self, is_long: bool) -> StopSignal {
         StopSignal {
             is_cancelled: self.is_cancelled.clone(),
             deadline: *self.lock_deadline(),
-            connection: self.connection.clone(),
+            connection: is_long.then(|| self.connection.clone()),
         }
     }
 
@@ -145,14 +148,16 @@ impl Drop for RequestContext {
 pub(crate) struct StopSignal {
     is_cancelled: Arc<AtomicBool>,
     deadline: Deadline,
-    connection: Arc<Connection>,
+    connection: Option<Arc<Connection>>,
 }
 
 impl StopSignal {
     /// # Errors
     /// If nobody waits for the answer any more, or its time is over.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
-        if self.is_cancelled.load(Ordering::Relaxed) || self.connection.client_is_gone() {
+        let is_gone =
+            self.connection.as_ref().is_some_and(|connection| connection.client_is_gone());
+        if self.is_cancelled.load(Ordering::Relaxed) || is_gone {
             return Err(ApiError::new(ApiErrorKind::Unavailable, "the client has disconnected"));
         }
         if Instant::now() >= self.deadline.at {

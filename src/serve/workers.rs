@@ -63,7 +63,7 @@ impl Workers {
         };
         let held =
             timeout_at(context.deadline(), started).await.map_err(|_| context.too_late())??;
-        let stop = context.stop_signal();
+        let stop = context.stop_signal(weight == Weight::Heavy);
         let running = tokio::task::spawn_blocking(move || {
             // Held by the thread, which goes on if the request is given up.
             let _held = held;

@@ -114,7 +114,9 @@ def half_closed_connections(trial: Trial) -> None:
     The answer must arrive. An old server gave up requests to /predict without one.
     """
     port = trial.server.http
-    for data in [live(port), predict(port), request("POST", "/predict", port, bytes(1 << 20))] * 10:
+    # No picture, and so large that other attacks may have taken its memory.
+    large = request("POST", "/predict", port, bytes(1 << 20))
+    for data in [live(port), predict(port), large] * 10:
         with Connection(port, 5) as client:
             client.send(data)
             client.finish_sending()
@@ -122,7 +124,8 @@ def half_closed_connections(trial: Trial) -> None:
                 outcome: int | str = client.reply().status
             except http1.Ended as ended:
                 outcome = str(ended)
-            trial.expect_in(outcome, [200, 415], "a half-closed connection")
+            expected = [415, 503] if data is large else [200]
+            trial.expect_in(outcome, expected, "a half-closed connection")
 
 
 @attack()
@@ -146,7 +149,7 @@ def bodies_over_the_limit(trial: Trial) -> None:
         for what, data in requests.items():
             reply = http1.exchange(port, data, 10)
             status = reply.status if isinstance(reply, http1.Reply) else reply
-            trial.expect_in(status, [413], f"a large body with {what}")
+            trial.expect_in(status, [413, 503], f"a large body with {what}")
             has_reason = isinstance(reply, http1.Reply) and b'"error"' in reply.body
             trial.expect(has_reason, f"a large body with {what}: no reason in the answer")
 

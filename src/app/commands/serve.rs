@@ -1,5 +1,6 @@
 //! `burn-digits serve`: the model over HTTP and gRPC.
 
+mod allocator;
 mod log_writer;
 
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     let options = options(&args)?;
+    allocator::return_freed_memory();
     let log = LogWriter::start(options.lost_log_lines.clone())?;
     start_logging(&args, &log);
     // The usual hook writes to standard error itself, and would wait for a pipe that nobody reads.
