@@ -59,7 +59,7 @@ const EVICTION_WAIT: Duration = Duration::from_millis(100);
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How long an HTTP/1 connection stays open for a further request once the server stops. A client
 /// can't know that the server is about to close, and may be sending one.
-const STOPPING_IDLE: Duration = Duration::from_millis(500);
+const STOPPING_IDLE: Duration = Duration::from_secs(1);
 /// How long a connection may take to close once hyper was asked to.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
@@ -104,18 +104,29 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, context: Connec
             }
         }
     }
-    // Connections that the system has accepted for the server, and whose clients have perhaps sent
-    // their request already.
-    loop {
-        tokio::select! {
-            biased;
-            Ok((stream, _)) = listener.accept() => open.add(stream).await,
-            () = std::future::ready(()) => break,
+    for stream in close_listener(listener) {
+        open.add(stream).await;
+    }
+    open.finish(context.limits.shutdown_grace).await;
+}
+
+/// Closes a listener: the system refuses new connections from here on, so that clients turn to
+/// another server. Returns the connections that it had accepted for the server, whose clients have
+/// perhaps sent their request already.
+fn close_listener(listener: TcpListener) -> Vec<TcpStream> {
+    let mut accepted = Vec::new();
+    // Asks the system itself: Tokio would not know of connections that have just arrived. Whatever
+    // arrives between the last of these calls and the end of this function is reset.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, _)) = listener.accept() {
+            accepted.push(stream);
         }
     }
-    // The system refuses new connections from here on, so that clients turn to another server.
-    drop(listener);
-    open.finish(context.limits.shutdown_grace).await;
+    let into_tokio = |stream: std::net::TcpStream| {
+        stream.set_nonblocking(true)?;
+        TcpStream::from_std(stream)
+    };
+    accepted.into_iter().filter_map(|stream| into_tokio(stream).ok()).collect()
 }
 
 /// The open connections of one address.
