@@ -10,8 +10,8 @@
 //! - `decoding` for the working memory of picture decoders. Requests wait for it, because a decoder
 //!   always finishes soon.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -103,44 +103,80 @@ pub(crate) fn large_bytes(total: usize) -> usize {
     total / 8 * 3
 }
 
-/// Memory charged to a request, released when dropped. It may grow.
+/// Memory charged to a request, released when dropped. It only grows.
 pub(crate) struct Charge {
     account: Arc<MemoryAccount>,
     connection: Arc<Connection>,
+    held: Mutex<HeldBlocks>,
+}
+
+#[derive(Default)]
+struct HeldBlocks {
+    /// Bytes charged so far. What is held is rounded up to blocks.
+    bytes: usize,
     small: Option<OwnedSemaphorePermit>,
     little: Option<OwnedSemaphorePermit>,
     large: Option<OwnedSemaphorePermit>,
 }
 
+impl HeldBlocks {
+    fn small_blocks(&self) -> usize {
+        blocks(&self.small) + blocks(&self.little)
+    }
+
+    fn total_blocks(&self) -> usize {
+        self.small_blocks() + blocks(&self.large)
+    }
+}
+
 impl Charge {
     /// An empty charge.
     pub(crate) fn new(account: Arc<MemoryAccount>, connection: Arc<Connection>) -> Self {
-        Self { account, connection, small: None, little: None, large: None }
+        Self { account, connection, held: Mutex::default() }
     }
 
-    /// Extends the charge to `bytes` in total.
+    /// Extends the charge by `bytes`.
     ///
     /// # Errors
     /// If there is no memory left, or the connection holds too much.
-    pub(crate) async fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let small = bytes.min(SMALL_BYTES).div_ceil(BLOCK_BYTES);
-        let large = bytes.saturating_sub(SMALL_BYTES).div_ceil(BLOCK_BYTES);
-        let more_small = small.saturating_sub(blocks(&self.small) + blocks(&self.little));
-        let more_large = large.saturating_sub(blocks(&self.large));
-        let more_bytes = (more_small + more_large) * BLOCK_BYTES;
-        if more_bytes == 0 {
+    pub(crate) async fn grow(&self, bytes: usize) -> Result<(), ApiError> {
+        let missing = self.try_grow(bytes)?;
+        if missing == 0 {
             return Ok(());
         }
+        if self.connection.evict_largest() {
+            // No overflow: a part has at most u32::MAX blocks, and this is within a small charge.
+            let waiting = self.account.small.blocks.clone().acquire_many_owned(missing as u32);
+            if let Ok(Ok(permit)) = timeout(EVICTION_WAIT, waiting).await {
+                self.add(&mut self.lock().small, permit);
+                return Ok(());
+            }
+        }
+        let message = "too many requests at once; retry after 1 second";
+        Err(ApiError::new(ApiErrorKind::Unavailable, message))
+    }
+
+    /// Extends the charge by `bytes`, as far as memory is free. Returns the number of small blocks
+    /// that are missing.
+    fn try_grow(&self, bytes: usize) -> Result<usize, ApiError> {
+        let mut held = self.lock();
+        held.bytes = held.bytes.saturating_add(bytes);
+        let small = held.bytes.min(SMALL_BYTES).div_ceil(BLOCK_BYTES);
+        let large = held.bytes.saturating_sub(SMALL_BYTES).div_ceil(BLOCK_BYTES);
         let limit = self.account.large.total_blocks;
         if large > limit {
             let message = format!(
                 "the request takes {} MiB of memory and the server has {} MiB for requests",
-                bytes >> 20,
+                held.bytes >> 20,
                 (limit * BLOCK_BYTES) >> 20
             );
             return Err(ApiError::new(ApiErrorKind::TooLarge, message));
         }
-        if self.connection.held_bytes() + more_bytes > limit * BLOCK_BYTES + SMALL_BYTES {
+        let more_small = small - held.small_blocks();
+        let more_large = large - blocks(&held.large);
+        let connection_bytes =
+            self.connection.held_bytes() + (more_small + more_large) * BLOCK_BYTES;
+        if connection_bytes > limit * BLOCK_BYTES + SMALL_BYTES {
             let message = "this connection has too many unfinished requests; \
                            wait for answers before you send more";
             return Err(ApiError::new(ApiErrorKind::TooManyRequests, message));
@@ -150,54 +186,40 @@ impl Charge {
                 let message = "too many large requests at once; retry after 1 second";
                 ApiError::new(ApiErrorKind::Unavailable, message)
             })?;
-            self.add(permit, |charge| &mut charge.large);
+            self.add(&mut held.large, permit);
         }
-        if more_small > 0 {
-            self.add_small(more_small).await?;
+        if more_small == 0 {
+            return Ok(0);
         }
-        Ok(())
-    }
-
-    async fn add_small(&mut self, count: usize) -> Result<(), ApiError> {
-        let MemoryAccount { small, little, .. } = &*self.account;
-        if let Some(permit) = small.try_acquire(count) {
-            self.add(permit, |charge| &mut charge.small);
-            return Ok(());
+        if let Some(permit) = self.account.small.try_acquire(more_small) {
+            self.add(&mut held.small, permit);
+            return Ok(0);
         }
-        let held = self.connection.held_bytes() + count * BLOCK_BYTES;
-        if held <= LITTLE_BYTES
-            && let Some(permit) = little.try_acquire(count)
+        if connection_bytes <= LITTLE_BYTES
+            && let Some(permit) = self.account.little.try_acquire(more_small)
         {
-            self.add(permit, |charge| &mut charge.little);
-            return Ok(());
+            self.add(&mut held.little, permit);
+            return Ok(0);
         }
-        if self.connection.evict_largest() {
-            let waiting = small.blocks.clone().acquire_many_owned(count as u32);
-            if let Ok(Ok(permit)) = timeout(EVICTION_WAIT, waiting).await {
-                self.add(permit, |charge| &mut charge.small);
-                return Ok(());
-            }
-        }
-        let message = "too many requests at once; retry after 1 second";
-        Err(ApiError::new(ApiErrorKind::Unavailable, message))
+        Ok(more_small)
     }
 
-    fn add(
-        &mut self,
-        permit: OwnedSemaphorePermit,
-        part: fn(&mut Self) -> &mut Option<OwnedSemaphorePermit>,
-    ) {
+    fn add(&self, part: &mut Option<OwnedSemaphorePermit>, permit: OwnedSemaphorePermit) {
         self.connection.hold(permit.num_permits() * BLOCK_BYTES);
-        match part(self) {
+        match part {
             Some(held) => held.merge(permit),
             empty => *empty = Some(permit),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HeldBlocks> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        let held = blocks(&self.small) + blocks(&self.little) + blocks(&self.large);
+        let held = self.lock().total_blocks();
         self.connection.release(held * BLOCK_BYTES);
     }
 }

@@ -8,7 +8,6 @@ use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use tokio::time::timeout_at;
 
-use super::account::Charge;
 use super::api_error::{ApiError, ApiErrorKind, quoted};
 use super::request_context::RequestContext;
 
@@ -48,14 +47,12 @@ impl BodyReader {
         if http_body::Body::is_end_stream(&body) {
             return Ok(Request::from_parts(parts, Body::empty()));
         }
-        let mut charge = context.new_charge();
-        let read = timeout_at(context.deadline(), self.collect(body, &mut charge)).await;
+        let read = timeout_at(context.deadline(), self.collect(body, context)).await;
         let bytes = read.map_err(|_| self.too_slow(context))??;
-        context.keep(charge).await;
         Ok(Request::from_parts(parts, Body::from(bytes)))
     }
 
-    async fn collect(&self, mut body: Body, charge: &mut Charge) -> Result<Bytes, ApiError> {
+    async fn collect(&self, mut body: Body, context: &RequestContext) -> Result<Bytes, ApiError> {
         let announced = http_body::Body::size_hint(&body).exact();
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
@@ -70,7 +67,8 @@ impl BodyReader {
                 return Err(self.too_large());
             }
             // A buffer of unknown length is copied to a larger one when it is full.
-            charge.grow_to(if announced.is_some() { length } else { 2 * length }).await?;
+            let copies = if announced.is_some() { 1 } else { 2 };
+            context.charge(copies * data.len()).await?;
             // Most bodies arrive in one frame, which needs no copy.
             if first.is_empty() && rest.is_empty() {
                 first = data;

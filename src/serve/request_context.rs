@@ -18,9 +18,8 @@ const REQUEST_BYTES: usize = 8 << 10;
 
 /// One request. Dropped once its response is sent, or the client is gone.
 pub(crate) struct RequestContext {
-    account: Arc<MemoryAccount>,
     connection: Arc<Connection>,
-    charges: tokio::sync::Mutex<Vec<Charge>>,
+    charge: Charge,
     deadline: std::sync::Mutex<Deadline>,
     is_cancelled: Arc<AtomicBool>,
 }
@@ -49,9 +48,8 @@ impl RequestContext {
         let limit = clients_limit.map_or(time_limit, |clients| clients.min(time_limit));
         let is_clients = clients_limit.is_some_and(|clients| clients <= time_limit);
         Self {
-            account,
+            charge: Charge::new(account, connection.clone()),
             connection,
-            charges: tokio::sync::Mutex::default(),
             deadline: std::sync::Mutex::new(Deadline { at: now + limit, limit, is_clients }),
             is_cancelled: Arc::default(),
         }
@@ -62,20 +60,7 @@ impl RequestContext {
     /// # Errors
     /// If there is no memory left, or the connection holds too much.
     pub(crate) async fn charge(&self, bytes: usize) -> Result<(), ApiError> {
-        let mut charge = self.new_charge();
-        charge.grow_to(bytes).await?;
-        self.keep(charge).await;
-        Ok(())
-    }
-
-    /// A charge that the caller extends, and passes to [`Self::keep`].
-    pub(crate) fn new_charge(&self) -> Charge {
-        Charge::new(self.account.clone(), self.connection.clone())
-    }
-
-    /// Keeps a charge until the response is sent.
-    pub(crate) async fn keep(&self, charge: Charge) {
-        self.charges.lock().await.push(charge);
+        self.charge.grow(bytes).await
     }
 
     /// The connection that the request came on.
