@@ -55,21 +55,24 @@
 pub use digit_picture as picture;
 
 pub mod backend;
-pub mod checksum;
+mod checksum;
 pub mod classifier;
 pub mod data;
 pub mod evaluate;
 pub mod exchange;
-pub mod files;
-pub mod format;
+mod files;
+mod format;
 #[cfg(feature = "insight")]
 pub mod insight;
+#[doc(hidden)]
+pub mod internal;
 pub mod model;
 pub mod number;
-pub mod paths;
+mod panic_message;
+mod paths;
 #[cfg(feature = "insight")]
-pub mod plot;
-pub mod png;
+mod plot;
+mod png;
 pub mod saved;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -25,10 +25,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use burn_digits::backend::{self, SelectedDevice};
 use burn_digits::classifier::Classifier;
-use burn_digits::plot::PlotResult;
-use burn_digits::{files, paths};
+use burn_digits::insight::PlotResult;
+use burn_digits::internal::write_atomically;
 
 use super::arguments::{BackendArgs, Command, ModelArgs};
+use super::folders;
 use super::output::note;
 use model_choice::ChosenModel;
 
@@ -75,7 +76,7 @@ fn classifier(args: &ModelArgs) -> Result<Classifier> {
 
 /// Creates the folder for output files before any work is done.
 fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
-    let folder = out.map_or_else(paths::insight_folder, Path::to_owned);
+    let folder = out.map_or_else(folders::insight_folder, Path::to_owned);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("the folder {} can't be created", folder.display()))?;
     Ok(folder)
@@ -96,6 +97,5 @@ fn write_plots<const N: usize>(
 
 /// Writes a file completely or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    files::write_atomically(path, bytes)
-        .with_context(|| format!("{} can't be written", path.display()))
+    write_atomically(path, bytes).with_context(|| format!("{} can't be written", path.display()))
 }

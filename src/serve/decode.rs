@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::api_error::{ApiError, ApiErrorKind};
 use super::model_spec::PICTURE_INPUT;
-use crate::picture::{self, Picture};
+use crate::picture::{self, DigitImage};
 
 /// Decodes image files of a limited number of requests at once.
 pub(crate) struct PictureDecoder {
@@ -33,7 +33,7 @@ impl PictureDecoder {
     /// # Errors
     /// If a file is not a readable picture (with its index, where there are several), or no
     /// processor is free within the time limit.
-    pub(crate) async fn decode(&self, files: Vec<Bytes>) -> Result<Vec<Picture>, ApiError> {
+    pub(crate) async fn decode(&self, files: Vec<Bytes>) -> Result<Vec<DigitImage>, ApiError> {
         let permit =
             tokio::time::timeout(self.time_limit, self.permits.clone().acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {

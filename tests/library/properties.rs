@@ -10,17 +10,18 @@ use burn_digits::backend;
 use burn_digits::classifier::{Classifier, softmax};
 use burn_digits::data::LabelledImages;
 use burn_digits::data::loader::{BatchLoader, Order};
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::model::{HiddenActivation, ModelConfig, PIXELS};
-use burn_digits::picture::{self, Picture};
+use burn_digits::picture::{self, DigitImage};
 use burn_digits::saved::SavedModel;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
 /// MNIST's validation digits.
-static VALIDATION_DIGITS: LazyLock<LabelledImages> =
-    LazyLock::new(|| Source::find(None).unwrap().load(Half::Train).unwrap().digits.split().1);
+static VALIDATION_DIGITS: LazyLock<LabelledImages> = LazyLock::new(|| {
+    Source::find(None).unwrap().load(Split::Train).unwrap().images.split_validation().1
+});
 /// The shipped model.
 static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::shipped(&backend::cpu()).unwrap());
@@ -43,21 +44,21 @@ fn sheet(index: usize, side: u32, left: u32, top: u32) -> GrayImage {
     })
 }
 
-fn read(image: impl Into<DynamicImage>) -> Picture {
+fn read(image: impl Into<DynamicImage>) -> DigitImage {
     picture::normalise(&image.into()).expect("there is a digit")
 }
 
-fn difference(a: &Picture, b: &Picture) -> f32 {
+fn difference(a: &DigitImage, b: &DigitImage) -> f32 {
     a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn digit(picture: &Picture) -> u8 {
+fn digit(picture: &DigitImage) -> u8 {
     CLASSIFIER.predict(std::slice::from_ref(picture))[0].digit
 }
 
 /// The mean difference of two pictures' pixels, the smallest over shifts by up to a pixel.
-fn mean_difference(a: &Picture, b: &Picture) -> f32 {
-    let at = |p: &Picture, x: i32, y: i32| {
+fn mean_difference(a: &DigitImage, b: &DigitImage) -> f32 {
+    let at = |p: &DigitImage, x: i32, y: i32| {
         let inside = (0..28).contains(&x) && (0..28).contains(&y);
         if inside { p.as_slice()[(y * 28 + x) as usize] } else { 0.0 }
     };
@@ -70,14 +71,14 @@ fn mean_difference(a: &Picture, b: &Picture) -> f32 {
         .fold(f32::MAX, f32::min)
 }
 
-fn is_the_same(a: &Picture, b: &Picture) -> Result<(), TestCaseError> {
+fn is_the_same(a: &DigitImage, b: &DigitImage) -> Result<(), TestCaseError> {
     let largest = difference(a, b);
     prop_assert!(largest <= ROUNDING, "the pictures differ by {largest}");
     prop_assert_eq!(digit(a), digit(b));
     Ok(())
 }
 
-fn is_nearly_the_same(a: &Picture, b: &Picture) -> Result<(), TestCaseError> {
+fn is_nearly_the_same(a: &DigitImage, b: &DigitImage) -> Result<(), TestCaseError> {
     let mean = mean_difference(a, b);
     prop_assert!(mean <= RESAMPLING, "the pictures differ by {mean} on average");
     prop_assert_eq!(digit(a), digit(b));

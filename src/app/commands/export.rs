@@ -10,8 +10,8 @@ use serde_json::json;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
 use crate::app::output::{print_json, print_line};
-use burn_digits::files;
-use burn_digits::format::thousands;
+use burn_digits::internal::thousands;
+use burn_digits::internal::write_atomically;
 use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {
@@ -25,7 +25,7 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,
     };
-    files::write_atomically(&args.out, &bytes)
+    write_atomically(&args.out, &bytes)
         .with_context(|| format!("{} can't be written", args.out.display()))?;
 
     let out = args.out.display();

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::app::arguments::ImportArgs;
 use crate::app::output::{note, print_json, print_line, program};
+use crate::app::table;
 use burn_digits::exchange::import::{ImportOptions, Imported, WeightsFormat, import};
 use burn_digits::model::{ModelConfig, PIXELS};
 
@@ -54,9 +55,9 @@ fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
         widths(config),
         config.activation
     ))?;
-    for (ours, theirs) in &imported.names {
-        print_line(format_args!("  {ours:<10}  from {theirs}"))?;
-    }
+    let names = imported.names.iter();
+    let rows = names.map(|(ours, theirs)| [format!("  {ours}"), format!("from {theirs}")]);
+    print_line(table::text(rows))?;
     let (program, out) = (program(), args.out.display());
     print_line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
 }

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use comfy_table::CellAlignment::Right;
 
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
 use crate::app::output::{print_json, print_line};
+use crate::app::table;
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 
 /// Values of the growing logit that are printed.
@@ -23,38 +25,31 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     print_line(
-        "The logit of a wrong digit grows, the other nine are 0: the loss is about that logit.\n",
+        "The logit of a wrong digit grows, the other nine are 0: the loss is about that\nlogit.\n",
     )?;
-    table(&comparison.wrong)?;
+    print_tables(&comparison.wrong)?;
     print_line(
         "\nThe logit of the right digit grows: f32 rounds 1 + ε to 1, f64 does so later.\n",
     )?;
-    table(&comparison.right)?;
+    print_tables(&comparison.right)?;
     print_line(format_args!("\nplot: {}", plot.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[LossRow]) -> Result<()> {
-    print_line(
-        "            loss in f64 | loss in f32                             | its gradient at the right digit",
-    )?;
-    print_line(
-        " logit            exact |  from logits softmax, log  exp, ÷, log |     exact    logits   softmax       exp",
-    )?;
-    for row in rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)) {
-        let forms = [&row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
-        let losses: String = forms.iter().map(|form| format!(" {:>12}", loss(form))).collect();
-        let gradients: String = std::iter::once(&row.exact)
-            .chain(forms)
-            .map(|form| format!(" {:>9}", gradient(form)))
-            .collect();
-        print_line(format_args!(
-            "{:>6} {:>16} |{losses} |{gradients}",
-            row.logit,
-            loss(&row.exact)
-        ))?;
-    }
-    Ok(())
+/// The losses, and below them the gradients.
+fn print_tables(rows: &[LossRow]) -> Result<()> {
+    let table = |name, value: fn(&LossAndGradient) -> String| {
+        let header =
+            ["logit", name, "f32, from\nlogits", "f32, softmax,\nlog", "f32, exp, ÷,\nlog"];
+        let rows = rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)).map(|row| {
+            let forms = [&row.exact, &row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
+            let [exact, from_logits, softmax, divided] = forms.map(value);
+            [row.logit.to_string(), exact, from_logits, softmax, divided]
+        });
+        table::aligned([Right; 5], Some(header), rows)
+    };
+    print_line(table("loss\nin f64", loss))?;
+    print_line(format_args!("\n{}", table("gradient at the\nright digit in f64", gradient)))
 }
 
 fn loss(figures: &LossAndGradient) -> String {

@@ -10,7 +10,7 @@ use clap_mangen::Man;
 
 use crate::app::arguments::{Cli, ManArgs};
 use crate::app::output::print_line;
-use burn_digits::files;
+use burn_digits::internal::write_atomically;
 
 pub fn run(args: ManArgs) -> Result<ExitCode> {
     let mut program = Cli::command().disable_help_subcommand(true);
@@ -32,7 +32,7 @@ pub fn run(args: ManArgs) -> Result<ExitCode> {
 fn write(command: &Command, folder: &Path) -> Result<()> {
     let (name, roff) = page(command)?;
     let path = folder.join(name);
-    files::write_atomically(&path, &roff)
+    write_atomically(&path, &roff)
         .with_context(|| format!("{} can't be written", path.display()))?;
     print_line(path.display())
 }

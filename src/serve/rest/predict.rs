@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
-use crate::picture::Picture;
+use crate::picture::DigitImage;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::state::ServerState;
 
@@ -92,7 +92,7 @@ async fn respond(
 /// them, one picture at a time.
 async fn activations(
     model: Arc<Classifier>,
-    picture: Picture,
+    picture: DigitImage,
 ) -> Result<NetworkActivations, ApiError> {
     let pixels = picture.as_slice().to_vec();
     let computing = tokio::task::spawn_blocking(move || {

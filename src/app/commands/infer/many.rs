@@ -40,7 +40,7 @@ struct DigitInNumber {
 
 impl From<&RecognisedDigit> for DigitInNumber {
     fn from(digit: &RecognisedDigit) -> Self {
-        let Area { left, top, width, height } = digit.found.area;
+        let Area { left, top, width, height } = digit.candidate.area;
         let prediction = &digit.prediction;
         Self {
             r#box: [left, top, width, height],
@@ -95,9 +95,9 @@ impl NumberReader<'_> {
         }
         for digit in number.digits() {
             if self.args.show {
-                write!(out, "{}", drawing(&digit.found.picture))?;
+                write!(out, "{}", drawing(&digit.candidate.image))?;
             }
-            let Area { left, top, width, height } = digit.found.area;
+            let Area { left, top, width, height } = digit.candidate.area;
             let doubt = if digit.prediction.unsure { ", unsure" } else { "" };
             writeln!(
                 out,
