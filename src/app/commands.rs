@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use burn_digits::backend::{self, SelectedDevice};
+use burn_digits::backend::{self, Backend, SelectedDevice};
 use burn_digits::classifier::Classifier;
 use burn_digits::insight::PlotResult;
 use burn_digits::internal::write_atomically;
 
-use super::arguments::{BackendArgs, Command, ModelArgs};
+use super::arguments::{Command, ModelArgs};
 use super::folders;
 use super::output::note;
 use model_choice::ChosenModel;
@@ -59,18 +59,18 @@ pub fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// The requested backend, or the best; a notice about it goes to standard error.
-fn select(args: BackendArgs) -> Result<SelectedDevice> {
-    let selected = backend::select(args.backend)?;
+/// The requested backend, or the best. A notice about the choice goes to `notify`.
+fn select(requested: Option<Backend>, notify: impl FnOnce(String)) -> Result<SelectedDevice> {
+    let selected = backend::select(requested)?;
     if let Some(notice) = &selected.notice {
-        note(format_args!("burn-digits: {notice}"));
+        notify(format!("burn-digits: {notice}"));
     }
     Ok(selected)
 }
 
 /// The requested model on the requested backend.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
-    let selected = select(args.backend)?;
+    let selected = select(args.backend.backend, note)?;
     Ok(ChosenModel::choose(args.model.as_deref())?.classifier(&selected.device))
 }
 

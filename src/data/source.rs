@@ -44,29 +44,30 @@ impl Split {
     /// Both splits.
     pub const ALL: [Self; 2] = [Self::Train, Self::Test];
 
-    fn images(self) -> IdxFile {
+    /// The file of images and the file of labels.
+    fn files(self) -> [IdxFile; 2] {
+        let file = |name, sha256| IdxFile { name, sha256 };
         match self {
-            Self::Train => IdxFile {
-                name: "train-images-idx3-ubyte",
-                sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            },
-            Self::Test => IdxFile {
-                name: "t10k-images-idx3-ubyte",
-                sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            },
-        }
-    }
-
-    fn labels(self) -> IdxFile {
-        match self {
-            Self::Train => IdxFile {
-                name: "train-labels-idx1-ubyte",
-                sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            },
-            Self::Test => IdxFile {
-                name: "t10k-labels-idx1-ubyte",
-                sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            },
+            Self::Train => [
+                file(
+                    "train-images-idx3-ubyte",
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                ),
+                file(
+                    "train-labels-idx1-ubyte",
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                ),
+            ],
+            Self::Test => [
+                file(
+                    "t10k-images-idx3-ubyte",
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                ),
+                file(
+                    "t10k-labels-idx1-ubyte",
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                ),
+            ],
         }
     }
 }
@@ -228,7 +229,7 @@ impl Source {
     fn missing(&self) -> Option<DataError> {
         Split::ALL
             .into_iter()
-            .flat_map(|split| [(split, split.images()), (split, split.labels())])
+            .flat_map(|split| split.files().map(|file| (split, file)))
             .find_map(|(split, file)| self.path(split, &file).err())
     }
 
@@ -256,7 +257,7 @@ impl Source {
     /// If a file is missing, unreadable or not an IDX file of 28×28 images or their labels; or if
     /// it is not in a given folder and differs from MNIST's.
     pub fn load(&self, split: Split) -> Result<LoadedImages, DataError> {
-        let (image_file, label_file) = (split.images(), split.labels());
+        let [image_file, label_file] = split.files();
         let (images_path, images_sum, images) = self.read(split, &image_file)?;
         let (labels_path, labels_sum, labels) = self.read(split, &label_file)?;
         let pixels = idx::images(images)

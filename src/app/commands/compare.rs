@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::CompareArgs;
-use crate::app::output::{print_json, print_line, progress_bar, show_progress};
+use crate::app::output::{note, print_json, print_line, progress_bar, show_progress};
 use crate::app::table;
 use burn_digits::data::source::{Source, Split};
 use burn_digits::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
@@ -16,7 +16,7 @@ use burn_digits::internal::{percent, scientific, thousands};
 const BATCH_SIZE: usize = 128;
 
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
-    let device = select(args.backend)?.device;
+    let device = select(args.backend.backend, note)?.device;
     let source = Source::find(args.data.data.as_deref())?;
     let (train, valid) = source.load(Split::Train)?.images.split_validation();
     ensure!(

@@ -7,7 +7,7 @@ use comfy_table::CellAlignment::Right;
 
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
-use crate::app::output::{print_json, print_line};
+use crate::app::output::{note, print_json, print_line};
 use crate::app::table;
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 
@@ -16,7 +16,7 @@ const PRINTED_LOGITS: [f32; 13] =
     [0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 50.0, 88.0, 89.0, 95.0, 103.0, 104.0, 1000.0];
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
-    let device = select(args.backend)?.device;
+    let device = select(args.backend.backend, note)?.device;
     let folder = output_folder(args.plots.out.as_deref())?;
     let comparison = LossComparison::measure(&device)?;
     let [plot] = write_plots(&folder, [("logits.svg", comparison.svg())])?;

@@ -14,11 +14,11 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use super::select;
 use crate::app::arguments::TrainArgs;
 use crate::app::exit::FAILURE;
 use crate::app::folders;
 use crate::app::output::{note, print_json, print_line, program};
-use burn_digits::backend::{self, Backend, SelectedDevice};
 use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{LoadedImages, Source, Split};
 use burn_digits::internal::{percent, thousands};
@@ -30,6 +30,7 @@ use burn_digits::train::{
 use progress::TrainingBar;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
+    let notify = |line: String| notice(&args, line);
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
@@ -37,12 +38,12 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 Ok(_) => return already_finished(&args, &folder),
                 Err(SavedError::Content { path, problem }) => {
                     let path = path.display();
-                    notice(&args, format_args!("{path} will be written again: {problem}"));
+                    notify(format!("{path} will be written again: {problem}"));
                 }
                 Err(_) => (),
             }
             let config = folder.config()?;
-            let device = select(&args, args.backend.backend.or(config.backend))?.device;
+            let device = select(args.backend.backend.or(config.backend), notify)?.device;
             let data = match (&args.data.data, &args.pictures) {
                 (None, None) => data(&args, config.data.as_deref(), config.pictures.as_deref())?,
                 (given, pictures) => data(&args, given.as_deref(), pictures.as_deref())?,
@@ -50,13 +51,13 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
             let (run, damaged) = Run::resume(folder, config, &data)?;
             for path in damaged {
                 let path = path.display();
-                notice(&args, format_args!("{path} is damaged or incomplete and is skipped"));
+                notify(format!("{path} is damaged or incomplete and is skipped"));
             }
             (run, device)
         }
         None => {
             let mut config = configuration(&args)?;
-            let selected = select(&args, config.backend)?;
+            let selected = select(config.backend, notify)?;
             config.backend = Some(selected.backend);
             let data = data(&args, config.data.as_deref(), config.pictures.as_deref())?;
             let folder = args.new_run.out.clone().unwrap_or_else(folder_for_now);
@@ -103,15 +104,6 @@ fn notice(args: &TrainArgs, line: impl Display) {
     if !args.quiet {
         note(line);
     }
-}
-
-/// The requested backend, or the best.
-fn select(args: &TrainArgs, requested: Option<Backend>) -> Result<SelectedDevice> {
-    let selected = backend::select(requested)?;
-    if let Some(text) = &selected.notice {
-        notice(args, format_args!("burn-digits: {text}"));
-    }
-    Ok(selected)
 }
 
 /// What there is to train on: labelled pictures, or a data set of MNIST's shape.
