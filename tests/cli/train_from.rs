@@ -139,12 +139,15 @@ fn quiet_prints_neither_notices_nor_json_but_errors() {
     train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
         .success()
         .stdout("")
-        .stderr("");
-    // A damaged model and no checkpoint: a notice, then an error.
+        // A graphics driver may print there too.
+        .stderr(predicate::str::contains("burn-digits").or(predicate::str::contains("skip")).not());
+    // A damaged model and no checkpoint would be a notice, and are an error.
     fs::write(run.join("model.safetensors"), b"damaged").unwrap();
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
     let resume = ["train", "--quiet", "--resume"];
     burn_digits().args(resume).arg(&run).assert().failure().stdout("").stderr(
-        predicate::str::contains("written again").not().and(predicate::str::is_empty().not()),
+        predicate::str::contains("written again")
+            .not()
+            .and(predicate::str::contains("has no intact checkpoint")),
     );
 }

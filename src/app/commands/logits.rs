@@ -36,11 +36,10 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The losses, and below them the gradients.
+/// A table of the losses, and one of their gradients.
 fn print_tables(rows: &[LossRow]) -> Result<()> {
-    let table = |name, value: fn(&LossAndGradient) -> String| {
-        let header =
-            ["logit", name, "f32, from\nlogits", "f32, softmax,\nlog", "f32, exp, ÷,\nlog"];
+    let table = |value: fn(&LossAndGradient) -> String| {
+        let header = ["logit", "exact (f64)", "from logits", "softmax, log", "exp, ÷, log"];
         let rows = rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)).map(|row| {
             let forms = [&row.exact, &row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
             let [exact, from_logits, softmax, divided] = forms.map(value);
@@ -48,8 +47,8 @@ fn print_tables(rows: &[LossRow]) -> Result<()> {
         });
         table::aligned([Right; 5], Some(header), rows)
     };
-    print_line(table("loss\nin f64", loss))?;
-    print_line(format_args!("\n{}", table("gradient at the\nright digit in f64", gradient)))
+    print_line(format_args!("Loss, in f64 and by three formulas in f32\n\n{}\n", table(loss)))?;
+    print_line(format_args!("Its gradient at the right digit\n\n{}", table(gradient)))
 }
 
 fn loss(figures: &LossAndGradient) -> String {
