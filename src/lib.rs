@@ -3,7 +3,8 @@
 //!
 //! # Modules
 //!
-//! Data flows one way. A module imports only from modules below it in this table, or beside it.
+//! Data flows one way. A module imports only from modules below it in this table, or beside it: so
+//! `classifier` may use `saved`, but neither `evaluate` nor `train`. `.ci/borders` checks it.
 //!
 //! | module | contents |
 //! |---|---|

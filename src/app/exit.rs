@@ -18,7 +18,7 @@ pub struct UsageError(pub &'static str);
 
 /// Prints an error on standard error and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    // The reader of our output has closed it, as `| head` does: that is no failure.
+    // Standard output was closed by its reader, as `| head` does: not a failure.
     let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     };

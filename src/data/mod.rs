@@ -10,7 +10,7 @@
 //!    training and validation images.
 //! 4. [`drawn`] adds synthetic images to the training images, where configured.
 //! 5. [`loader`] shuffles them by (seed, epoch), distorts them with [`distort`] where configured,
-//!    and makes batches `[n, 784]` in [0, 1].
+//!    and makes batches `[n, 784]` in [0, 1], on the CPU or from images in a GPU's memory.
 
 pub mod drawn;
 pub mod idx;

@@ -182,8 +182,7 @@ impl Source {
         Self { origin, train: folder.clone(), test: folder }
     }
 
-    /// The folders to search, in order. With a `given` folder it is the only one. Files may be
-    /// missing.
+    /// The folders to search, in order: only the `given` one, if there is one. They need not exist.
     pub fn candidates(given: Option<&Path>) -> Vec<Self> {
         if let Some(folder) = given {
             return vec![Self::one_folder(Origin::Given, folder.to_owned())];

@@ -144,6 +144,7 @@ fn quiet_prints_neither_notices_nor_json_but_errors() {
     // A damaged model and no checkpoint would be a notice, and are an error.
     fs::write(run.join("model.safetensors"), b"damaged").unwrap();
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::create_dir(run.join("checkpoints")).unwrap();
     let resume = ["train", "--quiet", "--resume"];
     burn_digits().args(resume).arg(&run).assert().failure().stdout("").stderr(
         predicate::str::contains("written again")

@@ -45,7 +45,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a run wrote of its epochs; none where the model is no run's folder.
+/// The history of a run; `None` if the model is not a run folder.
 fn history(model: &Path) -> Result<Option<History>> {
     let path = model.join("history.jsonl");
     if !path.is_file() {

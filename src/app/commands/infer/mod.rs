@@ -1,4 +1,7 @@
 //! `burn-digits infer`: recognises the digits in pictures.
+//!
+//! This file collects the pictures: files, folders, standard input and lists of paths. What is
+//! printed for one, as text and as JSON, is in `one` (a digit per picture) and `many` (a number).
 
 mod annotate;
 mod many;
