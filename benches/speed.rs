@@ -15,7 +15,7 @@ use burn_digits::classifier::Classifier;
 use burn_digits::data::LabelledImages;
 use burn_digits::data::distort::{Distorter, Distortions};
 use burn_digits::data::loader::{BatchLoader, Order};
-use burn_digits::data::source::{Half, Loaded, Source};
+use burn_digits::data::source::{LoadedImages, Source, Split};
 use burn_digits::model::{ModelConfig, PIXELS};
 use burn_digits::picture;
 use burn_digits::train::step::Learnable;
@@ -42,12 +42,12 @@ fn open(backend: Backend) -> Device {
     backend.open().expect("a CPU is there")
 }
 
-fn training_images() -> Loaded {
-    Source::find(None).and_then(|source| source.load(Half::Train)).expect("MNIST is bundled")
+fn training_images() -> LoadedImages {
+    Source::find(None).and_then(|source| source.load(Split::Train)).expect("MNIST is bundled")
 }
 
-fn loader(digits: LabelledImages, device: &Device) -> BatchLoader {
-    BatchLoader::new(digits, Order::Shuffled { seed: 1 }, BATCH, 1, device)
+fn loader(images: LabelledImages, device: &Device) -> BatchLoader {
+    BatchLoader::new(images, Order::Shuffled { seed: 1 }, BATCH, 1, device)
 }
 
 /// Burn's own operations (`Plain`) or the fused one (`Ours`).
@@ -125,7 +125,7 @@ fn batch_distorted(bencher: Bencher) {
 }
 
 fn batches(bencher: Bencher, distortions: Option<Distortions>) {
-    let mut loader = loader(training_images().digits, &burn_digits::backend::cpu());
+    let mut loader = loader(training_images().images, &burn_digits::backend::cpu());
     if let Some(distortions) = distortions {
         let distorter = Distorter::new(&distortions, 10).expect("the defaults are in range");
         loader = loader.with_distortions(distorter, 1);
@@ -143,13 +143,13 @@ fn batches(bencher: Bencher, distortions: Option<Distortions>) {
 /// One image distorted, on one thread.
 #[divan::bench]
 fn distortion(bencher: Bencher) {
-    let digits = training_images().digits;
+    let images = training_images().images;
     let distorter = Distorter::new(&Distortions::default(), 10).expect("the defaults are in range");
     let mut out = [0.0; PIXELS];
     let mut epoch = 0;
     bencher.bench_local(|| {
         epoch += 1;
-        distorter.apply(digits.pixels(0), &mut out, 1, epoch, 0);
+        distorter.apply(images.pixels(0), &mut out, 1, epoch, 0);
         black_box(&mut out);
     });
 }
@@ -158,7 +158,7 @@ fn distortion(bencher: Bencher) {
 #[divan::bench(args = cpus())]
 fn step(bencher: Bencher, backend: Backend) {
     let device = open(backend).autodiff();
-    let batch = loader(training_images().digits.slice(0, BATCH), &device);
+    let batch = loader(training_images().images.slice(0, BATCH), &device);
     let batch = batch.iter().next().and_then(Result::ok).expect("there is one");
     let mut model = Learnable::new(ModelConfig::default().init(1, &device), LossOptions::default());
     let mut adam = optimizer::optimizer(&TrainConfig::default());
@@ -182,7 +182,7 @@ fn epoch(bencher: Bencher, backend: Backend) {
     };
     let folder = tempfile::tempdir().expect("there is room for a run");
     let mut runs = 0;
-    bencher.counter(ItemsCount::new(data.digits.len())).bench_local(|| {
+    bencher.counter(ItemsCount::new(data.images.len())).bench_local(|| {
         runs += 1;
         let run = Run::create(&folder.path().join(runs.to_string()), config.clone(), &data);
         let outcome = run.and_then(|run| run.train(&device, RunOptions::default()));
@@ -210,8 +210,8 @@ fn predict_5000(bencher: Bencher, backend: Backend) {
 
 fn predict(bencher: Bencher, backend: Backend, count: usize) {
     let classifier = Classifier::shipped(&open(backend)).expect("it is in the binary");
-    let digits = training_images().digits;
+    let images = training_images().images;
     bencher
         .counter(ItemsCount::new(count))
-        .bench_local(|| classifier.logits(count, |index| digits.values(index)));
+        .bench_local(|| classifier.logits(count, |index| images.values(index)));
 }

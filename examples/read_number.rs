@@ -11,11 +11,11 @@ use burn_digits::{backend, classifier::Classifier};
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: read_number PICTURE")?;
     let classifier = Classifier::shipped(&backend::select(None)?.device)?;
-    let image = picture::decode(&picture::read_bytes(Path::new(&path))?)?;
-    let number = RecognisedNumber::read(many::find(&image)?, &classifier)?;
+    let picture = picture::decode(&picture::read_bytes(Path::new(&path))?)?;
+    let number = RecognisedNumber::read(many::find(&picture)?, &classifier)?;
     println!("{}", number.text());
     for digit in number.digits() {
-        let many::Area { left, top, width, height } = digit.found.area;
+        let many::Area { left, top, width, height } = digit.candidate.area;
         let prediction = &digit.prediction;
         let note = if prediction.unsure { ", unsure" } else { "" };
         println!("{} in {width}×{height} at {left}, {top}{note}", prediction.digit);

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = entry?.path();
         let Some(name) = path.file_name().filter(|_| path.is_file()) else { continue };
         let subfolder = match picture::read(&path) {
-            Ok(picture) => match &classifier.try_predict(&[picture])?[0] {
+            Ok(image) => match &classifier.try_predict(&[image])?[0] {
                 prediction if prediction.unsure => "unsure".to_owned(),
                 prediction => prediction.digit.to_string(),
             },

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::evaluate::Evaluation;
 use burn_digits::model::{HiddenActivation, ModelConfig};
 use burn_digits::train::{Run, RunOptions, RunOutcome, TrainConfig};
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = backend::select(None)?.device;
     let mnist = Source::find(None)?;
 
-    let run = Run::create(&folder, config, &mnist.load(Half::Train)?)?;
+    let run = Run::create(&folder, config, &mnist.load(Split::Train)?)?;
     let options = RunOptions {
         on_epoch: Box::new(|epoch| {
             println!("epoch {}: loss {:.3}", epoch.epoch, epoch.train_loss);
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let classifier = Classifier::load(&finished.model, &device)?;
-    let test = mnist.load(Half::Test)?.digits;
+    let test = mnist.load(Split::Test)?.images;
     let logits = classifier.logits(test.len(), |index| test.values(index))?;
     let metadata = classifier.metadata();
     let (temperature, unsure_below) = (metadata.temperature, metadata.unsure_below);

@@ -11,7 +11,7 @@ use burn_digits::data::LabelledImages;
 use burn_digits::data::idx;
 use burn_digits::model::PIXELS;
 use burn_digits::number::RecognisedNumber;
-use burn_digits::picture::{self, Picture, many};
+use burn_digits::picture::{self, DigitImage, many};
 use burn_digits::saved::SavedModel;
 use burn_digits::train::TrainConfig;
 use safetensors::tensor::{Dtype, TensorView};
@@ -23,22 +23,22 @@ static CLASSIFIER: LazyLock<Classifier> =
 /// Bytes are refused as a picture, or become 784 values in [0, 1] with a valid prediction; the same
 /// holds for each of several digits found in it.
 pub fn picture(bytes: &[u8]) {
-    let Ok(image) = picture::decode(bytes) else { return };
-    if let Ok(picture) = picture::normalise(&image) {
-        assert_in_range(&picture);
-        assert_valid(&CLASSIFIER.predict(&[picture])[0]);
+    let Ok(picture) = picture::decode(bytes) else { return };
+    if let Ok(image) = picture::normalise(&picture) {
+        assert_in_range(&image);
+        assert_valid(&CLASSIFIER.predict(&[image])[0]);
     }
-    if let Ok(rows) = many::find(&image) {
+    if let Ok(rows) = many::find(&picture) {
         let number = RecognisedNumber::read(rows, &CLASSIFIER).expect("the CPU does not fail");
         for digit in number.digits() {
-            assert_in_range(&digit.found.picture);
+            assert_in_range(&digit.candidate.image);
             assert_valid(&digit.prediction);
         }
     }
 }
 
-fn assert_in_range(picture: &Picture) {
-    assert!(picture.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
+fn assert_in_range(image: &DigitImage) {
+    assert!(image.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
 }
 
 fn assert_valid(prediction: &Prediction) {
@@ -52,9 +52,9 @@ fn assert_valid(prediction: &Prediction) {
 pub fn idx(bytes: &[u8]) {
     if let Ok(labels) = idx::labels(bytes.to_vec()) {
         assert!(labels.len() == bytes.len() - 8 && labels.iter().all(|&label| label <= 9));
-        let digits = LabelledImages::new(vec![0; PIXELS * labels.len()], labels);
-        let (train, valid) = digits.split();
-        assert_eq!(train.len() + valid.len(), digits.len());
+        let images = LabelledImages::new(vec![0; PIXELS * labels.len()], labels);
+        let (train, valid) = images.split_validation();
+        assert_eq!(train.len() + valid.len(), images.len());
     }
     if let Ok(pixels) = idx::images(bytes.to_vec()) {
         assert!(pixels == bytes[16..] && pixels.len().is_multiple_of(PIXELS));
@@ -79,8 +79,8 @@ fn check_model(bytes: &[u8]) {
     let again = SavedModel::from_bytes(&again).expect("a model that was written can be read");
     assert_eq!(again.weights_sha256(), saved.weights_sha256());
     let classifier = Classifier::new(&saved, String::new(), &backend::cpu());
-    let picture = Picture::from_array(std::array::from_fn(|at| (at % 7) as f32 / 6.0));
-    let prediction = &classifier.predict(&[picture])[0];
+    let image = DigitImage::from_array(std::array::from_fn(|at| (at % 7) as f32 / 6.0));
+    let prediction = &classifier.predict(&[image])[0];
     if prediction.logits.iter().all(|logit| logit.is_finite()) {
         assert_valid(prediction);
     }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 /// The SHA-256 sum of `parts` in order, as 64 lowercase hexadecimal digits.
 ///
 /// ```
-/// use burn_digits::checksum::sha256_hex;
+/// use burn_digits::internal::sha256_hex;
 ///
 /// // FIPS 180-4's example "abc"; how the bytes are divided makes no difference.
 /// let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -1,7 +1,8 @@
-//! A trained model ready for use: pictures in, digits with their probabilities out.
+//! A trained model ready for use: 28×28 images in, digits with their probabilities out.
 //!
-//! All predictions come from [`Classifier`], so that a probability is computed the same way
-//! everywhere: softmax(logits / T), with the temperature T of the model.
+//! All predictions, also those that [`evaluate`](crate::evaluate) counts, are made by
+//! [`Prediction::from_logits`]: the digit is that of the largest logit, and the probabilities are
+//! softmax(logits / T), with the temperature T of the model.
 
 use std::path::Path;
 
@@ -10,10 +11,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::model::{CLASSES, Model, PIXELS};
-use crate::picture::Picture;
+use crate::picture::DigitImage;
 use crate::saved::{Metadata, SHIPPED_NAME, SavedError, SavedModel};
 
-/// Pictures per forward pass. It bounds memory, and larger batches are not faster.
+/// Images per forward pass. It bounds memory, and larger batches are not faster.
 const PREDICTION_BATCH: usize = 1024;
 
 /// Why a model cannot be loaded, or makes no prediction.
@@ -27,10 +28,10 @@ pub enum ClassifierError {
     Device(#[from] TensorReadError),
 }
 
-/// The network's prediction for one picture.
+/// The network's prediction for one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// The most probable digit.
+    /// The digit with the largest logit, and therefore the most probable; of several, the smallest.
     pub digit: u8,
     /// Its probability.
     pub confidence: f32,
@@ -41,6 +42,45 @@ pub struct Prediction {
     /// The network's output, unbounded.
     #[serde(skip)]
     pub logits: [f32; CLASSES],
+}
+
+impl Prediction {
+    /// The prediction that a network's output stands for, with the temperature of the model. A
+    /// confidence below `unsure_below` is marked unsure.
+    ///
+    /// The digit is chosen by the logits: of two that differ in their last bits, the probabilities
+    /// may be rounded to the same number.
+    ///
+    /// ```
+    /// use burn_digits::classifier::Prediction;
+    ///
+    /// // 1 / (1 + e^0.000000001) and its complement are both rounded to 1/2.
+    /// let mut logits = [-1e9; 10];
+    /// (logits[3], logits[7]) = (0.0, 1e-9);
+    /// let prediction = Prediction::from_logits(logits, 1.0, 0.9);
+    ///
+    /// assert_eq!(prediction.probabilities[3], prediction.probabilities[7]);
+    /// assert_eq!((prediction.digit, prediction.confidence), (7, 0.5));
+    /// assert!(prediction.unsure);
+    /// ```
+    pub fn from_logits(logits: [f32; CLASSES], temperature: f32, unsure_below: f32) -> Self {
+        let probabilities = softmax(&logits, temperature);
+        let digit = argmax(&logits);
+        let confidence = probabilities[digit];
+        Self {
+            digit: digit as u8,
+            confidence,
+            unsure: confidence < unsure_below,
+            probabilities,
+            logits,
+        }
+    }
+
+    /// The `count` most probable digits with their probabilities, the most probable first.
+    pub fn most_probable(&self, count: usize) -> impl Iterator<Item = (u8, f32)> {
+        let digits = ranking(&self.logits).into_iter().take(count);
+        digits.map(|digit| (digit as u8, self.probabilities[digit]))
+    }
 }
 
 /// A trained network on a device, with its metadata.
@@ -101,26 +141,27 @@ impl Classifier {
         &self.metadata
     }
 
-    /// One prediction per picture, in order.
+    /// One prediction per image, in order.
     ///
     /// # Panics
     /// If the device fails, which can happen on a GPU; [`Self::try_predict`] returns an error
     /// instead.
-    pub fn predict(&self, pictures: &[Picture]) -> Vec<Prediction> {
-        self.try_predict(pictures).expect("the device returns the logits")
+    pub fn predict(&self, images: &[DigitImage]) -> Vec<Prediction> {
+        self.try_predict(images).expect("the device returns the logits")
     }
 
-    /// One prediction per picture, in order.
+    /// One prediction per image, in order.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn try_predict(&self, pictures: &[Picture]) -> Result<Vec<Prediction>, ClassifierError> {
-        let logits =
-            self.logits(pictures.len(), |index| pictures[index].as_slice().iter().copied())?;
-        Ok(logits.into_iter().map(|logits| self.prediction(logits)).collect())
+    pub fn try_predict(&self, images: &[DigitImage]) -> Result<Vec<Prediction>, ClassifierError> {
+        let logits = self.logits(images.len(), |index| images[index].as_slice().iter().copied())?;
+        let Metadata { temperature, unsure_below, .. } = self.metadata;
+        let prediction = |logits| Prediction::from_logits(logits, temperature, unsure_below);
+        Ok(logits.into_iter().map(prediction).collect())
     }
 
-    /// Logits of `count` pictures. `pixels(index)` gives the 784 values in [0, 1] of one of them,
+    /// Logits of `count` images. `pixels(index)` gives the 784 values in [0, 1] of one of them,
     /// row-major.
     ///
     /// # Errors
@@ -143,29 +184,16 @@ impl Classifier {
         Ok(all)
     }
 
-    /// The outputs of the four layers for one picture: the hidden layers' features after the
+    /// The outputs of the four layers for one image: the hidden layers' features after the
     /// activation function, then the logits.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn activations(&self, picture: &Picture) -> Result<[Vec<f32>; 4], ClassifierError> {
-        let pixels = fused_ops::tensor(picture.as_slice().to_vec(), [1, PIXELS], &self.device);
+    pub fn activations(&self, image: &DigitImage) -> Result<[Vec<f32>; 4], ClassifierError> {
+        let pixels = fused_ops::tensor(image.as_slice().to_vec(), [1, PIXELS], &self.device);
         let [first, second, third, logits] = self.model.features(pixels);
         let values = |features: Tensor<2>| features.try_into_vec_as::<f32>();
         Ok([values(first)?, values(second)?, values(third)?, values(logits)?])
-    }
-
-    fn prediction(&self, logits: [f32; CLASSES]) -> Prediction {
-        let probabilities = softmax(&logits, self.metadata.temperature);
-        let digit = argmax(&probabilities);
-        let confidence = probabilities[digit];
-        Prediction {
-            digit: digit as u8,
-            confidence,
-            unsure: confidence < self.metadata.unsure_below,
-            probabilities,
-            logits,
-        }
     }
 }
 
@@ -202,4 +230,48 @@ pub fn softmax(logits: &[f32; CLASSES], temperature: f32) -> [f32; CLASSES] {
 /// ```
 pub fn argmax(values: &[f32; CLASSES]) -> usize {
     (1..CLASSES).fold(0, |best, index| if values[index] > values[best] { index } else { best })
+}
+
+/// The indices of the values from the largest to the smallest; of equal ones, in ascending order.
+/// The first is that of [`argmax`].
+///
+/// ```
+/// use burn_digits::classifier::ranking;
+///
+/// let logits = [0.0, -1.0, 7.0, 2.0, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+/// assert_eq!(ranking(&logits), [2, 4, 3, 0, 5, 6, 7, 8, 9, 1]);
+/// ```
+pub fn ranking(values: &[f32; CLASSES]) -> [usize; CLASSES] {
+    // −0 + 0 = 0: as in `argmax`, the two zeros are equal.
+    let value = |index: usize| values[index] + 0.0;
+    let mut order = std::array::from_fn(|index| index);
+    order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_logits_the_smallest_digit_is_predicted_and_ranked_first() {
+        let cases: [([f32; CLASSES], u8); 3] = [
+            ([0.0; CLASSES], 0),
+            ([-0.0, 0.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0], 0),
+            ([1.0, 2.0, 5.0, 5.0, 5.0, 3.0, 0.0, 0.0, 0.0, 0.0], 2),
+        ];
+        for (logits, digit) in cases {
+            let prediction = Prediction::from_logits(logits, 1.0, 0.0);
+            assert_eq!(prediction.digit, digit, "{logits:?}");
+            let first = prediction.most_probable(1).next();
+            assert_eq!(first, Some((digit, prediction.confidence)), "{logits:?}");
+        }
+    }
+
+    #[test]
+    fn a_confidence_equal_to_the_threshold_is_not_unsure() {
+        // Ten equal logits give each digit 1/10.
+        let unsure_below = |threshold| Prediction::from_logits([0.0; 10], 1.0, threshold).unsure;
+        assert_eq!([0.1, 0.100_001].map(unsure_below), [false, true]);
+    }
 }

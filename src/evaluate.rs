@@ -1,24 +1,28 @@
 //! Classification metrics: accuracy, loss, precision and recall, confusion matrix, calibration.
 //!
 //! They are computed from logits and true labels alone, so that they are the same for any data set,
-//! backend or source of pictures.
+//! backend or source of images. [`PictureEvaluation`] adds what only a folder of pictures has.
+
+mod pictures;
 
 use serde::Serialize;
 
-use crate::classifier::{argmax, softmax};
+use crate::classifier::Prediction;
 use crate::model::CLASSES;
+
+pub use pictures::{KindAccuracy, PictureEvaluation, PictureMistake};
 
 /// Number of confidence bins for the calibration error, of equal width.
 pub const CALIBRATION_BINS: usize = 15;
 
-/// The metrics of a model on labelled pictures.
+/// The metrics of a model on labelled images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Fraction of correct predictions, 0 to 1.
     pub accuracy: f64,
     /// Number of wrong predictions.
     pub errors: usize,
-    /// Number of pictures.
+    /// Number of images.
     pub total: usize,
     /// Cross-entropy: the mean of −ln p(true digit), p = softmax(logits / T).
     pub loss: f64,
@@ -32,7 +36,7 @@ pub struct Evaluation {
     pub reliability: Vec<ReliabilityBin>,
     /// The metrics of each digit, 0 to 9.
     pub classes: Vec<ClassFigures>,
-    /// `confusion[t][p]` is the number of pictures of digit t that were classified as p.
+    /// `confusion[t][p]` is the number of images of digit t that were classified as p.
     pub confusion: [[usize; CLASSES]; CLASSES],
 }
 
@@ -44,11 +48,11 @@ pub struct ClassFigures {
     pub digit: u8,
     /// Fraction of the predictions of this digit that are correct.
     pub precision: f64,
-    /// Fraction of this digit's pictures that are predicted correctly.
+    /// Fraction of this digit's images that are predicted correctly.
     pub recall: f64,
     /// Harmonic mean of precision and recall: 2 · precision · recall / (precision + recall).
     pub f1: f64,
-    /// Number of pictures of this digit.
+    /// Number of images of this digit.
     pub support: usize,
 }
 
@@ -87,16 +91,16 @@ impl Evaluation {
     ) -> Self {
         assert_eq!(logits.len(), labels.len(), "the numbers of logits and labels differ");
         let mut confusion = [[0; CLASSES]; CLASSES];
+        let (mut sure, mut sure_errors) = (0, 0);
         let mut predictions = Vec::with_capacity(labels.len());
         for (row, &label) in logits.iter().zip(labels) {
-            let predicted = argmax(row);
-            confusion[label as usize][predicted] += 1;
-            predictions.push((softmax(row, temperature)[predicted], predicted == label as usize));
+            let prediction = Prediction::from_logits(*row, temperature, unsure_below);
+            let is_correct = prediction.digit == label;
+            confusion[label as usize][prediction.digit as usize] += 1;
+            sure += usize::from(!prediction.unsure);
+            sure_errors += usize::from(!prediction.unsure && !is_correct);
+            predictions.push((prediction.confidence, is_correct));
         }
-        let is_sure = |&&(confidence, _): &&(f32, bool)| confidence >= unsure_below;
-        let sure = predictions.iter().filter(is_sure).count();
-        let sure_errors =
-            predictions.iter().filter(is_sure).filter(|(_, is_correct)| !is_correct).count();
         let total = labels.len();
         let correct: usize = (0..CLASSES).map(|digit| confusion[digit][digit]).sum();
         Self {
@@ -113,7 +117,7 @@ impl Evaluation {
         }
     }
 
-    /// Adds `count` pictures without a prediction, such as unreadable files. Each counts as an
+    /// Adds `count` images without a prediction, such as unreadable files. Each counts as an
     /// error; the loss, calibration, confusion matrix and metrics per digit stay those of the
     /// predictions.
     pub fn with_unanswered(mut self, count: usize) -> Self {
@@ -224,10 +228,10 @@ fn reliability(predictions: &[(f32, bool)]) -> Vec<ReliabilityBin> {
     bins.into_iter().enumerate().map(bin).collect()
 }
 
-/// A picture with a wrong prediction.
+/// An image with a wrong prediction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Misclassification {
-    /// Index of the picture in its data set, from 0.
+    /// Index of the image in its data set, from 0.
     pub index: usize,
     /// The true digit.
     pub digit: u8,
@@ -254,9 +258,8 @@ pub fn misclassifications(
     temperature: f32,
 ) -> Vec<Misclassification> {
     let wrong = |(index, (row, &digit)): (usize, (&[f32; CLASSES], &u8))| {
-        let predicted = argmax(row);
-        let confidence = softmax(row, temperature)[predicted];
-        let answer = predicted as u8;
+        let prediction = Prediction::from_logits(*row, temperature, 0.0);
+        let Prediction { digit: answer, confidence, .. } = prediction;
         (answer != digit).then_some(Misclassification { index, digit, answer, confidence })
     };
     let mut all: Vec<_> = logits.iter().zip(labels).enumerate().filter_map(wrong).collect();
@@ -290,13 +293,13 @@ mod tests {
     #[test]
     fn a_confidence_equal_to_the_threshold_is_sure() {
         let rows = [nine_tenths(1), [0.0; CLASSES]];
-        let confidence = softmax(&rows[0], 1.0)[1];
+        let confidence = Prediction::from_logits(rows[0], 1.0, 0.0).confidence;
         let metrics = Evaluation::new(&rows, &[1, 1], 1.0, confidence);
         assert_eq!((metrics.sure, metrics.sure_errors), (1, 0));
     }
 
     #[test]
-    fn pictures_without_a_prediction_are_errors_of_no_digit() {
+    fn images_without_a_prediction_are_errors_of_no_digit() {
         let metrics = Evaluation::new(&[nine_tenths(3)], &[3], 1.0, 0.0);
         let with_unanswered = metrics.clone().with_unanswered(3);
         assert_eq!((with_unanswered.errors, with_unanswered.total), (3, 4));

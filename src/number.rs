@@ -25,7 +25,7 @@ const FRAGMENT_PENALTY: f32 = 2.0;
 #[derive(Clone, Debug)]
 pub struct RecognisedDigit {
     /// Its area in the picture, and the network's input.
-    pub found: Candidate,
+    pub candidate: Candidate,
     /// The network's prediction.
     pub prediction: Prediction,
     /// Whether a wide gap separates it from the previous digit of its row.
@@ -46,13 +46,13 @@ impl RecognisedNumber {
     /// # Errors
     /// If the device fails.
     pub fn read(rows: Vec<Vec<Region>>, classifier: &Classifier) -> Result<Self, ClassifierError> {
-        let candidates: Vec<_> = rows
+        let images: Vec<_> = rows
             .iter()
             .flatten()
             .flat_map(|region| region.segmentations.iter().flat_map(|reading| &reading.candidates))
-            .map(|found| found.picture.clone())
+            .map(|candidate| candidate.image.clone())
             .collect();
-        let mut predictions = classifier.try_predict(&candidates)?.into_iter();
+        let mut predictions = classifier.try_predict(&images)?.into_iter();
         let rows = rows
             .into_iter()
             .map(|row| {
@@ -94,7 +94,11 @@ fn best_reading(
             .candidates
             .into_iter()
             .zip(&mut *predictions)
-            .map(|(found, prediction)| RecognisedDigit { found, prediction, is_apart: false })
+            .map(|(candidate, prediction)| RecognisedDigit {
+                candidate,
+                prediction,
+                is_apart: false,
+            })
             .collect();
         (score(&digits, reading.ink_cut, height), digits)
     });
@@ -109,7 +113,7 @@ fn best_reading(
 /// The mean ln(confidence) of the digits minus their penalties, among digits of this height.
 fn score(digits: &[RecognisedDigit], cut: f32, height: f32) -> f32 {
     let score = |digit: &RecognisedDigit| {
-        let area = digit.found.area;
+        let area = digit.candidate.area;
         let (digit_width, digit_height) = (area.width as f32, area.height as f32);
         let excess = (digit_width / height - MAX_ASPECT_RATIO).max(0.0);
         let is_fragment = digit_height < MIN_HEIGHT_FRACTION * height;

@@ -1,8 +1,7 @@
-//! The project's folders: bundled data, training runs and generated plots.
+//! The folder `artifacts/` of a checkout, with the bundled data.
 //!
-//! Inside a checkout they are found from any working directory, so that the commands in the README
-//! work wherever they are typed. Outside of one, runs and plots go into `artifacts/` of the working
-//! directory.
+//! It is found from any working directory inside the checkout, so that the commands in the README
+//! work wherever they are typed.
 
 use std::path::PathBuf;
 
@@ -18,14 +17,4 @@ pub fn artifacts_folder() -> Option<PathBuf> {
         .map(|folder| folder.join("artifacts"))
         // Other projects have folders of this name too: these two subfolders mark this project's.
         .find(|folder| folder.join("model").is_dir() && folder.join("mnist").is_dir())
-}
-
-/// The folder of training runs: `artifacts/runs`.
-pub fn runs_folder() -> PathBuf {
-    artifacts_folder().unwrap_or_else(|| PathBuf::from("artifacts")).join("runs")
-}
-
-/// The default folder for plots and pictures: `artifacts/insight`.
-pub fn insight_folder() -> PathBuf {
-    runs_folder().with_file_name("insight")
 }

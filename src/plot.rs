@@ -4,20 +4,6 @@
 //! style sheet that changes background, text and grid where the reader prefers a dark page; the
 //! colours of the curves have a contrast of about 4 : 1 on both backgrounds. Curves are labelled at
 //! their ends instead of in a legend, which would cover some of them.
-//!
-//! ```
-//! use burn_digits::plot::{Curve, LineChart, figure};
-//!
-//! let loss = LineChart {
-//!     title: "Loss".to_owned(),
-//!     x_label: "Epoch".to_owned(),
-//!     curves: vec![Curve::new("training", vec![(1.0, 0.5), (2.0, 0.25)], 0)],
-//!     ..LineChart::default()
-//! };
-//! let svg = figure((400, 300), 1, &[&loss])?;
-//! assert!(svg.starts_with("<svg"));
-//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
-//! ```
 
 mod ticks;
 

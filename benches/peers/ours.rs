@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Tensor, TensorData};
 use burn_digits::backend::Backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::model::PIXELS;
 use clap::ValueEnum;
 use serde_json::json;
@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).ok_or("name a backend")?;
     let device = Backend::from_str(&name, true)?.open()?;
     let classifier = Classifier::shipped(&device)?;
-    let digits = Source::find(None)?.load(Half::Train)?.digits;
-    let pixels: Vec<f32> = (0..MANY).flat_map(|index| digits.values(index)).collect();
+    let images = Source::find(None)?.load(Split::Train)?.images;
+    let pixels: Vec<f32> = (0..MANY).flat_map(|index| images.values(index)).collect();
     let images = |count: usize| {
         let values = pixels[..count * PIXELS].to_vec();
         Tensor::<2>::from_data(TensorData::new(values, [count, PIXELS]), &device)

@@ -89,12 +89,14 @@ pub struct BackendArgs {
     pub backend: Option<Backend>,
 }
 
+/// Help of every argument that names the model to use.
+const MODEL_HELP: &str = "Model file, run folder, or `shipped` [default: the newest finished run on MNIST in \
+                          artifacts/runs, otherwise shipped]";
+
 /// The model to use, and the backend to compute on.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// Model file, run folder, or `shipped` [default: the newest finished run on MNIST in
-    /// artifacts/runs, otherwise shipped].
-    #[arg(long, short, value_name = "FILE|RUN|shipped")]
+    #[arg(long, short, value_name = "FILE|RUN|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub backend: BackendArgs,

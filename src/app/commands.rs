@@ -23,12 +23,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use burn_digits::backend::{self, SelectedDevice};
+use burn_digits::backend::{self, Backend, SelectedDevice};
 use burn_digits::classifier::Classifier;
-use burn_digits::plot::PlotResult;
-use burn_digits::{files, format, paths};
+use burn_digits::insight::PlotResult;
+use burn_digits::internal::{format, write_atomically};
 
-use super::arguments::{BackendArgs, Command, ModelArgs};
+use super::arguments::{Command, ModelArgs};
+use super::folders;
 use super::output::note;
 use model_choice::ChosenModel;
 
@@ -58,24 +59,24 @@ pub fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// The requested backend, or the best; a notice about it goes to standard error.
-fn select(args: BackendArgs) -> Result<SelectedDevice> {
-    let selected = backend::select(args.backend)?;
+/// The requested backend, or the best. A notice about the choice goes to `notify`.
+fn select(requested: Option<Backend>, notify: impl FnOnce(String)) -> Result<SelectedDevice> {
+    let selected = backend::select(requested)?;
     if let Some(notice) = &selected.notice {
-        note(format_args!("burn-digits: {notice}"));
+        notify(format!("burn-digits: {notice}"));
     }
     Ok(selected)
 }
 
 /// The requested model on the requested backend.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
-    let selected = select(args.backend)?;
+    let selected = select(args.backend.backend, note)?;
     Ok(ChosenModel::choose(args.model.as_deref())?.classifier(&selected.device))
 }
 
 /// Creates the folder for output files before any work is done.
 fn output_folder(out: Option<&Path>) -> Result<PathBuf> {
-    let folder = out.map_or_else(paths::insight_folder, Path::to_owned);
+    let folder = out.map_or_else(folders::insight_folder, Path::to_owned);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("the folder {} can't be created", format::path(&folder)))?;
     Ok(folder)
@@ -96,6 +97,6 @@ fn write_plots<const N: usize>(
 
 /// Writes an output file: completely or not at all, and directly where it is a device.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    files::write_atomically(path, bytes)
+    write_atomically(path, bytes)
         .with_context(|| format!("{} can't be written", format::path(path)))
 }

@@ -9,7 +9,7 @@ use clap::Parser;
 
 use super::arguments::Cli;
 use super::output::note;
-use burn_digits::format::path;
+use burn_digits::internal::format::path;
 use burn_digits::train::{ConfigError, TrainError};
 
 /// Exit code of a command that failed.
@@ -36,7 +36,7 @@ pub fn report_usage(error: &clap::Error) -> ExitCode {
 
 /// Prints an error on standard error and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    // The reader of our output has closed it, as `| head` does: that is no failure.
+    // Standard output was closed by its reader, as `| head` does: not a failure.
     let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     };

@@ -3,6 +3,8 @@
 //! - [`arguments`]: the command-line interface: every command, flag and help text
 //! - [`commands`]: one file per command: arguments in, library calls, output
 //! - [`output`]: lines, JSON, progress bars, and numbers as people read them
+//! - [`table`]: aligned columns
+//! - [`folders`]: where runs and plots go by default
 //! - [`exit`]: errors as messages and exit codes
 //! - [`panic_hook`]: no panic message for Burn's downloader, whose failure is an error here
 //!
@@ -11,5 +13,7 @@
 pub mod arguments;
 pub mod commands;
 pub mod exit;
+mod folders;
 mod output;
 pub mod panic_hook;
+mod table;

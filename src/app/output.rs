@@ -9,9 +9,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use burn_digits::files::is_standard_output;
-use burn_digits::format::{path, printable_lines};
 use burn_digits::insight::StageProgress;
+use burn_digits::internal::format::{path, printable_lines};
+use burn_digits::internal::is_standard_output;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use std::{panic, thread};
 
-use burn_digits::data::source::DOWNLOAD_THREAD;
+use burn_digits::internal::DOWNLOAD_THREAD;
 
 /// Prints no message for a panic of the thread that downloads MNIST: Burn's downloader panics where
 /// it fails, and the user gets the resulting error as a sentence. Other panics are printed as

@@ -20,7 +20,7 @@ use digit_distort::GOLDEN_STEP;
 
 use super::LabelledImages;
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 use pen::PenStroke;
 
 /// The label of an image without a digit: 10.
@@ -33,8 +33,8 @@ pub fn digits(count: usize, seed: u64) -> LabelledImages {
         let (digit, glyph) = glyphs::RARE_DIGITS[rng.usize(..glyphs::RARE_DIGITS.len())];
         (pen::draw(jittered(glyph, &mut rng), 0.6..1.3, &mut rng), digit)
     });
-    let (pictures, labels): (Vec<[u8; PIXELS]>, Vec<u8>) = drawn.unzip();
-    LabelledImages::new(pictures.into_flattened(), labels)
+    let (images, labels): (Vec<[u8; PIXELS]>, Vec<u8>) = drawn.unzip();
+    LabelledImages::new(images.into_flattened(), labels)
 }
 
 /// `count` images of letters, signs, scribbles and blobs, labelled [`NO_DIGIT`]. Each is determined
@@ -46,7 +46,7 @@ pub fn digits(count: usize, seed: u64) -> LabelledImages {
 /// assert_eq!(drawn::non_digits(20, 1).labels(), [drawn::NO_DIGIT; 20]);
 /// ```
 pub fn non_digits(count: usize, seed: u64) -> LabelledImages {
-    let pictures = (0..count as u64).into_par_iter().map(|index| {
+    let images = (0..count as u64).into_par_iter().map(|index| {
         let mut rng = rng_for(seed, index);
         match rng.usize(..20) {
             0..13 => {
@@ -57,8 +57,8 @@ pub fn non_digits(count: usize, seed: u64) -> LabelledImages {
             _ => blob(&mut rng),
         }
     });
-    let pictures: Vec<[u8; PIXELS]> = pictures.collect();
-    LabelledImages::new(pictures.into_flattened(), vec![NO_DIGIT; count])
+    let images: Vec<[u8; PIXELS]> = images.collect();
+    LabelledImages::new(images.into_flattened(), vec![NO_DIGIT; count])
 }
 
 /// The random generator of one image.
@@ -100,23 +100,23 @@ fn blob(rng: &mut Rng) -> [u8; PIXELS] {
     let level = sorted[PIXELS * rng.usize(40..85) / 100];
     let contrast = (255.0 + 800.0 * rng.f32()) / (sorted[PIXELS - 1] - level).max(1e-6);
     let radius = 8.0 + 8.0 * rng.f32();
-    let mut picture = [0; PIXELS];
-    for (index, pixel) in picture.iter_mut().enumerate() {
-        let [x, y] = [index % PICTURE_SIDE, index / PICTURE_SIDE].map(|at| at as f32 - 13.5);
+    let mut image = [0; PIXELS];
+    for (index, pixel) in image.iter_mut().enumerate() {
+        let [x, y] = [index % IMAGE_SIDE, index / IMAGE_SIDE].map(|at| at as f32 - 13.5);
         if x * x + y * y < radius * radius {
             *pixel = (contrast * (noise[index] - level)) as u8;
         }
     }
-    picture
+    image
 }
 
 fn box_blur(values: &[f32], reach: usize) -> Vec<f32> {
-    let span = |at: usize| at.saturating_sub(reach)..(at + reach + 1).min(PICTURE_SIDE);
+    let span = |at: usize| at.saturating_sub(reach)..(at + reach + 1).min(IMAGE_SIDE);
     let mean = |index| {
-        let (rows, columns) = (span(index / PICTURE_SIDE), span(index % PICTURE_SIDE));
+        let (rows, columns) = (span(index / IMAGE_SIDE), span(index % IMAGE_SIDE));
         let count = rows.len() * columns.len();
         let sum: f32 =
-            rows.map(|row| values[row * PICTURE_SIDE..][columns.clone()].iter().sum::<f32>()).sum();
+            rows.map(|row| values[row * IMAGE_SIDE..][columns.clone()].iter().sum::<f32>()).sum();
         sum / count as f32
     };
     (0..PIXELS).map(mean).collect()
@@ -147,17 +147,17 @@ mod tests {
     #[test]
     fn drawn_digits_are_about_twenty_pixels_long_and_centred_by_mass() {
         let drawn = digits(300, 1);
-        for picture in (0..drawn.len()).map(|index| drawn.pixels(index)) {
-            let inked = || (0..PIXELS).filter(|&at| picture[at] > 0);
+        for image in (0..drawn.len()).map(|index| drawn.pixels(index)) {
+            let inked = || (0..PIXELS).filter(|&at| image[at] > 0);
             let range = |along: fn(usize) -> usize| {
                 inked().map(along).max().unwrap() - inked().map(along).min().unwrap() + 1
             };
-            let longest = range(|at| at % PICTURE_SIDE).max(range(|at| at / PICTURE_SIDE));
+            let longest = range(|at| at % IMAGE_SIDE).max(range(|at| at / IMAGE_SIDE));
             assert!((18..=23).contains(&longest), "{longest} pixels");
-            let mass: f32 = picture.iter().map(|&ink| f32::from(ink)).sum();
-            for along in [|at| at % PICTURE_SIDE, |at: usize| at / PICTURE_SIDE] {
+            let mass: f32 = image.iter().map(|&ink| f32::from(ink)).sum();
+            for along in [|at| at % IMAGE_SIDE, |at: usize| at / IMAGE_SIDE] {
                 let centre: f32 =
-                    inked().map(|at| f32::from(picture[at]) * along(at) as f32).sum::<f32>() / mass;
+                    inked().map(|at| f32::from(image[at]) * along(at) as f32).sum::<f32>() / mass;
                 assert!((centre - 13.5).abs() < 0.5, "{centre}");
             }
         }

@@ -10,7 +10,7 @@
 use thiserror::Error;
 
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 
 const IMAGES_MAGIC: u32 = 0x0000_0803;
 const LABELS_MAGIC: u32 = 0x0000_0801;
@@ -81,7 +81,7 @@ pub enum IdxError {
 /// ```
 pub fn images(file: Vec<u8>) -> Result<Vec<u8>, IdxError> {
     let [count, rows, columns] = header(&file, "images", IMAGES_MAGIC)?;
-    if (rows as usize, columns as usize) != (PICTURE_SIDE, PICTURE_SIDE) {
+    if (rows as usize, columns as usize) != (IMAGE_SIDE, IMAGE_SIDE) {
         return Err(IdxError::ImageSize { rows, columns });
     }
     data(file, 16, "images", count, PIXELS as u64)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::LabelledImages;
-use super::source::Loaded;
+use super::source::LoadedImages;
 use crate::checksum::sha256_hex;
 use crate::picture::{self, PictureError};
 use crate::{files, format};
@@ -106,15 +106,15 @@ pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError
 #[allow(clippy::type_complexity)]
 pub fn load(
     folder: &Path,
-) -> Result<(Loaded, Vec<(PathBuf, PictureError)>), LabelledPicturesError> {
+) -> Result<(LoadedImages, Vec<(PathBuf, PictureError)>), LabelledPicturesError> {
     let mut pictures = list(folder)?;
     fastrand::Rng::with_seed(0).shuffle(&mut pictures);
     let read: Vec<_> = pictures.par_iter().map(|item| picture::read(&item.path)).collect();
     let (mut pixels, mut labels, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (item, outcome) in pictures.into_iter().zip(read) {
         match outcome {
-            Ok(picture) => {
-                pixels.extend(picture.as_slice().iter().map(|v| (v * 255.0).round() as u8));
+            Ok(image) => {
+                pixels.extend(image.as_slice().iter().map(|v| (v * 255.0).round() as u8));
                 labels.push(item.digit);
             }
             Err(error) => skipped.push((item.path, error)),
@@ -124,7 +124,10 @@ pub fn load(
         return Err(LabelledPicturesError::NoneReadable(folder.to_owned()));
     }
     let sha256 = sha256_hex([&pixels, &labels]);
-    Ok((Loaded { digits: LabelledImages::new(pixels, labels), is_mnist: false, sha256 }, skipped))
+    Ok((
+        LoadedImages { images: LabelledImages::new(pixels, labels), is_mnist: false, sha256 },
+        skipped,
+    ))
 }
 
 fn from_table(
@@ -189,7 +192,7 @@ mod tests {
         fs::copy("image.png", folder.path().join("7/good.png")).unwrap();
         fs::write(folder.path().join("7/bad.png"), b"no picture").unwrap();
         let (loaded, skipped) = load(folder.path()).unwrap();
-        assert_eq!(loaded.digits.labels(), [7]);
+        assert_eq!(loaded.images.labels(), [7]);
         assert_eq!(skipped.len(), 1);
         assert!(skipped[0].0.ends_with("7/bad.png"));
     }

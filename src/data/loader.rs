@@ -155,7 +155,7 @@ impl BatchLoader {
 
 /// A pixel scaled from 0..=255 to [0, 1].
 #[inline]
-pub fn unit(byte: u8) -> f32 {
+pub(crate) fn unit(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
 

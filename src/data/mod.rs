@@ -10,7 +10,7 @@
 //!    training and validation images.
 //! 4. [`drawn`] adds synthetic images to the training images, where configured.
 //! 5. [`loader`] shuffles them by (seed, epoch), distorts them with [`distort`] where configured,
-//!    and makes batches `[n, 784]` in [0, 1].
+//!    and makes batches `[n, 784]` in [0, 1], on the CPU or from images in a GPU's memory.
 
 pub mod drawn;
 pub mod idx;
@@ -26,7 +26,7 @@ pub use burn_dataset::vision::MnistItem;
 pub use digit_distort as distort;
 
 use crate::model::PIXELS;
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 
 /// Number of validation images: the last 5,000 of MNIST's 60,000 training images.
 pub const VALIDATION_IMAGES: usize = 5_000;
@@ -91,9 +91,9 @@ impl LabelledImages {
         Self { first: self.first + first, len, ..self.clone() }
     }
 
-    /// Training and validation images. The last [`VALIDATION_IMAGES`] are for validation, or the
-    /// last twelfth if the set is smaller than MNIST's 60,000.
-    pub fn split(&self) -> (Self, Self) {
+    /// Divides the images into training and validation images. The last [`VALIDATION_IMAGES`] are
+    /// for validation, or the last twelfth if there are fewer than MNIST's 60,000.
+    pub fn split_validation(&self) -> (Self, Self) {
         let valid = VALIDATION_IMAGES.min(self.len / 12);
         let train = self.len - valid;
         (self.slice(0, train), self.slice(train, valid))
@@ -116,8 +116,8 @@ impl LabelledImages {
     }
 
     fn item(&self, index: usize) -> MnistItem {
-        let mut image = [[0.0; PICTURE_SIDE]; PICTURE_SIDE];
-        for (row, bytes) in image.iter_mut().zip(self.pixels(index).chunks_exact(PICTURE_SIDE)) {
+        let mut image = [[0.0; IMAGE_SIDE]; IMAGE_SIDE];
+        for (row, bytes) in image.iter_mut().zip(self.pixels(index).chunks_exact(IMAGE_SIDE)) {
             for (pixel, &byte) in row.iter_mut().zip(bytes) {
                 *pixel = f32::from(byte);
             }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_last_twelfth_is_for_validation_and_no_image_is_in_both_parts() {
-        let (train, valid) = numbered(24).split();
+        let (train, valid) = numbered(24).split_validation();
         assert_eq!((train.len(), valid.len()), (22, 2));
         assert_eq!(train.pixels(21), &[21; PIXELS]);
         assert_eq!(valid.pixels(0), &[22; PIXELS]);
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn items_of_the_burn_data_set_hold_the_pixels_row_by_row() {
         let mut pixels = vec![0; PIXELS];
-        pixels[PICTURE_SIDE * 3 + 5] = 200;
+        pixels[IMAGE_SIDE * 3 + 5] = 200;
         let images = LabelledImages::new(pixels, vec![4]);
         let item = images.get(0).unwrap();
         assert_eq!((item.image[3][5], item.image[5][3], item.label), (200.0, 0.0, 4));

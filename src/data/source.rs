@@ -5,11 +5,11 @@
 //! given folder may hold any data set in MNIST's format, such as Fashion-MNIST; files from anywhere
 //! else must have MNIST's SHA-256 checksums.
 
+pub(crate) mod download;
+
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
 
-use burn_dataset::vision::MnistDataset;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 use thiserror::Error;
@@ -22,17 +22,10 @@ use crate::{files, format, paths};
 /// Size limit of an unzipped file: 680,000 images, eleven times MNIST.
 const MAX_UNZIPPED_BYTES: u64 = 512 << 20;
 
-/// The name of the thread that downloads MNIST.
-///
-/// Burn's downloader reports errors by panicking. [`Source::find`] turns such a panic into a
-/// [`DataError::Download`], but the process's panic hook prints it first. A program that wants only
-/// the error can skip this thread in its panic hook.
-pub const DOWNLOAD_THREAD: &str = "mnist-download";
-
-/// The training or the test images, each with a file of labels.
+/// The training or the test split of a data set: a file of images and a file of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Half {
+pub enum Split {
     /// 60,000 images for training and validation.
     Train,
     /// 10,000 images for the final evaluation.
@@ -46,33 +39,34 @@ struct IdxFile {
     sha256: &'static str,
 }
 
-impl Half {
-    /// Both halves.
-    pub const BOTH: [Self; 2] = [Self::Train, Self::Test];
+impl Split {
+    /// Both splits.
+    pub const ALL: [Self; 2] = [Self::Train, Self::Test];
 
-    fn images(self) -> IdxFile {
+    /// The file of images and the file of labels.
+    fn files(self) -> [IdxFile; 2] {
+        let file = |name, sha256| IdxFile { name, sha256 };
         match self {
-            Self::Train => IdxFile {
-                name: "train-images-idx3-ubyte",
-                sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            },
-            Self::Test => IdxFile {
-                name: "t10k-images-idx3-ubyte",
-                sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            },
-        }
-    }
-
-    fn labels(self) -> IdxFile {
-        match self {
-            Self::Train => IdxFile {
-                name: "train-labels-idx1-ubyte",
-                sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            },
-            Self::Test => IdxFile {
-                name: "t10k-labels-idx1-ubyte",
-                sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            },
+            Self::Train => [
+                file(
+                    "train-images-idx3-ubyte",
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                ),
+                file(
+                    "train-labels-idx1-ubyte",
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                ),
+            ],
+            Self::Test => [
+                file(
+                    "t10k-images-idx3-ubyte",
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                ),
+                file(
+                    "t10k-labels-idx1-ubyte",
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                ),
+            ],
         }
     }
 }
@@ -178,9 +172,9 @@ pub struct Source {
 }
 
 /// The training or test images of a data set, in memory.
-pub struct Loaded {
+pub struct LoadedImages {
     /// The images.
-    pub digits: LabelledImages,
+    pub images: LabelledImages,
     /// Whether both files have MNIST's checksums.
     pub is_mnist: bool,
     /// SHA-256 checksum of the unzipped file of images, in hexadecimal.
@@ -192,8 +186,7 @@ impl Source {
         Self { origin, train: folder.clone(), test: folder }
     }
 
-    /// The folders to search, in order. With a `given` folder it is the only one. Files may be
-    /// missing.
+    /// The folders to search, in order: only the `given` one, if there is one. They need not exist.
     pub fn candidates(given: Option<&Path>) -> Vec<Self> {
         if let Some(folder) = given {
             return vec![Self::one_folder(Origin::Given, folder.to_owned())];
@@ -227,53 +220,32 @@ impl Source {
         }
         match (given, missing) {
             (Some(_), Some(error)) => Err(error),
-            _ => Self::download(),
+            _ => {
+                download::download()?;
+                let no_cache = || DataError::Download("this system has no cache folder".to_owned());
+                Self::burn_cache().ok_or_else(no_cache)
+            }
         }
     }
 
     /// The error for the first of the four files that is missing.
     fn missing(&self) -> Option<DataError> {
-        Half::BOTH
+        Split::ALL
             .into_iter()
-            .flat_map(|half| [(half, half.images()), (half, half.labels())])
-            .find_map(|(half, file)| self.path(half, &file).err())
-    }
-
-    /// Lets Burn's `MnistDataset` download the files that its cache lacks.
-    ///
-    /// It panics on every error: no network, a full disk, a damaged file. Joining a thread of its
-    /// own turns the panic into an error without replacing the panic hook, which belongs to the
-    /// whole process. A thread of its own is also needed if the caller runs in a Tokio runtime,
-    /// because the downloader starts one.
-    fn download() -> Result<Self, DataError> {
-        let download = || {
-            MnistDataset::train();
-            MnistDataset::test();
-        };
-        let failed = |reason: &str| DataError::Download(reason.to_owned());
-        thread::Builder::new()
-            .name(DOWNLOAD_THREAD.to_owned())
-            .spawn(download)
-            .map_err(|error| failed(&error.to_string()))?
-            .join()
-            .map_err(|panic| {
-                let message = panic.downcast_ref::<String>().map(String::as_str);
-                let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
-                failed(message.unwrap_or("unknown"))
-            })?;
-        Self::burn_cache().ok_or_else(|| failed("this system has no cache folder"))
+            .flat_map(|split| split.files().map(|file| (split, file)))
+            .find_map(|(split, file)| self.path(split, &file).err())
     }
 
     /// The folder of the training or test files.
-    pub fn folder(&self, half: Half) -> &Path {
-        match half {
-            Half::Train => &self.train,
-            Half::Test => &self.test,
+    pub fn folder(&self, split: Split) -> &Path {
+        match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
         }
     }
 
-    fn path(&self, half: Half, file: &IdxFile) -> Result<PathBuf, DataError> {
-        let folder = self.folder(half);
+    fn path(&self, split: Split, file: &IdxFile) -> Result<PathBuf, DataError> {
+        let folder = self.folder(split);
         let plain = folder.join(file.name);
         let zipped = folder.join(format!("{}.gz", file.name));
         let paths = [plain, zipped];
@@ -290,10 +262,10 @@ impl Source {
     /// # Errors
     /// If a file is missing, unreadable or not an IDX file of 28×28 images or their labels; or if
     /// it is not in a given folder and differs from MNIST's.
-    pub fn load(&self, half: Half) -> Result<Loaded, DataError> {
-        let (image_file, label_file) = (half.images(), half.labels());
-        let (images_path, images_sum, images) = self.read(half, &image_file)?;
-        let (labels_path, labels_sum, labels) = self.read(half, &label_file)?;
+    pub fn load(&self, split: Split) -> Result<LoadedImages, DataError> {
+        let [image_file, label_file] = split.files();
+        let (images_path, images_sum, images) = self.read(split, &image_file)?;
+        let (labels_path, labels_sum, labels) = self.read(split, &label_file)?;
         let pixels = idx::images(images)
             .map_err(|error| DataError::Idx { path: images_path.clone(), error })?;
         let labels = idx::labels(labels)
@@ -313,16 +285,16 @@ impl Source {
                 return Err(DataError::Damaged { path });
             }
         }
-        Ok(Loaded {
-            digits: LabelledImages::new(pixels, labels),
+        Ok(LoadedImages {
+            images: LabelledImages::new(pixels, labels),
             is_mnist: images_sum == image_file.sha256 && labels_sum == label_file.sha256,
             sha256: images_sum,
         })
     }
 
     /// A file's path, the SHA-256 checksum of its unzipped content, and the content.
-    fn read(&self, half: Half, file: &IdxFile) -> Result<(PathBuf, String, Vec<u8>), DataError> {
-        let path = self.path(half, file)?;
+    fn read(&self, split: Split, file: &IdxFile) -> Result<(PathBuf, String, Vec<u8>), DataError> {
+        let path = self.path(split, file)?;
         match read_unzipped(&path) {
             Ok(bytes) => {
                 let sum = sha256_hex([&bytes]);

@@ -17,9 +17,9 @@ use burn::tensor::{Tensor, TensorData, TensorReadError};
 use fused_ops::{tensor, unshared};
 use serde::Serialize;
 
-use crate::classifier::{Classifier, softmax};
+use crate::classifier::{Classifier, ranking, softmax};
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::Picture;
+use crate::picture::DigitImage;
 
 /// Number of points at which the integrand is evaluated at first. It is doubled until the
 /// attributions sum to F(x) − F(x′) within [`COMPLETENESS_TOLERANCE`], because the gradient of a
@@ -57,24 +57,22 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Explains the prediction for a picture.
+    /// Explains the prediction for an image.
     ///
     /// # Errors
     /// If the device can't return a result.
-    pub fn of(classifier: &Classifier, picture: &Picture) -> Result<Self, TensorReadError> {
-        let pixels = picture.as_slice().to_vec();
+    pub fn of(classifier: &Classifier, image: &DigitImage) -> Result<Self, TensorReadError> {
+        let pixels = image.as_slice().to_vec();
         let black = vec![0.0; PIXELS];
         let device = classifier.device();
         let both = TensorData::new([&pixels[..], &black].concat(), [2, PIXELS]);
         let logits = classifier.model().forward(Tensor::from_data(both, device));
         let logits = logits.try_into_vec_as::<f32>()?;
-        let (on_picture, on_black) = logits.split_at(CLASSES);
-        let [digit, runner_up] = two_largest(on_picture);
-        let probabilities = softmax(
-            &std::array::from_fn(|index| on_picture[index]),
-            classifier.metadata().temperature,
-        );
-        let lead = on_picture[digit] - on_picture[runner_up];
+        let (on_image, on_black) = logits.split_at(CLASSES);
+        let on_image: [f32; CLASSES] = std::array::from_fn(|index| on_image[index]);
+        let [digit, runner_up, ..] = ranking(&on_image);
+        let probabilities = softmax(&on_image, classifier.metadata().temperature);
+        let lead = on_image[digit] - on_image[runner_up];
         let lead_on_black = on_black[digit] - on_black[runner_up];
         let expected_sum = lead - lead_on_black;
         let mut points = INITIAL_POINTS;
@@ -108,7 +106,7 @@ impl Explanation {
     }
 }
 
-/// The means of ∂F/∂xᵢ along the straight line from the black baseline to the picture, by the
+/// The means of ∂F/∂xᵢ along the straight line from the black baseline to the image, by the
 /// midpoint rule in t with α = t², which places more points near the baseline.
 fn mean_gradients(
     classifier: &Classifier,
@@ -143,12 +141,6 @@ fn mean_gradients(
     Ok(means)
 }
 
-fn two_largest(logits: &[f32]) -> [usize; 2] {
-    let mut order: [usize; CLASSES] = std::array::from_fn(|index| index);
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
-    [order[0], order[1]]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +150,7 @@ mod tests {
     use crate::picture;
     use crate::saved::{DataProvenance, FORMAT_VERSION, Metadata, SavedModel};
 
-    fn sample() -> Picture {
+    fn sample() -> DigitImage {
         picture::read("image.png".as_ref()).unwrap()
     }
 

@@ -31,6 +31,8 @@ pub mod report;
 
 use serde::{Serialize, Serializer};
 
+pub use crate::plot::PlotResult;
+
 /// How far a long analysis has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageProgress {

@@ -11,7 +11,7 @@ use super::api_error::{ApiError, ApiErrorKind};
 use super::model_spec::PICTURE_INPUT;
 use super::request_context::RequestContext;
 use super::workers::{Weight, Workers};
-use crate::picture::{self, Picture};
+use crate::picture::{self, DigitImage};
 
 /// The most pixels that the pictures of one request may have together: one of the largest size that
 /// is decoded at all, or five photographs of 12 megapixels.
@@ -28,7 +28,7 @@ pub(crate) async fn decode(
     files: Vec<Bytes>,
     workers: &Workers,
     context: &RequestContext,
-) -> Result<Vec<Picture>, ApiError> {
+) -> Result<Vec<DigitImage>, ApiError> {
     let (mut pixels, mut memory) = (0, 0);
     for (index, file) in files.iter().enumerate() {
         let cost = picture::decode_cost(file)

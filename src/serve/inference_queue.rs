@@ -18,7 +18,7 @@ use super::api_error::{ApiError, ApiErrorKind};
 use super::metrics::Metrics;
 use super::options::MAX_BATCH_WAIT;
 use crate::classifier::{Classifier, Prediction};
-use crate::picture::Picture;
+use crate::picture::DigitImage;
 
 /// The maximum number of pictures in a batch of several requests. A request with more pictures is a
 /// batch of its own.
@@ -49,7 +49,7 @@ pub(crate) struct InferenceQueue {
 }
 
 struct QueuedRequest {
-    pictures: Vec<Picture>,
+    pictures: Vec<DigitImage>,
     /// Released when the request leaves the queue.
     places: OwnedSemaphorePermit,
     reply: oneshot::Sender<Result<InferenceOutput, ApiError>>,
@@ -140,7 +140,7 @@ impl InferenceQueue {
     /// If the queue has no room, or the device fails.
     pub(crate) async fn predict(
         &self,
-        pictures: Vec<Picture>,
+        pictures: Vec<DigitImage>,
     ) -> Result<InferenceOutput, ApiError> {
         self.check_count(pictures.len())?;
         let places = self.places(pictures.len()).ok_or_else(|| {
@@ -263,8 +263,7 @@ fn run_batch(batch: Vec<QueuedRequest>, model: &Arc<Classifier>, metrics: &Metri
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = crate::panic_message::panic_message(panic);
     format!("inference failed: {}", text.unwrap_or("unknown panic"))
 }
 
@@ -279,8 +278,8 @@ mod tests {
         InferenceQueue::start(model, capacity, MAX_BATCH_WAIT, metrics).unwrap().into()
     }
 
-    fn picture(grey: f32) -> Picture {
-        Picture::from_array([grey; 784])
+    fn picture(grey: f32) -> DigitImage {
+        DigitImage::from_array([grey; 784])
     }
 
     #[tokio::test]

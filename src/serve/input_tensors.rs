@@ -6,7 +6,7 @@ use super::api_error::{ApiError, quoted};
 use super::model_spec::{IMAGE_INPUT, PICTURE_INPUT, TensorSpec};
 use crate::data::loader::unit;
 use crate::model::PIXELS;
-use crate::picture::{PICTURE_SIDE, Picture};
+use crate::picture::{DigitImage, IMAGE_SIDE};
 
 /// The inputs of the model. A request has exactly one of them.
 pub(crate) const MODEL_INPUTS: [TensorSpec; 2] = [
@@ -22,7 +22,7 @@ const UNSUPPORTED_EXTENSIONS: [&str; 2] = ["classification", "shared_memory_regi
 #[derive(Debug)]
 pub(crate) enum InputPictures {
     /// Pixels, ready for the network.
-    Pixels(Vec<Picture>),
+    Pixels(Vec<DigitImage>),
     /// Image files, to be decoded.
     Files(Vec<Bytes>),
 }
@@ -101,7 +101,7 @@ pub(crate) fn check_input(
         }
     };
     const FLAT_SIZE: i64 = PIXELS as i64;
-    const SIDE_SIZE: i64 = PICTURE_SIDE as i64;
+    const SIDE_SIZE: i64 = IMAGE_SIDE as i64;
     let count = match (datatype, shape) {
         (InputDatatype::Bytes, &[count] | &[count, 1]) => Ok(count),
         (InputDatatype::Bytes, _) => Err("[n]"),
@@ -124,7 +124,7 @@ pub(crate) fn check_input(
 ///
 /// # Errors
 /// If there are not 784 values per picture, or a value is out of range.
-pub(crate) fn from_fp32(values: &[f32], count: usize) -> Result<Vec<Picture>, ApiError> {
+pub(crate) fn from_fp32(values: &[f32], count: usize) -> Result<Vec<DigitImage>, ApiError> {
     to_pictures(values, count, |&value| {
         // NaN is in no range.
         if (0.0..=1.0).contains(&value) {
@@ -141,7 +141,7 @@ pub(crate) fn from_fp32(values: &[f32], count: usize) -> Result<Vec<Picture>, Ap
 ///
 /// # Errors
 /// If there are not 784 values per picture.
-pub(crate) fn from_uint8(values: &[u8], count: usize) -> Result<Vec<Picture>, ApiError> {
+pub(crate) fn from_uint8(values: &[u8], count: usize) -> Result<Vec<DigitImage>, ApiError> {
     to_pictures(values, count, |&value| Ok(unit(value)))
 }
 
@@ -149,7 +149,10 @@ pub(crate) fn from_uint8(values: &[u8], count: usize) -> Result<Vec<Picture>, Ap
 ///
 /// # Errors
 /// If there are not 784 values per picture, or a value is not an integer from 0 to 255.
-pub(crate) fn from_uint8_numbers(values: &[f32], count: usize) -> Result<Vec<Picture>, ApiError> {
+pub(crate) fn from_uint8_numbers(
+    values: &[f32],
+    count: usize,
+) -> Result<Vec<DigitImage>, ApiError> {
     to_pictures(values, count, |&value| {
         if (0.0..=255.0).contains(&value) && value.fract() == 0.0 {
             Ok(value / 255.0)
@@ -165,7 +168,7 @@ fn to_pictures<T>(
     values: &[T],
     count: usize,
     to_pixel: impl Fn(&T) -> Result<f32, ApiError>,
-) -> Result<Vec<Picture>, ApiError> {
+) -> Result<Vec<DigitImage>, ApiError> {
     if count.checked_mul(PIXELS) != Some(values.len()) {
         let found = values.len();
         let message = format!("image has {found} values; its shape requires {count} × {PIXELS}");
@@ -179,7 +182,7 @@ fn to_pictures<T>(
             for (pixel, value) in pixels.iter_mut().zip(values) {
                 *pixel = to_pixel(value)?;
             }
-            Ok(Picture::from_array(pixels))
+            Ok(DigitImage::from_array(pixels))
         })
         .collect()
 }
@@ -201,7 +204,7 @@ pub(crate) fn from_binary(
 }
 
 /// `count` pictures from FP32 in four bytes each, little-endian.
-fn from_binary_fp32(bytes: &[u8], count: usize) -> Result<Vec<Picture>, ApiError> {
+fn from_binary_fp32(bytes: &[u8], count: usize) -> Result<Vec<DigitImage>, ApiError> {
     let (values, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
         let message = format!("image has {} bytes; FP32 requires a multiple of 4", bytes.len());
@@ -302,7 +305,7 @@ mod tests {
         let values: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
         let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let whole: Vec<f32> = bytes.iter().map(|&byte| byte.into()).collect();
-        let expected = vec![Picture::try_from(values.as_slice()).unwrap()];
+        let expected = vec![DigitImage::try_from(values.as_slice()).unwrap()];
         assert_eq!(from_fp32(&values, 1).unwrap(), expected);
         assert_eq!(from_binary_fp32(&raw, 1).unwrap(), expected);
         assert_eq!(from_uint8(&bytes, 1).unwrap(), expected);

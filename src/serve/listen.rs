@@ -31,7 +31,7 @@ use super::peer_stream::{self, PeerStream};
 /// the client.
 const MAX_STREAMS: u32 = 256;
 /// Bytes of a request's headers. Clients send a few hundred.
-const MAX_HEADER_BYTES: u32 = 16 << 10;
+const MAX_REQUEST_HEADER_BYTES: u32 = 16 << 10;
 /// Bytes that hyper reads ahead on an HTTP/1 connection, headers and pipelined requests included.
 const HTTP1_BUFFER_BYTES: usize = 32 << 10;
 /// Bytes that a client may send on an HTTP/2 connection, and on one stream of it, before the server
@@ -53,7 +53,7 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// A connection that has been idle for this long makes room for a new one.
 const MIN_EVICTED_IDLE: Duration = Duration::from_secs(5);
 /// How long a new connection waits for one that makes room.
-const EVICTION_WAIT: Duration = Duration::from_millis(100);
+const SLOT_WAIT: Duration = Duration::from_millis(100);
 /// The pause after an error of `accept`. Without it a process without free file descriptors would
 /// retry in a busy loop.
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -175,7 +175,7 @@ impl OpenConnections {
             return Some(permit);
         }
         if registry.evict_idlest(MIN_EVICTED_IDLE) {
-            return timeout(EVICTION_WAIT, permits.clone().acquire_owned()).await.ok()?.ok();
+            return timeout(SLOT_WAIT, permits.clone().acquire_owned()).await.ok()?.ok();
         }
         None
     }
@@ -216,7 +216,7 @@ fn connection_builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(idle_timeout)
         .keep_alive_timeout(idle_timeout)
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_header_list_size(MAX_REQUEST_HEADER_BYTES)
         .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
         // Windows that grow with the client's speed would not be limits.

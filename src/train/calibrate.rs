@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::softmax;
+use crate::classifier::Prediction;
 use crate::evaluate::mean_loss;
 use crate::model::CLASSES;
 
@@ -45,7 +45,7 @@ impl Calibration {
         let temperature = temperature.exp() as f32;
         let mut confidences: Vec<f32> = logits
             .iter()
-            .map(|row| softmax(row, temperature).into_iter().fold(0.0, f32::max))
+            .map(|row| Prediction::from_logits(*row, temperature, 0.0).confidence)
             .collect();
         confidences.sort_by(f32::total_cmp);
         let unsure = (confidences.len() as f64 * (1.0 - SURE_FRACTION)) as usize;
@@ -67,6 +67,7 @@ fn minimise((mut low, mut high): (f64, f64), f: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classifier::softmax;
 
     #[test]
     fn logits_that_are_twice_too_large_get_temperature_two() {

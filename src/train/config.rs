@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::calibrate::Calibration;
 use crate::backend::Backend;
-use crate::data::distort::Distortions;
+use crate::data::distort::{Distortions, StrengthOutOfRange};
 use crate::model::ModelConfig;
 use crate::{files, format};
 use fused_ops::LossOptions;
@@ -207,8 +207,8 @@ pub enum ConfigError {
         error: Box<ConfigError>,
     },
     /// A distortion is out of its range.
-    #[error("{0}")]
-    Distortion(String),
+    #[error(transparent)]
+    Distortion(#[from] StrengthOutOfRange),
     /// A number is out of its range.
     #[error("{key} is {value}, but must be {range}")]
     OutOfRange {

@@ -30,7 +30,7 @@ use crate::classifier::Classifier;
 use crate::data::LabelledImages;
 use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
-use crate::data::source::Loaded;
+use crate::data::source::LoadedImages;
 use crate::files;
 use crate::saved::{FORMAT_VERSION, MADE_WITH, Metadata, SavedModel};
 
@@ -98,7 +98,11 @@ impl Run {
     /// # Errors
     /// If the configuration is invalid, the folder exists or cannot be created, there are fewer
     /// images than the configured limit, or a pretrained model cannot be used.
-    pub fn create(folder: &Path, config: TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
+    pub fn create(
+        folder: &Path,
+        config: TrainConfig,
+        data: &LoadedImages,
+    ) -> Result<Self, TrainError> {
         config.check()?;
         let data = TrainingData::new(&config, data)?;
         let pretrained = PretrainedModels::load(&config)?;
@@ -120,7 +124,7 @@ impl Run {
     pub fn resume(
         folder: RunFolder,
         config: TrainConfig,
-        data: &Loaded,
+        data: &LoadedImages,
     ) -> Result<(Self, Vec<PathBuf>), TrainError> {
         let (checkpoint, damaged) = folder.newest_checkpoint()?;
         if let Some(checkpoint) = &checkpoint

@@ -3,7 +3,7 @@
 
 use super::config::{TrainConfig, TrainOn};
 use super::error::TrainError;
-use crate::data::source::Loaded;
+use crate::data::source::LoadedImages;
 use crate::data::{LabelledImages, drawn};
 use crate::saved::DataProvenance;
 
@@ -22,10 +22,10 @@ impl TrainingData {
     ///
     /// # Errors
     /// If `limit` is larger than the training set.
-    pub fn new(config: &TrainConfig, data: &Loaded) -> Result<Self, TrainError> {
+    pub fn new(config: &TrainConfig, data: &LoadedImages) -> Result<Self, TrainError> {
         let (train, valid) = match config.train_on {
-            TrainOn::Split => data.digits.split(),
-            TrainOn::All => (data.digits.clone(), data.digits.slice(0, 0)),
+            TrainOn::Split => data.images.split_validation(),
+            TrainOn::All => (data.images.clone(), data.images.slice(0, 0)),
         };
         let images = train.len();
         let limit = config.limit.unwrap_or(images);

@@ -131,3 +131,24 @@ fn it_works_from_any_folder_and_a_folder_without_pictures_is_an_error() {
         .code(1)
         .stderr(predicate::str::contains("no picture"));
 }
+
+#[test]
+fn top_adds_one_key_to_the_json_with_the_most_probable_digits() {
+    let plain = &infer(&["image.png"])[0];
+    let with_top = &infer(&["image.png", "--top", "3"])[0];
+    let mut without = with_top.clone();
+    let top = without.as_object_mut().unwrap().remove("top").unwrap();
+    assert_eq!(&without, plain);
+    // The three largest of the ten probabilities, in descending order.
+    let probabilities = plain["probabilities"].as_array().unwrap();
+    let mut expected: Vec<_> = probabilities.iter().enumerate().collect();
+    expected.sort_by(|a, b| b.1.as_f64().unwrap().total_cmp(&a.1.as_f64().unwrap()));
+    let top: Vec<_> =
+        top.as_array().unwrap().iter().map(|row| (&row["digit"], &row["probability"])).collect();
+    assert_eq!(top.len(), 3);
+    for ((digit, probability), (index, value)) in top.into_iter().zip(expected) {
+        assert_eq!((digit, probability), (&index.into(), value));
+    }
+    // Also for one digit: the key is there whenever the flag is.
+    assert_eq!(infer(&["image.png", "--top", "1"])[0]["top"][0]["digit"], 7);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, Luma};
 use predicates::prelude::*;
@@ -25,10 +25,10 @@ struct Sheet {
 
 impl Sheet {
     fn new(width: u32, height: u32) -> Self {
-        let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
-        assert_eq!(digits.labels()[..10], FIRST);
+        let images = Source::find(None).unwrap().load(Split::Train).unwrap().images;
+        assert_eq!(images.labels()[..10], FIRST);
         let digits = (0..10).map(|index| {
-            let small = GrayImage::from_raw(28, 28, digits.pixels(index).to_vec()).unwrap();
+            let small = GrayImage::from_raw(28, 28, images.pixels(index).to_vec()).unwrap();
             imageops::resize(&small, SIDE as u32, SIDE as u32, FilterType::Triangle)
         });
         Self {

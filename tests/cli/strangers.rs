@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use burn_digits::checksum::sha256_hex;
+use burn_digits::internal::sha256_hex;
 use predicates::prelude::*;
 
 use crate::common::{burn_digits, json_lines, root};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use burn_digits::checksum::sha256_hex;
+use burn_digits::internal::sha256_hex;
 use burn_digits::saved::{Metadata, SavedModel};
 use predicates::prelude::*;
 use serde_json::Value;

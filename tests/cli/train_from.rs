@@ -97,10 +97,8 @@ fn a_temperature_of_zero_for_the_teacher_is_an_error_that_names_the_key() {
         .stderr(predicate::str::contains("teacher.temperature is 0"));
 }
 
-#[test]
-fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
-    let folder = tempfile::tempdir().unwrap();
-    let (pictures, run) = (folder.path().join("pictures"), folder.path().join("run"));
+/// Writes three copies of each sample picture into subfolders by digit, and an unreadable file.
+fn write_labelled_pictures(pictures: &Path) {
     let samples = fs::read_dir(root().join("artifacts/samples")).unwrap();
     for sample in samples.map(|entry| entry.unwrap().path()) {
         let name = sample.file_name().unwrap().to_str().unwrap();
@@ -115,6 +113,13 @@ fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
         }
     }
     fs::write(pictures.join("0/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+}
+
+#[test]
+fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pictures, run) = (folder.path().join("pictures"), folder.path().join("run"));
+    write_labelled_pictures(&pictures);
     let args = ["--from", "shipped", "--epochs", "2", "--warm-up-epochs", "0"];
     train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
         .success()
@@ -123,4 +128,27 @@ fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
     let whole = model(&run);
     repeat_last_epoch(&run, "epoch-0002");
     assert_eq!(model(&run), whole);
+}
+
+#[test]
+fn quiet_prints_neither_notices_nor_json_but_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pictures, run) = (folder.path().join("pictures"), folder.path().join("run"));
+    write_labelled_pictures(&pictures);
+    let args = ["--epochs", "1", "--hidden", "8,8,8", "--quiet", "--json"];
+    // Not that nothing is printed: a graphics driver may do that.
+    let is_silent = || {
+        let words = ["burn-digits", "skipped", "written again"].map(predicate::str::contains);
+        let [program, skipped, again] = words;
+        program.or(skipped).or(again).not()
+    };
+    train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
+        .success()
+        .stdout("")
+        .stderr(is_silent());
+    let resume =
+        |run: &Path| burn_digits().args(["train", "--quiet", "--resume"]).arg(run).assert();
+    fs::write(run.join("model.safetensors"), b"damaged").unwrap();
+    resume(&run).success().stdout("").stderr(is_silent());
+    resume(folder.path()).code(1).stderr(predicate::str::contains("is not a run folder"));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use burn::tensor::Device;
 use burn_digits::backend::Backend;
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 
 /// A device of each backend of this build. Without an adapter, even a software one, wgpu is skipped
 /// with a message; with `BURN_DIGITS_NEEDS_WGPU=1` the test fails instead.
@@ -45,17 +45,17 @@ pub fn json_lines(bytes: &[u8]) -> Vec<serde_json::Value> {
 /// Writes the first `count` training images of MNIST as a small data set, with each label mapped by
 /// `label`.
 pub fn write_training_images(folder: &Path, count: u32, label: impl Fn(u8) -> u8) {
-    let digits = Source::find(None).unwrap().load(Half::Train).unwrap().digits;
+    let stored = Source::find(None).unwrap().load(Split::Train).unwrap().images;
     std::fs::create_dir_all(folder).unwrap();
     let mut images =
         [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
     let mut labels = [&[0, 0, 8, 1][..], &count.to_be_bytes()].concat();
     for index in 0..count as usize {
-        images.extend(digits.pixels(index));
-        labels.push(label(digits.labels()[index]));
+        images.extend(stored.pixels(index));
+        labels.push(label(stored.labels()[index]));
     }
-    for half in ["train", "t10k"] {
-        std::fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
-        std::fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
+    for split in ["train", "t10k"] {
+        std::fs::write(folder.join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
+        std::fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
     }
 }

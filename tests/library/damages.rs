@@ -10,9 +10,9 @@
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
 use burn_digits::data::LabelledImages;
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::model::PIXELS;
-use burn_digits::picture::{self, PICTURE_SIDE};
+use burn_digits::picture::{self, IMAGE_SIDE};
 use fastrand::Rng;
 use image::{DynamicImage, GrayImage};
 
@@ -70,7 +70,8 @@ const DAMAGES: [(&str, Damage); 21] = [
 
 #[test]
 fn the_shipped_model_classifies_damaged_digits() {
-    let (_, valid) = Source::find(None).unwrap().load(Half::Train).unwrap().digits.split();
+    let (_, valid) =
+        Source::find(None).unwrap().load(Split::Train).unwrap().images.split_validation();
     let classifier = Classifier::shipped(&backend::cpu()).unwrap();
     let accuracies: Vec<(&str, f64)> = DAMAGES
         .into_iter()
@@ -88,18 +89,18 @@ fn the_shipped_model_classifies_damaged_digits() {
 }
 
 /// The fraction of damaged digits that are classified correctly.
-fn accuracy(digits: &LabelledImages, damage: Damage, classifier: &Classifier) -> f64 {
+fn accuracy(images: &LabelledImages, damage: Damage, classifier: &Classifier) -> f64 {
     let mut pictures = Vec::new();
     let mut labels = Vec::new();
     for index in 0..DIGITS_PER_DAMAGE {
-        let mut pixels = digits.pixels(index).map(|byte| f32::from(byte) / 255.0);
+        let mut pixels = images.pixels(index).map(|byte| f32::from(byte) / 255.0);
         damage(&mut pixels, &mut Rng::with_seed(index as u64));
         let bytes = pixels.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).to_vec();
-        let image = GrayImage::from_raw(PICTURE_SIDE as u32, PICTURE_SIDE as u32, bytes).unwrap();
+        let image = GrayImage::from_raw(IMAGE_SIDE as u32, IMAGE_SIDE as u32, bytes).unwrap();
         // A picture in which no digit is found counts as an error.
         if let Ok(picture) = picture::normalise(&DynamicImage::ImageLuma8(image)) {
             pictures.push(picture);
-            labels.push(digits.labels()[index]);
+            labels.push(images.labels()[index]);
         }
     }
     let predictions = classifier.predict(&pictures);
@@ -125,7 +126,7 @@ fn each(pixels: &mut Pixels, change: impl Fn(f32) -> f32) {
 
 fn with_places(pixels: &mut Pixels, mut change: impl FnMut(f32, f32, f32) -> f32) {
     for (at, pixel) in pixels.iter_mut().enumerate() {
-        *pixel = change((at % PICTURE_SIDE) as f32, (at / PICTURE_SIDE) as f32, *pixel);
+        *pixel = change((at % IMAGE_SIDE) as f32, (at / IMAGE_SIDE) as f32, *pixel);
     }
 }
 
@@ -148,12 +149,12 @@ fn salt_and_pepper(pixels: &mut Pixels, rng: &mut Rng) {
 /// A Gaussian blur with standard deviation 1.3, truncated at 4 pixels.
 fn blur(pixels: &mut Pixels, _: &mut Rng) {
     let weight = |d: usize| (-((d * d) as f32) / (2.0 * 1.3 * 1.3)).exp();
-    for step in [1, PICTURE_SIDE] {
+    for step in [1, IMAGE_SIDE] {
         let source = *pixels;
         for at in 0..PIXELS {
-            let place = if step == 1 { at % PICTURE_SIDE } else { at / PICTURE_SIDE };
+            let place = if step == 1 { at % IMAGE_SIDE } else { at / IMAGE_SIDE };
             let (mut sum, mut weights) = (0.0, 0.0);
-            for other in place.saturating_sub(4)..(place + 5).min(PICTURE_SIDE) {
+            for other in place.saturating_sub(4)..(place + 5).min(IMAGE_SIDE) {
                 let w = weight(other.abs_diff(place));
                 sum += w * source[at - place * step + other * step];
                 weights += w;
@@ -180,10 +181,10 @@ fn motion(pixels: &mut Pixels, rng: &mut Rng) {
 /// Swaps each pixel with a random neighbour, twice, as behind frosted glass.
 fn glass(pixels: &mut Pixels, rng: &mut Rng) {
     for _ in 0..2 {
-        for y in 1..PICTURE_SIDE - 1 {
-            for x in 1..PICTURE_SIDE - 1 {
-                let other = (y + rng.usize(0..3) - 1) * PICTURE_SIDE + x + rng.usize(0..3) - 1;
-                pixels.swap(y * PICTURE_SIDE + x, other);
+        for y in 1..IMAGE_SIDE - 1 {
+            for x in 1..IMAGE_SIDE - 1 {
+                let other = (y + rng.usize(0..3) - 1) * IMAGE_SIDE + x + rng.usize(0..3) - 1;
+                pixels.swap(y * IMAGE_SIDE + x, other);
             }
         }
     }
@@ -192,13 +193,13 @@ fn glass(pixels: &mut Pixels, rng: &mut Rng) {
 /// The outlines only.
 fn edges(pixels: &mut Pixels, _: &mut Rng) {
     let source = *pixels;
-    let inked = |x: usize, y: usize| source[y * PICTURE_SIDE + x] > 0.5;
+    let inked = |x: usize, y: usize| source[y * IMAGE_SIDE + x] > 0.5;
     *pixels = [0.0; PIXELS];
-    for y in 1..PICTURE_SIDE - 1 {
-        for x in 1..PICTURE_SIDE - 1 {
+    for y in 1..IMAGE_SIDE - 1 {
+        for x in 1..IMAGE_SIDE - 1 {
             let beside = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)];
             if inked(x, y) && beside.into_iter().any(|(x, y)| !inked(x, y)) {
-                pixels[y * PICTURE_SIDE + x] = 1.0;
+                pixels[y * IMAGE_SIDE + x] = 1.0;
             }
         }
     }
@@ -258,9 +259,9 @@ fn line_across(pixels: &mut Pixels, rng: &mut Rng) {
 /// A row of dots from edge to edge.
 fn dotted_line(pixels: &mut Pixels, rng: &mut Rng) {
     let (start, end) = (uniform(rng, 4.0, 23.0), uniform(rng, 4.0, 23.0));
-    for dot in (1..PICTURE_SIDE).step_by(3) {
+    for dot in (1..IMAGE_SIDE).step_by(3) {
         let y = start + (end - start) * dot as f32 / 27.0;
-        pixels[(y.round() as usize) * PICTURE_SIDE + dot] = 1.0;
+        pixels[(y.round() as usize) * IMAGE_SIDE + dot] = 1.0;
     }
 }
 
@@ -278,8 +279,8 @@ fn zigzag(pixels: &mut Pixels, rng: &mut Rng) {
 fn transform(pixels: &mut Pixels, [a, b, c, d]: [f32; 4], [dx, dy]: [f32; 2]) {
     let source = *pixels;
     let at = |x: i32, y: i32| {
-        let inside = (0..PICTURE_SIDE as i32).contains(&x) && (0..PICTURE_SIDE as i32).contains(&y);
-        if inside { source[y as usize * PICTURE_SIDE + x as usize] } else { 0.0 }
+        let inside = (0..IMAGE_SIDE as i32).contains(&x) && (0..IMAGE_SIDE as i32).contains(&y);
+        if inside { source[y as usize * IMAGE_SIDE + x as usize] } else { 0.0 }
     };
     with_places(pixels, |x, y, _| {
         let (u, v) = (x - 13.5 - dx, y - 13.5 - dy);

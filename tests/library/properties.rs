@@ -10,17 +10,18 @@ use burn_digits::backend;
 use burn_digits::classifier::{Classifier, softmax};
 use burn_digits::data::LabelledImages;
 use burn_digits::data::loader::{BatchLoader, Order};
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::model::{HiddenActivation, ModelConfig, PIXELS};
-use burn_digits::picture::{self, Picture};
+use burn_digits::picture::{self, DigitImage};
 use burn_digits::saved::SavedModel;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
 /// MNIST's validation digits.
-static VALIDATION_DIGITS: LazyLock<LabelledImages> =
-    LazyLock::new(|| Source::find(None).unwrap().load(Half::Train).unwrap().digits.split().1);
+static VALIDATION_DIGITS: LazyLock<LabelledImages> = LazyLock::new(|| {
+    Source::find(None).unwrap().load(Split::Train).unwrap().images.split_validation().1
+});
 /// The shipped model.
 static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::shipped(&backend::cpu()).unwrap());
@@ -28,7 +29,7 @@ static CLASSIFIER: LazyLock<Classifier> =
 /// Largest difference of a pixel after a change that causes rounding errors alone.
 const ROUNDING: f32 = 1e-3;
 /// Largest mean difference of the pixels after a change that affects background estimation or
-/// resampling. The two pictures may be shifted by a pixel: digits are centred by whole pixels,
+/// resampling. The two images may be shifted by a pixel: digits are centred by whole pixels,
 /// where rounding decides.
 const RESAMPLING: f32 = 0.05;
 
@@ -43,21 +44,21 @@ fn sheet(index: usize, side: u32, left: u32, top: u32) -> GrayImage {
     })
 }
 
-fn read(image: impl Into<DynamicImage>) -> Picture {
-    picture::normalise(&image.into()).expect("there is a digit")
+fn read(picture: impl Into<DynamicImage>) -> DigitImage {
+    picture::normalise(&picture.into()).expect("there is a digit")
 }
 
-fn difference(a: &Picture, b: &Picture) -> f32 {
+fn difference(a: &DigitImage, b: &DigitImage) -> f32 {
     a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn digit(picture: &Picture) -> u8 {
-    CLASSIFIER.predict(std::slice::from_ref(picture))[0].digit
+fn digit(image: &DigitImage) -> u8 {
+    CLASSIFIER.predict(std::slice::from_ref(image))[0].digit
 }
 
-/// The mean difference of two pictures' pixels, the smallest over shifts by up to a pixel.
-fn mean_difference(a: &Picture, b: &Picture) -> f32 {
-    let at = |p: &Picture, x: i32, y: i32| {
+/// The mean difference of two images' pixels, the smallest over shifts by up to a pixel.
+fn mean_difference(a: &DigitImage, b: &DigitImage) -> f32 {
+    let at = |p: &DigitImage, x: i32, y: i32| {
         let inside = (0..28).contains(&x) && (0..28).contains(&y);
         if inside { p.as_slice()[(y * 28 + x) as usize] } else { 0.0 }
     };
@@ -70,16 +71,16 @@ fn mean_difference(a: &Picture, b: &Picture) -> f32 {
         .fold(f32::MAX, f32::min)
 }
 
-fn is_the_same(a: &Picture, b: &Picture) -> Result<(), TestCaseError> {
+fn is_the_same(a: &DigitImage, b: &DigitImage) -> Result<(), TestCaseError> {
     let largest = difference(a, b);
-    prop_assert!(largest <= ROUNDING, "the pictures differ by {largest}");
+    prop_assert!(largest <= ROUNDING, "the images differ by {largest}");
     prop_assert_eq!(digit(a), digit(b));
     Ok(())
 }
 
-fn is_nearly_the_same(a: &Picture, b: &Picture) -> Result<(), TestCaseError> {
+fn is_nearly_the_same(a: &DigitImage, b: &DigitImage) -> Result<(), TestCaseError> {
     let mean = mean_difference(a, b);
-    prop_assert!(mean <= RESAMPLING, "the pictures differ by {mean} on average");
+    prop_assert!(mean <= RESAMPLING, "the images differ by {mean} on average");
     prop_assert_eq!(digit(a), digit(b));
     Ok(())
 }
@@ -161,17 +162,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_batches_of_an_epoch_contain_each_picture_exactly_once(
+    fn the_batches_of_an_epoch_contain_each_image_exactly_once(
         count in 1usize..400,
         batch_size in 1usize..500,
         seed in any::<u64>(),
         epoch in 1usize..1000,
     ) {
-        // Each picture's first two pixels are its number.
+        // Each image's first two pixels are its number.
         let pixels = (0..count).flat_map(|index| {
-            let mut picture = [0; PIXELS];
-            picture[..2].copy_from_slice(&(index as u16).to_be_bytes());
-            picture
+            let mut image = [0; PIXELS];
+            image[..2].copy_from_slice(&(index as u16).to_be_bytes());
+            image
         });
         let digits = LabelledImages::new(pixels.collect(), (0..count).map(|i| (i % 10) as u8).collect());
         let order = Order::Shuffled { seed };
@@ -182,8 +183,8 @@ proptest! {
             let values: Vec<f32> = batch.images.into_data().iter().collect();
             let targets: Vec<i64> = batch.targets.into_data().iter().collect();
             prop_assert!(targets.len() <= batch_size);
-            for (picture, target) in values.chunks(PIXELS).zip(targets) {
-                let byte = |at: usize| (picture[at] * 255.0).round() as usize;
+            for (image, target) in values.chunks(PIXELS).zip(targets) {
+                let byte = |at: usize| (image[at] * 255.0).round() as usize;
                 let index = 256 * byte(0) + byte(1);
                 prop_assert_eq!(target as usize, index % 10);
                 prop_assert!(visited.insert(index), "{index} came twice");

@@ -6,7 +6,7 @@ use std::fs;
 
 use burn::nn::Linear;
 use burn_digits::backend;
-use burn_digits::checksum::sha256_hex;
+use burn_digits::internal::sha256_hex;
 use burn_digits::model::{HiddenActivation, Model, ModelConfig};
 use burn_digits::saved::{MADE_WITH, ModelFormatError, SavedError, SavedModel};
 use safetensors::SafeTensors;

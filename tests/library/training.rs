@@ -9,7 +9,7 @@ use burn::train::TrainStep;
 use burn_digits::backend::{self, Backend};
 use burn_digits::data::LabelledImages;
 use burn_digits::data::loader::{Batch, BatchLoader, Order};
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::model::{Model, ModelConfig};
 use burn_digits::train::step::Learnable;
 use burn_digits::train::{TrainConfig, optimizer};
@@ -59,7 +59,7 @@ fn train(
     mut step: impl FnMut(Model, Batch, f64) -> (Tensor<1>, Model),
 ) -> (Vec<f64>, Model) {
     let device = device.clone().autodiff();
-    let (training, _) = mnist().split();
+    let (training, _) = mnist().split_validation();
     let loader = BatchLoader::new(training, Order::Shuffled { seed: 4 }, 128, 1, &device);
     // Backends have different random generators; initialised on the CPU, all start with the same
     // weights.
@@ -77,7 +77,7 @@ fn train(
 }
 
 fn mnist() -> LabelledImages {
-    Source::find(None).unwrap().load(Half::Train).unwrap().digits
+    Source::find(None).unwrap().load(Split::Train).unwrap().images
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_accuracy_after_three_epochs_is_that_of_burns_operations() {
         let models =
             [train_fused, train_reference].map(|train| train(&device, 3 * STEPS_PER_EPOCH));
         let accuracies = models.map(|(_, model)| {
-            let (_, valid) = mnist().split();
+            let (_, valid) = mnist().split_validation();
             let loader = BatchLoader::new(valid, Order::Stored, 5_000, 1, &device);
             let Batch { images, targets } = loader.iter().next().unwrap().unwrap();
             let predicted = reference_forward(&model.valid(), images).argmax(1).reshape([5_000]);

@@ -7,6 +7,7 @@ mod common;
 mod clients;
 mod embedded;
 mod grpc;
+mod hostile;
 mod open_inference;
 mod openapi;
 mod page;

@@ -50,6 +50,11 @@ impl TestServer {
         Self::spawn(args).0
     }
 
+    /// A server whose standard error is a pipe that is open and never read.
+    pub fn with_unread_log(args: &[&str]) -> (Self, impl Sized + use<>) {
+        Self::spawn(args)
+    }
+
     fn spawn(args: &[&str]) -> (Self, Lines<BufReader<ChildStderr>>) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_burn-digits"))
             .args(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json"])

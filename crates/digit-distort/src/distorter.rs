@@ -7,7 +7,7 @@ use crate::padded::{PADDED, pad, sharpen};
 use crate::rng::ImageRng;
 use crate::sampling::{Affine, SamplePoints, sample};
 use crate::size::PIXELS;
-use crate::strengths::Distortions;
+use crate::strengths::{Distortions, StrengthOutOfRange};
 
 /// Distorts images. Can be shared between threads.
 #[derive(Debug, Clone)]
@@ -25,8 +25,8 @@ impl Distorter {
     /// strengths' annealing depends on; epochs count from 1.
     ///
     /// # Errors
-    /// If a strength is out of range: the message of [`Distortions::check`].
-    pub fn new(strengths: &Distortions, epochs: usize) -> Result<Self, String> {
+    /// If a strength is out of range; see [`Distortions::check`].
+    pub fn new(strengths: &Distortions, epochs: usize) -> Result<Self, StrengthOutOfRange> {
         strengths.check()?;
         Ok(Self {
             strengths: strengths.clone(),
@@ -363,6 +363,9 @@ mod tests {
     fn a_strength_out_of_range_is_refused() {
         let wild = Distortions { rotation: 90.0, ..Distortions::default() };
         let error = Distorter::new(&wild, 10).expect_err("90° is out of range");
-        assert_eq!(error, "the distortion `rotation` is 90, but must be between 0 and 45 degrees");
+        assert_eq!(
+            error.to_string(),
+            "the distortion `rotation` is 90, but must be between 0 and 45 degrees"
+        );
     }
 }

@@ -25,7 +25,7 @@
 //! distorter.apply(&source, &mut again, 1, 3, 0);
 //! assert_eq!(first, again);
 //! assert!(first.iter().sum::<f32>() > 0.3);
-//! # Ok::<(), String>(())
+//! # Ok::<(), digit_distort::StrengthOutOfRange>(())
 //! ```
 //!
 //! # The modules
@@ -54,7 +54,7 @@ mod strengths;
 pub use distorter::Distorter;
 pub use rng::GOLDEN_STEP;
 pub use size::{PIXELS, SIDE};
-pub use strengths::Distortions;
+pub use strengths::{Distortions, StrengthOutOfRange};
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! The strengths of the distortions, and how they change over a run.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::elastic::MIN_SIGMA;
 
@@ -48,6 +49,22 @@ pub struct Distortions {
     pub anneal_to: f32,
 }
 
+/// A strength that is out of its range.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("the distortion `{name}` is {value}, but must be between {least} and {most}{unit}")]
+pub struct StrengthOutOfRange {
+    /// The name of the field of [`Distortions`].
+    pub name: &'static str,
+    /// The value.
+    pub value: f32,
+    /// The smallest value allowed.
+    pub least: f32,
+    /// The largest value allowed.
+    pub most: f32,
+    /// The unit with a space before it, or empty.
+    unit: &'static str,
+}
+
 impl Default for Distortions {
     fn default() -> Self {
         Self {
@@ -83,8 +100,8 @@ impl Distortions {
     /// Checks every strength against its range.
     ///
     /// # Errors
-    /// A message that names the first value out of range, and its range.
-    pub fn check(&self) -> Result<(), String> {
+    /// The first value out of range.
+    pub fn check(&self) -> Result<(), StrengthOutOfRange> {
         let ranges = [
             ("rotation", self.rotation, 0.0, 45.0, " degrees"),
             ("scale", self.scale, 0.0, 0.5, ""),
@@ -99,9 +116,7 @@ impl Distortions {
         ];
         for (name, value, least, most, unit) in ranges {
             if !(least..=most).contains(&value) {
-                return Err(format!(
-                    "the distortion `{name}` is {value}, but must be between {least} and {most}{unit}"
-                ));
+                return Err(StrengthOutOfRange { name, value, least, most, unit });
             }
         }
         Ok(())
@@ -157,7 +172,8 @@ mod tests {
                 "the distortion `scale` is -0.1, but must be between 0 and 0.5",
             ),
         ] {
-            assert_eq!(strengths.check(), Err(message.to_owned()));
+            let error = strengths.check().expect_err("a value out of range");
+            assert_eq!(error.to_string(), message);
         }
         assert_eq!(Distortions::default().check(), Ok(()));
         assert_eq!(Distortions::none().check(), Ok(()));

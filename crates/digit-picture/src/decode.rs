@@ -1,4 +1,4 @@
-//! File to image, within limits of size and memory.
+//! File to picture, within limits of size and memory.
 //!
 //! The input is untrusted. So the format is detected from the content and never from the name, the
 //! size is checked in the header before any pixel is decoded, and only regular files are opened:
@@ -21,7 +21,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, Limits};
 
 use crate::error::PictureError;
 
-/// The largest size of an image, as a file or decoded, in bytes: 8000 × 8000 pixels in RGBA.
+/// The largest size of a picture, as a file or decoded, in bytes: 8000 × 8000 pixels in RGBA.
 pub const MAX_BYTES: u64 = 256_000_000;
 /// The most memory that decoding may take, the decoder's own buffers included, in bytes.
 const MAX_DECODE_MEMORY: u64 = 2 * MAX_BYTES;
@@ -48,14 +48,14 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// Decodes an image file, and turns it upright as its EXIF orientation says.
+/// Decodes a picture file, and turns it upright as its EXIF orientation says.
 ///
 /// The format is detected from the content: PNG, JPEG, BMP, GIF, WebP, PNM or TIFF. Of an animation
-/// or a file with several pages, the first image is decoded.
+/// or a file with several pages, the first picture is decoded.
 ///
 /// # Errors
 /// If the format is unknown or a variant that is not supported, the file is empty, damaged or cut
-/// short, or the decoded image would be larger than [`MAX_BYTES`].
+/// short, or the decoded picture would be larger than [`MAX_BYTES`].
 pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     let Header { mut decoder, .. } = Header::read(bytes)?;
     let orientation = upright(decoder.as_mut());

@@ -1,11 +1,11 @@
-//! Why an image file did not become a [`Picture`](crate::Picture), in words for the person who
+//! Why a picture file did not become a [`DigitImage`](crate::DigitImage), in words for the person who
 //! chose it.
 //!
 //! No message names the file: the caller, who has the path, puts it in front.
 
 use std::io;
 
-/// Why a file or an image did not become a [`Picture`](crate::Picture).
+/// Why a file or a picture did not become a [`DigitImage`](crate::DigitImage).
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// The path is a directory.
@@ -20,7 +20,7 @@ pub enum PictureError {
     /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// The first bytes match no supported image format.
+    /// The first bytes match no supported picture format.
     #[error("unknown image format (supported: PNG, JPEG, BMP, GIF, WebP, PNM and TIFF)")]
     UnknownFormat,
     /// The format is known, but the rest of the file does not follow it.
@@ -29,7 +29,7 @@ pub enum PictureError {
     /// A variant of a known format that the decoder does not implement.
     #[error("this variant of the image format is not supported: {0}")]
     Unsupported(String),
-    /// The decoded image would be too large. Checked in the header, before any pixel is decoded.
+    /// The decoded picture would be too large. Checked in the header, before any pixel is decoded.
     #[error(
         "the image is too large: {width} x {height} pixels would take {} MB, and the limit is {} MB",
         bytes.div_ceil(1_000_000),
@@ -58,10 +58,10 @@ pub enum PictureError {
         /// Largest size allowed, in bytes.
         limit: u64,
     },
-    /// The image's width or height is 0.
+    /// The picture's width or height is 0.
     #[error("the image has no pixels")]
     NoPixels,
-    /// The image is blank, or nothing on it can be a stroke.
+    /// The picture is blank, or nothing on it can be a stroke.
     #[error("no ink found in the image, so there is no digit to recognise")]
     NoInk,
     /// The number of values is not 28 × 28.

@@ -1,6 +1,6 @@
-//! Digit to picture: scales the ink to 20×20 and centres it in 28×28, as MNIST's own digits were.
+//! Digit to image: scales the ink to 20×20 and centres it in 28×28, as MNIST's own digits were.
 
-use crate::picture::{CENTRE_INDEX, DIGIT_BOX_SIDE, PICTURE_SIDE, Picture};
+use crate::digit_image::{CENTRE_INDEX, DIGIT_BOX_SIDE, DigitImage, IMAGE_SIDE};
 use crate::plane::Plane;
 use crate::stroke::with_mnist_stroke_width;
 
@@ -12,9 +12,9 @@ const MAX_OUTER_INK: f32 = 0.25;
 /// kept as it is.
 ///
 /// `None` where there is no ink, or none is left of strokes that were narrowed.
-pub(crate) fn fit(ink: &Plane) -> Option<Picture> {
+pub(crate) fn fit(ink: &Plane) -> Option<DigitImage> {
     if is_framed(ink) {
-        return Picture::try_from(ink.values.as_slice()).ok();
+        return DigitImage::try_from(ink.values.as_slice()).ok();
     }
     let ink_box = ink.ink_box()?;
     let step = ink_box.longer_side() as f32 / DIGIT_BOX_SIDE;
@@ -33,24 +33,24 @@ pub(crate) fn fit(ink: &Plane) -> Option<Picture> {
 /// Whether a plane is 28×28 with a digit in its middle, and clutter around it that reaches the
 /// edge.
 ///
-/// A line across one of MNIST's digits makes the ink's box as large as the picture, yet puts little
-/// ink outside the middle 20×20; a digit drawn as large as the picture has much ink there.
+/// A line across one of MNIST's digits makes the ink's box as large as the image, yet puts little
+/// ink outside the middle 20×20; a digit drawn as large as the image has much ink there.
 fn is_framed(ink: &Plane) -> bool {
-    if (ink.width, ink.height) != (PICTURE_SIDE, PICTURE_SIDE) {
+    if (ink.width, ink.height) != (IMAGE_SIDE, IMAGE_SIDE) {
         return false;
     }
     let Some(ink_box) = ink.ink_box() else {
         return false;
     };
-    let middle = 4..PICTURE_SIDE - 4;
+    let middle = 4..IMAGE_SIDE - 4;
     let (mut all, mut inside) = (0.0, 0.0);
-    for y in 0..PICTURE_SIDE {
+    for y in 0..IMAGE_SIDE {
         all += ink.row(y).iter().sum::<f32>();
         if middle.contains(&y) {
             inside += ink.row(y)[middle.clone()].iter().sum::<f32>();
         }
     }
-    ink_box.longer_side() == PICTURE_SIDE && all - inside <= MAX_OUTER_INK * all
+    ink_box.longer_side() == IMAGE_SIDE && all - inside <= MAX_OUTER_INK * all
 }
 
 /// The middle of the output pixel that contains `centre`, if the first one begins where the box
@@ -64,18 +64,18 @@ fn snapped(centre: f32, box_start: usize, step: f32) -> f32 {
 
 /// The ink reduced by a factor of `step` (enlarged if it is below 1), with the point `(x, y)` in
 /// the middle of 28×28.
-fn resampled(ink: &Plane, (x, y): (f32, f32), step: f32) -> Picture {
+fn resampled(ink: &Plane, (x, y): (f32, f32), step: f32) -> DigitImage {
     let across = footprints(ink.width, x, step);
     let down = footprints(ink.height, y, step);
-    let mut narrow = vec![[0.0f32; PICTURE_SIDE]; ink.height];
+    let mut narrow = vec![[0.0f32; IMAGE_SIDE]; ink.height];
     for (y, out) in narrow.iter_mut().enumerate() {
         let row = ink.row(y);
         for (out, (first, weights)) in out.iter_mut().zip(&across) {
             *out = weights.iter().zip(&row[*first..]).map(|(w, v)| w * v).sum();
         }
     }
-    let mut values = [0.0f32; PICTURE_SIDE * PICTURE_SIDE];
-    let rows = values.as_chunks_mut::<PICTURE_SIDE>().0;
+    let mut values = [0.0f32; IMAGE_SIDE * IMAGE_SIDE];
+    let rows = values.as_chunks_mut::<IMAGE_SIDE>().0;
     for (out, (first, weights)) in rows.iter_mut().zip(&down) {
         for (weight, row) in weights.iter().zip(&narrow[*first..]) {
             for (out, value) in out.iter_mut().zip(row) {
@@ -83,7 +83,7 @@ fn resampled(ink: &Plane, (x, y): (f32, f32), step: f32) -> Picture {
             }
         }
     }
-    Picture::from_array(values.map(|v| v.clamp(0.0, 1.0)))
+    DigitImage::from_array(values.map(|v| v.clamp(0.0, 1.0)))
 }
 
 /// For each of the 28 pixels along one axis, the first source pixel that it covers, and the weights
@@ -93,7 +93,7 @@ fn resampled(ink: &Plane, (x, y): (f32, f32), step: f32) -> Picture {
 /// which makes enlarging a linear interpolation. Outside the source there is no ink.
 fn footprints(length: usize, centre: f32, step: f32) -> Vec<(usize, Vec<f32>)> {
     let reach = step.max(1.0) / 2.0;
-    (0..PICTURE_SIDE)
+    (0..IMAGE_SIDE)
         .map(|i| {
             // Pixel i spans [i, i + 1] on an axis where its centre is at i + 0.5.
             let middle = centre + 0.5 + (i as f32 - CENTRE_INDEX) * step;

@@ -1,31 +1,31 @@
-//! Image to grey plane.
+//! Picture to grey plane.
 //!
-//! A large image is averaged down first, so that everything after takes about the same time for a
+//! A large picture is averaged down first, so that everything after takes about the same time for a
 //! photograph as for a small drawing. Colours are reduced to grey along the direction in which this
-//! image's colours differ most, not by a fixed luminance formula: a grey digit on an orange
+//! picture's colours differ most, not by a fixed luminance formula: a grey digit on an orange
 //! background can have the background's luminance and still be easy to see.
 
 use image::DynamicImage;
 
 use crate::plane::{Plane, extremes};
 
-/// The factor by which an image's width and height are reduced so that neither exceeds `max_side`
+/// The factor by which a picture's width and height are reduced so that neither exceeds `max_side`
 /// pixels.
-pub(crate) fn reduction_factor(image: &DynamicImage, max_side: u32) -> usize {
-    image.width().max(image.height()).div_ceil(max_side).max(1) as usize
+pub(crate) fn reduction_factor(picture: &DynamicImage, max_side: u32) -> usize {
+    picture.width().max(picture.height()).div_ceil(max_side).max(1) as usize
 }
 
-/// Reduces an image to a grey plane of at most `max_side` pixels a side, values in about [0, 1].
+/// Reduces a picture to a grey plane of at most `max_side` pixels a side, values in about [0, 1].
 ///
 /// Transparent pixels become white, or black where the ink has more contrast with black (white
 /// strokes on a transparent canvas).
-pub(crate) fn grey_plane(image: &DynamicImage, max_side: u32) -> Plane {
+pub(crate) fn grey_plane(picture: &DynamicImage, max_side: u32) -> Plane {
     let binning = Binning {
-        width: image.width() as usize,
-        height: image.height() as usize,
-        factor: reduction_factor(image, max_side),
+        width: picture.width() as usize,
+        height: picture.height() as usize,
+        factor: reduction_factor(picture, max_side),
     };
-    match image {
+    match picture {
         DynamicImage::ImageLuma8(grey) if binning.factor == 1 => {
             let values = grey.as_raw().iter().map(|&v| f32::from(v) / 255.0).collect();
             Plane::new(grey.width() as usize, grey.height() as usize, values)
@@ -68,18 +68,18 @@ fn contrast(plane: &Plane) -> f32 {
     high - low
 }
 
-/// The colours of a reduced image: red, green and blue in [0, 255], row-major.
+/// The colours of a reduced picture: red, green and blue in [0, 255], row-major.
 struct Colours {
     width: usize,
     height: usize,
     values: Vec<[f32; 3]>,
 }
 
-/// How an image is reduced: each square of `factor` × `factor` pixels becomes one.
+/// How a picture is reduced: each square of `factor` × `factor` pixels becomes one.
 struct Binning {
-    /// The image's width, in pixels.
+    /// The picture's width, in pixels.
     width: usize,
-    /// The image's height, in pixels.
+    /// The picture's height, in pixels.
     height: usize,
     factor: usize,
 }
@@ -120,7 +120,7 @@ impl Binning {
 }
 
 /// Projects colours on the first principal axis of their distribution, the light end up, scaled so
-/// that a purely grey image keeps its grey values in [0, 1].
+/// that a purely grey picture keeps its grey values in [0, 1].
 fn along_principal_axis(colours: Colours) -> Plane {
     let Colours { width, height, values } = colours;
     let is_grey = values.iter().all(|[r, g, b]| r == g && g == b);
@@ -168,14 +168,14 @@ mod tests {
 
     #[test]
     fn a_bin_is_the_mean_of_its_pixels_and_smaller_at_the_edges() {
-        // 5 × 3 pixels in bins of 2 × 2: a grey image and the same one in colour.
+        // 5 × 3 pixels in bins of 2 × 2: a grey picture and the same one in colour.
         let grey = GrayImage::from_fn(5, 3, |x, y| Luma([(10 * x + 50 * y) as u8]));
         let colour = RgbImage::from_fn(5, 3, |x, y| Rgb([grey.get_pixel(x, y).0[0]; 3]));
         // The first row of bins: means of {0, 10, 50, 60}, {20, 30, 70, 80} and {40, 90}; the
         // second: of {100, 110}, {120, 130} and {140}.
         let expected = [30.0, 50.0, 65.0, 105.0, 125.0, 140.0];
-        for image in [DynamicImage::from(grey), DynamicImage::from(colour)] {
-            let plane = grey_plane(&image, 3);
+        for picture in [DynamicImage::from(grey), DynamicImage::from(colour)] {
+            let plane = grey_plane(&picture, 3);
             assert_eq!((plane.width, plane.height), (3, 2));
             for (value, expected) in plane.values.iter().zip(expected) {
                 assert!((255.0 * value - expected).abs() < 1e-3, "{value} {expected}");

@@ -1,6 +1,6 @@
 //! Straight lines from edge to edge: ruled paper, a margin, a crossing-out.
 //!
-//! Such a line would make the digit's bounding box as large as the image. It begins in ink on the
+//! Such a line would make the digit's bounding box as large as the picture. It begins in ink on the
 //! edge, so only lines from there are tried. Only what is line alone is erased: where the ink goes
 //! on at both sides, a stroke crosses the line and stays.
 
@@ -12,9 +12,9 @@ const LINE_INK: f32 = 0.3;
 const LINE_RIM_INK: f32 = 0.1;
 /// The share of a line's length that is covered with ink.
 const MIN_LINE_COVERAGE: f32 = 0.93;
-/// In an image of one digit: the share of a line's ink that has no other ink beside it.
+/// In a picture of one digit: the share of a line's ink that has no other ink beside it.
 const MIN_FREE_SHARE: f32 = 0.5;
-/// In an image of one digit: the thickest line, as a share of the shorter side. Thicker ones are
+/// In a picture of one digit: the thickest line, as a share of the shorter side. Thicker ones are
 /// strokes.
 const MAX_LINE_THICKNESS: f32 = 0.12;
 /// The cost, in ink, of ending one pixel away from the middle of a run of ink on the edge.
@@ -28,12 +28,12 @@ pub(crate) struct LineSearch {
     pub(crate) min_length: f32,
     /// The share of its ink that has no other ink beside it.
     pub(crate) min_free: f32,
-    /// Images with more runs of ink along the edge are not searched.
+    /// Pictures with more runs of ink along the edge are not searched.
     pub(crate) max_runs: usize,
 }
 
 impl LineSearch {
-    /// For an image of one digit.
+    /// For a picture of one digit.
     pub(crate) fn for_single_digit(ink: &Plane) -> Self {
         Self {
             max_thickness: MAX_LINE_THICKNESS * ink.shorter_side() as f32,

@@ -1,7 +1,7 @@
-//! Ink to digit: which of the ink belongs to the one digit of the image.
+//! Ink to digit: which of the ink belongs to the one digit of the picture.
 //!
 //! The digit is the heaviest component of the ink, with the components close to it that are not
-//! specks (the bar of a 5 drawn apart, a broken stroke). What the edge of the image cuts off
+//! specks (the bar of a 5 drawn apart, a broken stroke). What the edge of the picture cuts off
 //! belongs to something else, unless the digit itself reaches the edge.
 
 use crate::components::{
@@ -14,7 +14,7 @@ use crate::plane::Plane;
 const MIN_PART_MASS: f32 = 0.05;
 /// Components this close belong together, as a share of the main one's longer side.
 const MAX_PART_GAP: f32 = 0.25;
-/// A component at the edge of the image counts for this share of its mass.
+/// A component at the edge of the picture counts for this share of its mass.
 const EDGE_WEIGHT: f32 = 0.4;
 
 /// The ink of the digit, everything else set to 0; `None` where nothing can be a digit.
@@ -52,7 +52,7 @@ fn heaviest_with_parts(ink: &Plane) -> Option<(Plane, Component)> {
     };
     let mut others: Vec<_> =
         (0..components.len()).filter(|&i| !selected[i] && may_belong(&components[i])).collect();
-    // Each component that is added is compared once with those that are left: an image of dots has
+    // Each component that is added is compared once with those that are left: a picture of dots has
     // thousands.
     let mut added = vec![main];
     while let Some(newest) = added.pop() {

@@ -1,4 +1,4 @@
-//! A sheet of paper inside the image: a note on a desk, a card in a screenshot.
+//! A sheet of paper inside the picture: a note on a desk, a card in a screenshot.
 //!
 //! What differs from the desk is then the sheet, and the digit is a hole in it. A component with a
 //! hole is a sheet if it fills its bounding box like a rectangle. The loops of an 8 are holes too,

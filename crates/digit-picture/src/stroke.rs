@@ -8,11 +8,11 @@
 
 use crate::plane::Plane;
 
-/// The narrowest stroke in pixels of the 28×28 picture: the lower quartile of MNIST's. (Narrower
+/// The narrowest stroke in pixels of the 28×28 image: the lower quartile of MNIST's. (Narrower
 /// ones are mostly one-pixel lines far below MNIST's range, and are recognised best well inside
 /// it.)
 const MIN_STROKE_WIDTH: f32 = 2.1;
-/// The widest stroke in pixels of the 28×28 picture, between the 95th percentile of MNIST's (3.7)
+/// The widest stroke in pixels of the 28×28 image, between the 95th percentile of MNIST's (3.7)
 /// and the 99th (4.5).
 const MAX_STROKE_WIDTH: f32 = 4.2;
 

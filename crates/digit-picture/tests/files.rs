@@ -1,4 +1,4 @@
-//! Files: every supported format gives the same picture, and what is not a complete image is
+//! Files: every supported format gives the same image, and what is not a complete picture is
 //! rejected.
 
 mod common;
@@ -6,12 +6,14 @@ mod common;
 use std::io::Cursor;
 
 use common::{black_on_white, largest_difference, reference};
-use digit_picture::{DecodeCost, MAX_BYTES, Picture, PictureError, decode_cost, from_bytes, read};
+use digit_picture::{
+    DecodeCost, DigitImage, MAX_BYTES, PictureError, decode_cost, from_bytes, read,
+};
 use image::{DynamicImage, ImageFormat};
 
-fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    image.into().write_to(&mut bytes, format).expect("encoding to memory");
+    picture.into().write_to(&mut bytes, format).expect("encoding to memory");
     bytes.into_inner()
 }
 
@@ -35,10 +37,10 @@ fn every_format_gives_the_same_picture_whatever_the_file_is_called() {
         ImageFormat::Pnm,
         ImageFormat::Jpeg,
     ] {
-        let image = DynamicImage::from(black_on_white()).to_rgb8();
-        // The extension is that of no image format.
+        let picture = DynamicImage::from(black_on_white()).to_rgb8();
+        // The extension is that of no picture format.
         let path = folder.join("digit.txt");
-        std::fs::write(&path, encoded(image, format)).unwrap();
+        std::fs::write(&path, encoded(picture, format)).unwrap();
         let difference = largest_difference(&reference(), &read(&path).unwrap());
         assert!(difference < 0.1, "{format:?}: {difference}");
     }
@@ -118,8 +120,8 @@ fn a_device_is_not_read() {
 
 #[test]
 fn a_picture_has_784_values() {
-    assert_eq!(Picture::try_from(&[0.5; 784][..]).unwrap().rows().count(), 28);
-    let error = Picture::try_from(&[0.5; 783][..]).unwrap_err();
+    assert_eq!(DigitImage::try_from(&[0.5; 784][..]).unwrap().rows().count(), 28);
+    let error = DigitImage::try_from(&[0.5; 783][..]).unwrap_err();
     assert_eq!(error.to_string(), "a picture has 784 values, not 783");
 }
 

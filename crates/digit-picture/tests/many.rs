@@ -1,4 +1,4 @@
-//! Several digits on an image: each is found in its row, where it is, and as the picture that it
+//! Several digits on a picture: each is found in its row, where it is, and as the image that it
 //! would be alone.
 
 mod common;
@@ -8,18 +8,18 @@ use digit_picture::PictureError;
 use digit_picture::many::{Area, Region, find};
 use image::{DynamicImage, GrayImage, Luma};
 
-/// Sevens with their upper left corners at these points of a white image.
+/// Sevens with their upper left corners at these points of a white picture.
 fn sevens(width: u32, height: u32, corners: &[(i64, i64)]) -> DynamicImage {
-    let mut image = GrayImage::from_pixel(width, height, Luma([255]));
+    let mut picture = GrayImage::from_pixel(width, height, Luma([255]));
     let seven = black_on_white();
     // Where they overlap, both stay.
     for &(left, top) in corners {
         for (x, y, pixel) in seven.enumerate_pixels() {
-            let on_image = image.get_pixel_mut(left as u32 + x, top as u32 + y);
-            on_image.0[0] = on_image.0[0].min(pixel.0[0]);
+            let under = picture.get_pixel_mut(left as u32 + x, top as u32 + y);
+            under.0[0] = under.0[0].min(pixel.0[0]);
         }
     }
-    image.into()
+    picture.into()
 }
 
 /// The areas of the regions as one digit each.
@@ -46,8 +46,8 @@ fn each_digit_is_found_in_its_row_with_the_picture_that_it_has_alone() {
     }
     for region in rows.iter().flatten() {
         assert_eq!(region.segmentations[0].ink_cut, 0.0);
-        let picture = &region.segmentations[0].candidates[0].picture;
-        assert!(largest_difference(&reference(), picture) < 0.01);
+        let image = &region.segmentations[0].candidates[0].image;
+        assert!(largest_difference(&reference(), image) < 0.01);
     }
 }
 
@@ -93,7 +93,7 @@ fn whatever_is_on_the_image_every_area_is_inside_it() {
     for seed in 0..400 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let (width, height) = (rng.u32(1..150), rng.u32(1..150));
-        let mut image = GrayImage::from_pixel(width, height, Luma([rng.u8(..)]));
+        let mut picture = GrayImage::from_pixel(width, height, Luma([rng.u8(..)]));
         // Bars, dots, frames and lines from edge to edge.
         for _ in 0..rng.usize(0..12) {
             let (x, y) = (rng.u32(0..width), rng.u32(0..height));
@@ -105,11 +105,11 @@ fn whatever_is_on_the_image_every_area_is_inside_it() {
             let grey = Luma([rng.u8(..)]);
             for row in y..bottom.min(height) {
                 for column in x..right.min(width) {
-                    image.put_pixel(column, row, grey);
+                    picture.put_pixel(column, row, grey);
                 }
             }
         }
-        let Ok(rows) = find(&DynamicImage::ImageLuma8(image)) else { continue };
+        let Ok(rows) = find(&DynamicImage::ImageLuma8(picture)) else { continue };
         images_with_digits += 1;
         assert!(rows.iter().all(|row| !row.is_empty()));
         for region in rows.iter().flatten() {

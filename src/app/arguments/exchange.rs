@@ -7,7 +7,7 @@ use burn_digits::model::HiddenActivation;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::JsonArgs;
+use super::{JsonArgs, MODEL_HELP};
 
 /// File formats of `export`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,9 +27,7 @@ pub struct ExportArgs {
     /// File to write; an existing file is replaced.
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
-    /// Model file, run folder, or `shipped` [default: the newest finished run on MNIST in
-    /// artifacts/runs, otherwise shipped].
-    #[arg(long, short, value_name = "FILE|RUN|shipped")]
+    #[arg(long, short, value_name = "FILE|RUN|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
     /// ONNX: add a second output with the probabilities, softmax(logits / temperature).
     #[arg(long)]

@@ -22,10 +22,9 @@ pub struct InferArgs {
     /// Print one JSON object per picture.
     #[arg(long)]
     pub json: bool,
-    /// Number of most likely digits to show.
-    #[arg(long, value_name = "K", default_value_t = 1,
-          value_parser = clap::value_parser!(u8).range(1..=10))]
-    pub top: u8,
+    /// Also show the K most probable digits; in JSON, add the key `top`.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub top: Option<u8>,
     /// Draw the 28×28 pixels that the network receives.
     #[arg(long, conflicts_with = "json")]
     pub show: bool,

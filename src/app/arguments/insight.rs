@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use burn_digits::insight::compare::{DemoActivation, DemoOptimizer, WeightInit};
 use clap::Args;
 
-use super::{BackendArgs, DataArgs, JsonArgs, ModelArgs, at_least_one};
+use super::{BackendArgs, DataArgs, JsonArgs, MODEL_HELP, ModelArgs, at_least_one};
 
 /// Where plots are written.
 #[derive(Debug, Args)]
@@ -102,9 +102,7 @@ pub struct ExplainArgs {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Run folder, model file, or `shipped` [default: the newest finished run on MNIST in
-    /// artifacts/runs, otherwise shipped].
-    #[arg(value_name = "RUN|MODEL|shipped")]
+    #[arg(value_name = "FILE|RUN|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
     /// HTML file to write.
     #[arg(long, value_name = "FILE.html", default_value = "report.html")]

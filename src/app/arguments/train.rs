@@ -29,7 +29,8 @@ pub struct TrainArgs {
     /// they wait actively and keep up to eight cores busy for the whole run.
     #[arg(long)]
     pub no_spin: bool,
-    /// Print errors only.
+    /// Print nothing but errors, and the command that resumes an interrupted run. Overrides
+    /// `--json`.
     #[arg(long, short)]
     pub quiet: bool,
     /// Print one JSON object per epoch on standard output, and messages on standard error.

@@ -6,18 +6,19 @@ use anyhow::{Result, ensure};
 
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::CompareArgs;
-use crate::app::output::{print_json, print_line, progress_bar, show_progress};
-use burn_digits::data::source::{Half, Source};
-use burn_digits::format::{self, percent, scientific, thousands};
+use crate::app::output::{note, print_json, print_line, progress_bar, show_progress};
+use crate::app::table;
+use burn_digits::data::source::{Source, Split};
 use burn_digits::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
+use burn_digits::internal::format::{self, percent, scientific, thousands};
 
 /// Images per step, as in `train`.
 const BATCH_SIZE: usize = 128;
 
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
-    let device = select(args.backend)?.device;
+    let device = select(args.backend.backend, note)?.device;
     let source = Source::find(args.data.data.as_deref())?;
-    let (train, valid) = source.load(Half::Train)?.digits.split();
+    let (train, valid) = source.load(Split::Train)?.images.split_validation();
     ensure!(
         !valid.labels().is_empty(),
         "the data are too few: with fewer than 12 images none validates"
@@ -52,14 +53,14 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
         print_json(&comparison)?;
         return Ok(ExitCode::SUCCESS);
     }
-    table(&comparison)?;
+    print_table(&comparison)?;
     for path in &paths {
         print_line(format_args!("plot: {}", format::path(path)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(comparison: &Comparison) -> Result<()> {
+fn print_table(comparison: &Comparison) -> Result<()> {
     let widths: Vec<String> = comparison.widths.iter().map(usize::to_string).collect();
     print_line(format_args!(
         "{}, {} epochs of {} images, measured on {}\n",
@@ -68,43 +69,49 @@ fn table(comparison: &Comparison) -> Result<()> {
         thousands(comparison.train_images),
         thousands(comparison.valid_images)
     ))?;
-    print_line(
-        "                                      gradient, last ÷ first layer   first layer    dead  saturated",
-    )?;
-    print_line(
-        "activation   accuracy              loss  at the start  at the end          moved   units    outputs",
-    )?;
     let summaries = comparison.summaries();
-    for summary in &summaries {
-        print_line(line(summary))?;
-    }
+    let header = [
+        "activation",
+        "accuracy",
+        "loss",
+        "gradient\nat start",
+        "gradient\nat end",
+        "fc1\nmoved",
+        "dead\nunits",
+        "saturated\noutputs",
+    ];
+    print_line(table::numbers(header, summaries.iter().map(cells)))?;
     print_line(
-        "\ndead: slope 0 on every validation image; saturated: within 5 % of the range from an end",
+        "\ngradient: its norm in the last layer ÷ in the first, fc1\n\
+         moved: change of the weights ÷ initial weights\n\
+         dead: slope 0 on every validation image\n\
+         saturated: within 5 % of the range from an end",
     )?;
     if summaries.iter().any(|summary| summary.activation.is_flat()) {
         print_line(
-            "step and sign have slope 0: no gradient reaches the hidden layers, so only the last layer \
-             learns,\nfrom random features",
+            "step and sign have slope 0: no gradient reaches the hidden layers, so only the\nlast layer \
+             learns, from random features",
         )?;
     }
     Ok(())
 }
 
-fn line(summary: &ActivationSummary) -> String {
-    let deviation = match summary.accuracy_deviation {
-        Some(deviation) => format!("± {}", percent(deviation)),
-        None => String::new(),
+fn cells(summary: &ActivationSummary) -> [String; 8] {
+    let accuracy = match summary.accuracy_deviation {
+        Some(deviation) => format!("{} ± {}", percent(summary.accuracy), percent(deviation)),
+        None => percent(summary.accuracy),
     };
     let [start, end] = summary.gradient_ratios.map(ratio);
-    let saturated = summary.saturated.map_or_else(|| "–".to_owned(), percent);
-    format!(
-        "{:<12} {:>8} {deviation:<9} {:>7.4} {start:>13} {end:>11} {:>14} {:>7} {saturated:>10}",
-        summary.activation.name(),
-        percent(summary.accuracy),
-        summary.loss,
+    [
+        summary.activation.name().to_owned(),
+        accuracy,
+        format!("{:.4}", summary.loss),
+        start,
+        end,
         percent(summary.first_layer_moved),
         percent(summary.dead),
-    )
+        summary.saturated.map_or_else(|| "–".to_owned(), percent),
+    ]
 }
 
 fn ratio(value: f64) -> String {

@@ -3,42 +3,29 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::arguments::DataSetArgs;
 use crate::app::output::{print_json, print_line};
-use burn_digits::data::source::{Half, Source};
-use burn_digits::format::{printable, thousands};
+use burn_digits::data::source::{DataError, LoadedImages, Source, Split};
+use burn_digits::internal::format::{path, thousands};
 
 pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     let mut rows = Vec::new();
+    let mut is_found = false;
     for source in Source::candidates(args.data.data.as_deref()) {
-        for half in Half::BOTH {
-            let folder = source.folder(half).display().to_string();
-            rows.push(match source.load(half) {
-                Ok(loaded) => json!({
-                    "origin": source.origin,
-                    "folder": folder,
-                    "half": half,
-                    "images": loaded.digits.len(),
-                    "is_mnist": loaded.is_mnist,
-                    "sha256": loaded.sha256,
-                    "error": null,
-                }),
-                Err(error) => json!({
-                    "origin": source.origin,
-                    "folder": folder,
-                    "half": half,
-                    "error": error.to_string(),
-                }),
-            });
+        let mut is_complete = true;
+        for split in Split::ALL {
+            let loaded = source.load(split);
+            is_complete &= loaded.is_ok();
             if !args.output.json {
-                print_line(describe(source.origin.describe(), &folder, half, rows.last()))?;
+                print_line(describe(&source, split, &loaded))?;
             }
+            rows.push(row(&source, split, &loaded));
         }
+        // Training needs both splits of one source.
+        is_found |= is_complete;
     }
-    // Training needs one complete source.
-    let is_found = rows.chunks(2).any(|halves| halves.iter().all(|row| row["error"].is_null()));
     if args.output.json {
         print_json(&json!({ "sources": rows }))?;
     } else if !is_found {
@@ -47,20 +34,39 @@ pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_found)))
 }
 
-fn describe(origin: &str, folder: &str, half: Half, row: Option<&serde_json::Value>) -> String {
-    let half = if half == Half::Train { "train" } else { "test" };
-    let row = row.unwrap_or(&serde_json::Value::Null);
-    let finding = match (row["error"].as_str(), row["is_mnist"].as_bool()) {
-        (Some(error), _) => error.to_owned(),
-        (None, Some(true)) => format!(
-            "{} images, checksums are those of MNIST",
-            thousands(row["images"].as_u64().unwrap_or_default() as usize)
+fn row(source: &Source, split: Split, loaded: &Result<LoadedImages, DataError>) -> Value {
+    let folder = source.folder(split).display().to_string();
+    match loaded {
+        Ok(loaded) => json!({
+            "origin": source.origin,
+            "folder": folder,
+            "half": split,
+            "images": loaded.images.len(),
+            "is_mnist": loaded.is_mnist,
+            "sha256": loaded.sha256,
+            "error": null,
+        }),
+        Err(error) => json!({
+            "origin": source.origin,
+            "folder": folder,
+            "half": split,
+            "error": error.to_string(),
+        }),
+    }
+}
+
+fn describe(source: &Source, split: Split, loaded: &Result<LoadedImages, DataError>) -> String {
+    let name = if split == Split::Train { "train" } else { "test" };
+    let finding = match loaded {
+        Ok(LoadedImages { images, is_mnist: true, .. }) => {
+            format!("{} images, checksums are those of MNIST", thousands(images.len()))
+        }
+        Ok(LoadedImages { images, sha256, .. }) => format!(
+            "{} images, not MNIST (SHA-256 of the images: {sha256})",
+            thousands(images.len())
         ),
-        _ => format!(
-            "{} images, not MNIST (SHA-256 of the images: {})",
-            thousands(row["images"].as_u64().unwrap_or_default() as usize),
-            row["sha256"].as_str().unwrap_or_default()
-        ),
+        Err(error) => error.to_string(),
     };
-    format!("{origin}, {half}\n  {}\n  {finding}", printable(folder))
+    let (origin, folder) = (source.origin.describe(), path(source.folder(split)));
+    format!("{origin}, {name}\n  {folder}\n  {finding}")
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::app::arguments::DevicesArgs;
 use crate::app::output::{print_json, print_line};
+use crate::app::table;
 use burn_digits::backend;
 
 pub fn run(args: DevicesArgs) -> Result<ExitCode> {
@@ -16,18 +17,21 @@ pub fn run(args: DevicesArgs) -> Result<ExitCode> {
         print_json(&json!({ "backends": report, "chosen": chosen }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    for device in &report {
-        let marker = if Some(device.backend) == chosen { "→" } else { " " };
+    let rows = report.iter().map(|device| {
+        let marker = if Some(device.backend) == chosen { "→" } else { "" };
         let state = match (device.built_in, device.usable) {
             (false, _) => "not built in",
             (true, false) => "not usable",
             (true, true) => "usable",
         };
-        print_line(format_args!(
-            "{marker} {:<8} {state:<13} {}",
-            device.backend, device.description
-        ))?;
-    }
+        [
+            marker.to_owned(),
+            device.backend.to_string(),
+            state.to_owned(),
+            device.description.clone(),
+        ]
+    });
+    print_line(table::text(rows))?;
     print_line("\n→ is the default; `--backend NAME` selects another")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,23 +1,22 @@
 //! `burn-digits eval`: a model's figures on the test set, or on labelled pictures.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::classifier;
 use crate::app::arguments::EvalArgs;
 use crate::app::output::{print_json, print_line};
+use crate::app::table;
 use burn_digits::classifier::Classifier;
 use burn_digits::data::labelled_pictures::{self, LabelledPicturesError};
-use burn_digits::data::source::{Half, Source};
-use burn_digits::evaluate::{Evaluation, Misclassification, misclassifications};
-use burn_digits::format::{percent, printable, thousands};
-use burn_digits::model::CLASSES;
-use burn_digits::picture::{self, Picture};
+use burn_digits::data::source::{Source, Split};
+use burn_digits::evaluate::{
+    Evaluation, Misclassification, PictureEvaluation, PictureMistake, misclassifications,
+};
+use burn_digits::internal::format::{percent, printable, thousands};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
@@ -29,21 +28,17 @@ pub fn run(args: EvalArgs) -> Result<ExitCode> {
 }
 
 fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
-    let digits = Source::find(args.data.data.as_deref())?.load(Half::Test)?.digits;
-    let logits = classifier.logits(digits.len(), |index| digits.values(index))?;
-    let figures = evaluation(&logits, digits.labels(), classifier);
+    let images = Source::find(args.data.data.as_deref())?.load(Split::Test)?.images;
+    let logits = classifier.logits(images.len(), |index| images.values(index))?;
+    let metadata = classifier.metadata();
+    let (temperature, unsure_below) = (metadata.temperature, metadata.unsure_below);
+    let figures = Evaluation::new(&logits, images.labels(), temperature, unsure_below);
     if args.output.json {
-        let temperature = classifier.metadata().temperature;
-        let mistakes = misclassifications(&logits, digits.labels(), temperature);
+        let mistakes = misclassifications(&logits, images.labels(), temperature);
         return print_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
     headline(&figures, classifier, "test images")?;
-    details(&figures)
-}
-
-fn evaluation(logits: &[[f32; CLASSES]], labels: &[u8], classifier: &Classifier) -> Evaluation {
-    let metadata = classifier.metadata();
-    Evaluation::new(logits, labels, metadata.temperature, metadata.unsure_below)
+    details(&figures, "images")
 }
 
 /// `eval`'s JSON for the test set.
@@ -54,107 +49,44 @@ struct TestFigures<'a> {
     mistakes: &'a [Misclassification],
 }
 
-/// A picture that was read as another digit, or as none.
-#[derive(Serialize)]
-struct PictureMistake {
-    path: String,
-    digit: u8,
-    answer: Option<u8>,
-    confidence: Option<f32>,
-    error: Option<String>,
-}
-
-#[derive(Default, Serialize)]
-struct KindFigures {
-    kind: String,
-    accuracy: f64,
-    errors: usize,
-    total: usize,
-}
-
-/// `eval --pictures`' JSON: the test set's figures, and what only pictures have.
-#[derive(Serialize)]
-struct PictureFigures<'a> {
-    #[serde(flatten)]
-    figures: &'a Evaluation,
-    kinds: &'a [KindFigures],
-    mistakes: &'a [PictureMistake],
-}
-
 fn on_pictures(args: &EvalArgs, classifier: &Classifier, folder: &Path) -> Result<()> {
-    let labelled = labelled_pictures::list(folder)?;
-    let read: Vec<_> = labelled.par_iter().map(|item| picture::read(&item.path)).collect();
-    let readable: Vec<Picture> = read.iter().flatten().cloned().collect();
-    if readable.is_empty() {
+    let pictures = labelled_pictures::list(folder)?;
+    let measured = PictureEvaluation::measure(classifier, &pictures)?;
+    if measured.mistakes.iter().filter(|mistake| mistake.error.is_some()).count() == pictures.len()
+    {
         return Err(LabelledPicturesError::NoneReadable(folder.to_owned()).into());
     }
-    let predictions = classifier.try_predict(&readable)?;
-
-    let mut answers = predictions.iter();
-    let mut labels = Vec::new();
-    let mut mistakes = Vec::new();
-    let mut kinds = BTreeMap::<&str, KindFigures>::new();
-    for (item, outcome) in labelled.iter().zip(&read) {
-        let prediction = if outcome.is_ok() { answers.next() } else { None };
-        if prediction.is_some() {
-            labels.push(item.digit);
-        }
-        let is_right = prediction.is_some_and(|prediction| prediction.digit == item.digit);
-        if !is_right {
-            mistakes.push(PictureMistake {
-                path: item.path.display().to_string(),
-                digit: item.digit,
-                answer: prediction.map(|prediction| prediction.digit),
-                confidence: prediction.map(|prediction| prediction.confidence),
-                error: outcome.as_ref().err().map(ToString::to_string),
-            });
-        }
-        if let Some(kind) = &item.kind {
-            let figures = kinds.entry(kind).or_default();
-            figures.total += 1;
-            figures.errors += usize::from(!is_right);
-        }
-    }
-    let kinds: Vec<KindFigures> = kinds
-        .into_iter()
-        .map(|(kind, figures)| KindFigures {
-            kind: kind.to_owned(),
-            accuracy: 1.0 - figures.errors as f64 / figures.total as f64,
-            ..figures
-        })
-        .collect();
-    let logits: Vec<_> = predictions.iter().map(|prediction| prediction.logits).collect();
-    let figures =
-        evaluation(&logits, &labels, classifier).with_unanswered(labelled.len() - labels.len());
     if args.output.json {
-        return print_json(&PictureFigures {
-            figures: &figures,
-            kinds: &kinds,
-            mistakes: &mistakes,
-        });
+        return print_json(&measured);
     }
-
-    headline(&figures, classifier, "pictures")?;
-    for kind in &kinds {
-        let right = kind.total - kind.errors;
+    let PictureEvaluation { evaluation, kinds, mistakes } = &measured;
+    headline(evaluation, classifier, "pictures")?;
+    if !kinds.is_empty() {
+        let rows = kinds.iter().map(|kind| {
+            let correct = kind.total - kind.errors;
+            let figures = [percent(kind.accuracy), thousands(correct), thousands(kind.total)];
+            let [accuracy, correct, total] = figures;
+            [kind.kind.clone(), accuracy, correct, total]
+        });
         print_line(format_args!(
-            "  {:<10} {:>8}  ({right} of {})",
-            printable(&kind.kind),
-            percent(kind.accuracy),
-            kind.total
+            "\n{}",
+            table::numbers(["kind", "accuracy", "correct", "pictures"], rows)
         ))?;
     }
-    for mistake in &mistakes {
-        let said = match (mistake.answer, mistake.confidence, &mistake.error) {
+    if !mistakes.is_empty() {
+        print_line("")?;
+    }
+    for PictureMistake { path, digit, answer, confidence, error } in mistakes {
+        let outcome = match (answer, confidence, error) {
             (Some(answer), Some(confidence), _) => {
-                format!("read as {answer} ({})", percent(confidence.into()))
+                format!("read as {answer} ({})", percent((*confidence).into()))
             }
             (_, _, Some(error)) => error.clone(),
             _ => "no answer".to_owned(),
         };
-        print_line(format_args!("  {} is {}: {said}", printable(&mistake.path), mistake.digit))?;
+        print_line(format_args!("{} is {digit}: {outcome}", printable(path)))?;
     }
-    details(&figures)
+    details(evaluation, "pictures")
 }
 
 fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result<()> {
@@ -176,20 +108,24 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
     ))
 }
 
-fn details(figures: &Evaluation) -> Result<()> {
-    print_line(
-        "\ndigit  precision   recall       F1   pictures   read as 0    1    2    3    4    5    6    7    8    9",
-    )?;
-    for (class, row) in figures.classes.iter().zip(&figures.confusion) {
-        let counts: String = row.iter().map(|count| format!("{count:>5}")).collect();
-        print_line(format_args!(
-            "{:>5}  {:>9} {:>8} {:>8} {:>10}       {counts}",
-            class.digit,
-            percent(class.precision),
-            percent(class.recall),
-            percent(class.f1),
-            class.support
-        ))?;
-    }
-    Ok(())
+/// The figures of each digit, and the confusion matrix.
+fn details(figures: &Evaluation, what: &str) -> Result<()> {
+    let classes = figures.classes.iter().map(|class| {
+        let [precision, recall, f1] = [class.precision, class.recall, class.f1].map(percent);
+        [class.digit.to_string(), precision, recall, f1, thousands(class.support)]
+    });
+    let header = ["digit", "precision", "recall", "F1", what];
+    print_line(format_args!("\n{}", table::numbers(header, classes)))?;
+
+    let header = ["digit", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let confusion = (0..).zip(&figures.confusion).map(|(digit, counts): (u8, _)| {
+        std::array::from_fn(|column| match column {
+            0 => digit.to_string(),
+            _ => counts[column - 1].to_string(),
+        })
+    });
+    print_line(format_args!(
+        "\nConfusion matrix: one row per digit, one column per answer\n\n{}",
+        table::numbers(header, confusion)
+    ))
 }

@@ -12,7 +12,8 @@ use super::{classifier, output_folder, write};
 use crate::app::arguments::ExplainArgs;
 use crate::app::output::{confidence, print_json_result, print_line, print_unescaped};
 use burn_digits::insight::explain::Explanation;
-use burn_digits::{format, picture};
+use burn_digits::internal::format;
+use burn_digits::picture;
 
 /// JSON output of `explain`.
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use super::model_choice::ChosenModel;
 use super::write;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
 use crate::app::output::{print_json_result, print_result};
-use burn_digits::format::{path, printable, thousands};
+use burn_digits::internal::format::{path, printable, thousands};
 use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {

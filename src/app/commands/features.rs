@@ -7,15 +7,16 @@ use anyhow::Result;
 use super::{classifier, output_folder, write_plots};
 use crate::app::arguments::FeaturesArgs;
 use crate::app::output::{print_json, print_line, progress_bar, show_progress};
-use burn_digits::data::source::{Half, Source};
-use burn_digits::format::{self, percent, thousands};
+use crate::app::table;
+use burn_digits::data::source::{Source, Split};
 use burn_digits::insight::features::Features;
+use burn_digits::internal::format::{self, percent, thousands};
 
 pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     let classifier = classifier(&args.model)?;
     let source = Source::find(args.data.data.as_deref())?;
-    let (train, _) = source.load(Half::Train)?.digits.split();
-    let test = source.load(Half::Test)?.digits;
+    let (train, _) = source.load(Split::Train)?.images.split_validation();
+    let test = source.load(Split::Test)?.images;
     let folder = output_folder(args.plots.out.as_deref())?;
     let bar = progress_bar(0);
     let mut progress = |progress| show_progress(&bar, progress);
@@ -30,25 +31,30 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     print_line(format_args!(
-        "model {}: probes fitted to {} images, everything measured on {} test images\n",
+        "model {}: probes fitted to {} images,\neverything measured on {} test images\n",
         format::printable(&features.model),
         thousands(features.train_images),
         thousands(features.test_images)
     ))?;
-    print_line(
-        "features  width   linear probe   scatter ratio   effective dimension   shown in plot",
-    )?;
-    for layer in &features.layers {
-        print_line(format_args!(
-            "{:<8} {:>6} {:>14} {:>15.3} {:>21.1} {:>16}",
-            layer.name,
-            layer.width,
+    let header = [
+        "features",
+        "width",
+        "linear\nprobe",
+        "scatter\nratio",
+        "effective\ndimension",
+        "shown\nin plot",
+    ];
+    let rows = features.layers.iter().map(|layer| {
+        [
+            layer.name.to_string(),
+            layer.width.to_string(),
             percent(layer.probe_accuracy),
-            layer.scatter_ratio,
-            layer.effective_dimension,
-            percent(layer.explained.iter().sum())
-        ))?;
-    }
+            format!("{:.3}", layer.scatter_ratio),
+            format!("{:.1}", layer.effective_dimension),
+            percent(layer.explained.iter().sum()),
+        ]
+    });
+    print_line(table::numbers(header, rows))?;
     for path in &paths {
         print_line(format_args!("plot: {}", format::path(path)))?;
     }

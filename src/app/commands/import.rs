@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::app::arguments::ImportArgs;
 use crate::app::output::{note, print_json_result, print_result, program};
+use crate::app::table;
 use burn_digits::exchange::import::{ImportOptions, Imported, WeightsFormat, import};
-use burn_digits::format::{path, printable};
+use burn_digits::internal::format::{path, printable};
 use burn_digits::model::{ModelConfig, PIXELS};
 
 pub fn run(args: ImportArgs) -> Result<ExitCode> {
@@ -57,9 +58,10 @@ fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
         widths(config),
         config.activation
     ))?;
-    for (ours, theirs) in &imported.names {
-        line(format_args!("  {ours:<10}  from {}", printable(theirs)))?;
-    }
+    let names = imported.names.iter();
+    let rows =
+        names.map(|(ours, theirs)| [format!("  {ours}"), format!("from {}", printable(theirs))]);
+    line(format_args!("{}", table::text(rows)))?;
     let (program, out) = (program(), path(&args.out));
     line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
 }

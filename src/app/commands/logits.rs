@@ -3,19 +3,21 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use comfy_table::CellAlignment::Right;
 
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
-use crate::app::output::{print_json, print_line};
-use burn_digits::format;
+use crate::app::output::{note, print_json, print_line};
+use crate::app::table;
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
+use burn_digits::internal::format;
 
 /// Values of the growing logit that are printed.
 const PRINTED_LOGITS: [f32; 13] =
     [0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 50.0, 88.0, 89.0, 95.0, 103.0, 104.0, 1000.0];
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
-    let device = select(args.backend)?.device;
+    let device = select(args.backend.backend, note)?.device;
     let folder = output_folder(args.plots.out.as_deref())?;
     let comparison = LossComparison::measure(&device)?;
     let [plot] = write_plots(&folder, [("logits.svg", comparison.svg())])?;
@@ -24,38 +26,30 @@ pub fn run(args: LogitsArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     print_line(
-        "The logit of a wrong digit grows, the other nine are 0: the loss is about that logit.\n",
+        "The logit of a wrong digit grows, the other nine are 0: the loss is about that\nlogit.\n",
     )?;
-    table(&comparison.wrong)?;
+    print_tables(&comparison.wrong)?;
     print_line(
         "\nThe logit of the right digit grows: f32 rounds 1 + ε to 1, f64 does so later.\n",
     )?;
-    table(&comparison.right)?;
+    print_tables(&comparison.right)?;
     print_line(format_args!("\nplot: {}", format::path(&plot)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[LossRow]) -> Result<()> {
-    print_line(
-        "            loss in f64 | loss in f32                             | its gradient at the right digit",
-    )?;
-    print_line(
-        " logit            exact |  from logits softmax, log  exp, ÷, log |     exact    logits   softmax       exp",
-    )?;
-    for row in rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)) {
-        let forms = [&row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
-        let losses: String = forms.iter().map(|form| format!(" {:>12}", loss(form))).collect();
-        let gradients: String = std::iter::once(&row.exact)
-            .chain(forms)
-            .map(|form| format!(" {:>9}", gradient(form)))
-            .collect();
-        print_line(format_args!(
-            "{:>6} {:>16} |{losses} |{gradients}",
-            row.logit,
-            loss(&row.exact)
-        ))?;
-    }
-    Ok(())
+/// A table of the losses, and one of their gradients.
+fn print_tables(rows: &[LossRow]) -> Result<()> {
+    let table = |value: fn(&LossAndGradient) -> String| {
+        let header = ["logit", "exact (f64)", "from logits", "softmax, log", "exp, ÷, log"];
+        let rows = rows.iter().filter(|row| PRINTED_LOGITS.contains(&row.logit)).map(|row| {
+            let forms = [&row.exact, &row.from_logits, &row.softmax_then_log, &row.exp_divide_log];
+            let [exact, from_logits, softmax, divided] = forms.map(value);
+            [row.logit.to_string(), exact, from_logits, softmax, divided]
+        });
+        table::aligned([Right; 5], Some(header), rows)
+    };
+    print_line(format_args!("Loss, in f64 and by three formulas in f32\n\n{}\n", table(loss)))?;
+    print_line(format_args!("Its gradient at the right digit\n\n{}", table(gradient)))
 }
 
 fn loss(figures: &LossAndGradient) -> String {

@@ -10,7 +10,7 @@ use clap_mangen::Man;
 
 use crate::app::arguments::{Cli, ManArgs};
 use crate::app::output::print_line;
-use burn_digits::format;
+use burn_digits::internal::format;
 
 pub fn run(args: ManArgs) -> Result<ExitCode> {
     let mut program = Cli::command().disable_help_subcommand(true);

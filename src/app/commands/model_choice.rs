@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
+use crate::app::folders;
 use burn::tensor::Device;
 use burn_digits::classifier::Classifier;
-use burn_digits::paths;
 use burn_digits::saved::{FILE_NAME, SHIPPED_NAME, SavedError, SavedModel};
 
 /// A model and its name in messages: `shipped`, or the path it was loaded from.
@@ -40,7 +40,7 @@ impl ChosenModel {
 
 /// The newest finished run that was trained on MNIST.
 fn newest_run() -> Option<ChosenModel> {
-    let runs = std::fs::read_dir(paths::runs_folder()).ok()?;
+    let runs = std::fs::read_dir(folders::runs_folder()).ok()?;
     let mut finished: Vec<_> = runs
         .flatten()
         .filter_map(|run| {

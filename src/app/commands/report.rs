@@ -8,9 +8,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::{classifier, write};
 use crate::app::arguments::{ModelArgs, ReportArgs};
 use crate::app::output::{note, print_json_result, print_result, progress_bar, show_progress};
-use burn_digits::data::source::{Half, Source};
-use burn_digits::format::{path, printable};
+use burn_digits::data::source::{Source, Split};
 use burn_digits::insight::report::{Report, ReportImages};
+use burn_digits::internal::format::{path, printable};
 use burn_digits::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
@@ -21,8 +21,8 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let classifier = classifier(&ModelArgs { model: args.model, backend: args.backend })?;
     let history = history(Path::new(classifier.name()))?;
     let source = Source::find(args.data.data.as_deref())?;
-    let (train, _) = source.load(Half::Train)?.digits.split();
-    let test = source.load(Half::Test)?.digits;
+    let (train, _) = source.load(Split::Train)?.images.split_validation();
+    let test = source.load(Split::Test)?.images;
 
     let bar = progress_bar(0);
     let mut progress = |progress| show_progress(&bar, progress);
@@ -47,7 +47,7 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a run wrote of its epochs; none where the model is no run's folder.
+/// The history of a run; `None` if the model is not a run folder.
 fn history(model: &Path) -> Result<Option<History>> {
     let file = model.join("history.jsonl");
     if !file.is_file() {

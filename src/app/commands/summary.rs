@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use comfy_table::CellAlignment::{Left, Right};
 use serde_json::json;
 
 use crate::app::arguments::SummaryArgs;
 use crate::app::output::{print_json, print_line};
-use burn_digits::format::thousands;
+use crate::app::table;
+use burn_digits::internal::format::thousands;
 use burn_digits::model::ModelConfig;
 
 const BYTES_PER_PARAMETER: usize = size_of::<f32>();
@@ -35,15 +37,19 @@ pub fn run(args: SummaryArgs) -> Result<ExitCode> {
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    print_line("layer  input → output                    in · out + out   parameters")?;
-    for layer in layers {
-        let shape = format!("[n, {}] → [n, {}]", layer.inputs, layer.outputs);
-        let formula = format!("{} · {} + {}", layer.inputs, layer.outputs, layer.outputs);
-        let count = thousands(layer.parameters());
-        print_line(format_args!("{:<5}  {shape:<22} {formula:>25} {count:>12}", layer.name))?;
-    }
+    let rows = layers.iter().map(|layer| {
+        [
+            layer.name.to_owned(),
+            format!("[n, {}] → [n, {}]", layer.inputs, layer.outputs),
+            format!("{} · {} + {}", layer.inputs, layer.outputs, layer.outputs),
+            thousands(layer.parameters()),
+        ]
+    });
+    let total_row = ["total".to_owned(), String::new(), String::new(), thousands(total)];
+    let header = ["layer", "input → output", "in · out + out", "parameters"];
+    let alignment = [Left, Left, Right, Right];
+    print_line(table::aligned(alignment, Some(header), rows.chain([total_row])))?;
     let size = (total * BYTES_PER_PARAMETER) as f64 / (1 << 20) as f64;
-    print_line(format_args!("total  {:>61}", thousands(total)))?;
     print_line(format_args!(
         "\nhidden layers: {}; output: logits; size: {size:.2} MiB as f32",
         config.activation

@@ -2,6 +2,7 @@
 
 mod progress;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,13 +15,13 @@ use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::select;
-use crate::app::arguments::{BackendArgs, TrainArgs};
+use crate::app::arguments::TrainArgs;
 use crate::app::exit::FAILURE;
+use crate::app::folders;
 use crate::app::output::{note, print_json, print_line, program};
 use burn_digits::data::labelled_pictures;
-use burn_digits::data::source::{Half, Loaded, Source};
-use burn_digits::format::{self, percent, thousands};
-use burn_digits::paths;
+use burn_digits::data::source::{LoadedImages, Source, Split};
+use burn_digits::internal::format::{self, percent, thousands};
 use burn_digits::saved::{SavedError, SavedModel};
 use burn_digits::train::{
     Epoch, Finished, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig,
@@ -29,37 +30,36 @@ use burn_digits::train::{
 use progress::TrainingBar;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
+    let notify = |line: String| notice(&args, line);
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
             match SavedModel::load(&folder.model_file()) {
                 Ok(_) => return already_finished(&args, &folder),
                 Err(SavedError::Content { path, problem }) => {
-                    note(format_args!("{} will be written again: {problem}", format::path(&path)));
+                    let path = format::path(&path);
+                    notify(format!("{path} will be written again: {problem}"));
                 }
                 Err(_) => (),
             }
             let config = folder.config()?;
-            let device =
-                select(BackendArgs { backend: args.backend.backend.or(config.backend) })?.device;
+            let device = select(args.backend.backend.or(config.backend), notify)?.device;
             let data = match (&args.data.data, &args.pictures) {
-                (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
-                (given, pictures) => data(given.as_deref(), pictures.as_deref())?,
+                (None, None) => data(&args, config.data.as_deref(), config.pictures.as_deref())?,
+                (given, pictures) => data(&args, given.as_deref(), pictures.as_deref())?,
             };
             let (run, damaged) = Run::resume(folder, config, &data)?;
             for path in damaged {
-                note(format_args!(
-                    "{} is damaged or incomplete and is skipped",
-                    format::path(&path)
-                ));
+                let path = format::path(&path);
+                notify(format!("{path} is damaged or incomplete and is skipped"));
             }
             (run, device)
         }
         None => {
             let mut config = configuration(&args)?;
-            let selected = select(BackendArgs { backend: config.backend })?;
+            let selected = select(config.backend, notify)?;
             config.backend = Some(selected.backend);
-            let data = data(config.data.as_deref(), config.pictures.as_deref())?;
+            let data = data(&args, config.data.as_deref(), config.pictures.as_deref())?;
             let folder = args.new_run.out.clone().unwrap_or_else(folder_for_now);
             (Run::create(&folder, config, &data)?, selected.device)
         }
@@ -74,7 +74,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         ProgressBar::new(0)
     };
     let interrupter = Interrupter::new();
-    stop_on_ctrl_c(&interrupter, &folder);
+    stop_on_ctrl_c(&args, &interrupter, &folder);
     let options = RunOptions {
         renderer: renderer(&args, &run, &bar, &interrupter),
         on_epoch: on_epoch(&args, epochs, bar.clone()),
@@ -99,17 +99,24 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     }
 }
 
+/// Prints something that the user may want to know on standard error, unless `--quiet` is given.
+fn notice(args: &TrainArgs, line: impl Display) {
+    if !args.quiet {
+        note(line);
+    }
+}
+
 /// What there is to train on: labelled pictures, or a data set of MNIST's shape.
-fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<Loaded> {
+fn data(args: &TrainArgs, given: Option<&Path>, pictures: Option<&Path>) -> Result<LoadedImages> {
     match pictures {
         Some(folder) => {
             let (loaded, skipped) = labelled_pictures::load(folder)?;
             for (path, error) in skipped {
-                note(format_args!("{} is skipped: {error}", format::path(&path)));
+                notice(args, format_args!("{} is skipped: {error}", format::path(&path)));
             }
             Ok(loaded)
         }
-        None => Ok(Source::find(given)?.load(Half::Train)?),
+        None => Ok(Source::find(given)?.load(Split::Train)?),
     }
 }
 
@@ -172,11 +179,11 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
 /// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
 fn folder_for_now() -> PathBuf {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    paths::runs_folder().join(now.replace(':', "-"))
+    folders::runs_folder().join(now.replace(':', "-"))
 }
 
 /// The first Ctrl-C asks the run to stop after its step; the second ends the process.
-fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
+fn stop_on_ctrl_c(args: &TrainArgs, interrupter: &Interrupter, folder: &Path) {
     static IS_ASKED: AtomicBool = AtomicBool::new(false);
     let interrupter = interrupter.clone();
     let line = resume_line(folder);
@@ -188,7 +195,10 @@ fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
         interrupter.stop(Some("Ctrl-C"));
     });
     if let Err(error) = handler {
-        note(format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"));
+        notice(
+            args,
+            format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"),
+        );
     }
 }
 
@@ -210,11 +220,11 @@ fn renderer(
 }
 
 fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
-    if args.json {
+    if args.quiet || shows_dashboard(args) {
+        Box::new(|_| ())
+    } else if args.json {
         // A closed standard output does not stop the run: its history has the line.
         Box::new(|epoch| drop(print_json(epoch)))
-    } else if args.quiet || shows_dashboard(args) {
-        Box::new(|_| ())
     } else {
         Box::new(move |epoch| bar.suspend(|| drop(print_line(describe(epoch, epochs)))))
     }

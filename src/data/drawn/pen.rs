@@ -5,7 +5,7 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use crate::model::PIXELS;
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 
 /// x and y.
 type PenPoint = [f32; 2];
@@ -85,7 +85,7 @@ fn ink(lines: &[Vec<PenPoint>], radius: f32) -> [f32; PIXELS] {
         let square = (along[0] * along[0] + along[1] * along[1]).max(1e-6);
         for (index, ink) in ink.iter_mut().enumerate() {
             let [x, y] =
-                [(index % PICTURE_SIDE) as f32 - from[0], (index / PICTURE_SIDE) as f32 - from[1]];
+                [(index % IMAGE_SIDE) as f32 - from[0], (index / IMAGE_SIDE) as f32 - from[1]];
             let t = ((x * along[0] + y * along[1]) / square).clamp(0.0, 1.0);
             let [x, y] = [x - t * along[0], y - t * along[1]];
             *ink = ink.max((radius - (x * x + y * y).sqrt() + 0.5).clamp(0.0, 1.0));
@@ -99,5 +99,5 @@ fn centre_of_mass(ink: &[f32; PIXELS]) -> PenPoint {
     let mean = |along: fn(usize) -> usize| {
         ink.iter().enumerate().map(|(at, ink)| along(at) as f32 * ink).sum::<f32>() / mass
     };
-    [mean(|at| at % PICTURE_SIDE), mean(|at| at / PICTURE_SIDE)]
+    [mean(|at| at % IMAGE_SIDE), mean(|at| at / IMAGE_SIDE)]
 }

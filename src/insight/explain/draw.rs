@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::Explanation;
 use crate::insight::colours::{self, IMAGE_BACKGROUND};
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 use crate::png;
 
 /// Width and height of one of the 28×28 pixels in the image.
@@ -20,7 +20,7 @@ impl Explanation {
     /// A PNG file: the pixels on the left, their attributions on the right. Orange speaks for the
     /// digit, blue for the runner-up; larger attributions are brighter.
     pub fn to_png(&self) -> Vec<u8> {
-        let square = PICTURE_SIDE as u32 * PIXEL_SCALE;
+        let square = IMAGE_SIDE as u32 * PIXEL_SCALE;
         let mut image = RgbImage::from_pixel(
             2 * square + 3 * SQUARE_MARGIN,
             square + 2 * SQUARE_MARGIN,
@@ -28,7 +28,7 @@ impl Explanation {
         );
         let attributions = self.colours();
         for (index, (&pixel, &attribution)) in self.pixels.iter().zip(&attributions).enumerate() {
-            let (row, column) = ((index / PICTURE_SIDE) as u32, (index % PICTURE_SIDE) as u32);
+            let (row, column) = ((index / IMAGE_SIDE) as u32, (index % IMAGE_SIDE) as u32);
             let grey = (255.0 * pixel).round() as u8;
             for (left, colour) in
                 [(SQUARE_MARGIN, Rgb([grey; 3])), (2 * SQUARE_MARGIN + square, Rgb(attribution))]
@@ -55,11 +55,11 @@ impl Explanation {
         let attributions = self.colours();
         let attributions = |index: usize| attributions[index];
         let squares: [&dyn Fn(usize) -> [u8; 3]; 2] = [&greys, &attributions];
-        for row in (0..PICTURE_SIDE).step_by(2) {
+        for row in (0..IMAGE_SIDE).step_by(2) {
             for (position, square) in squares.into_iter().enumerate() {
-                for column in 0..PICTURE_SIDE {
-                    let [r, g, b] = square(row * PICTURE_SIDE + column);
-                    let [x, y, z] = square((row + 1) * PICTURE_SIDE + column);
+                for column in 0..IMAGE_SIDE {
+                    let [r, g, b] = square(row * IMAGE_SIDE + column);
+                    let [x, y, z] = square((row + 1) * IMAGE_SIDE + column);
                     let _ = write!(lines, "\x1b[38;2;{r};{g};{b};48;2;{x};{y};{z}m▀");
                 }
                 lines.push_str(if position == 0 { "\x1b[0m " } else { "\x1b[0m\n" });
@@ -81,7 +81,7 @@ impl Explanation {
             _ => "  ",
         };
         let signs: Vec<&str> = self.pixels.iter().zip(&self.attributions).map(sign).collect();
-        signs.chunks(PICTURE_SIDE).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
+        signs.chunks(IMAGE_SIDE).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
     }
 
     /// The colour of each attribution.
@@ -101,8 +101,8 @@ mod tests {
     use super::*;
 
     fn explanation() -> Explanation {
-        let mut attributions = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
-        let mut pixels = vec![0.0; PICTURE_SIDE * PICTURE_SIDE];
+        let mut attributions = vec![0.0; IMAGE_SIDE * IMAGE_SIDE];
+        let mut pixels = vec![0.0; IMAGE_SIDE * IMAGE_SIDE];
         (attributions[0], attributions[1], attributions[29]) = (2.0, 0.5, -1.0);
         for index in [0, 1, 2, 29] {
             pixels[index] = 1.0;
@@ -124,13 +124,13 @@ mod tests {
     fn text_shows_the_sign_and_strength_of_each_attribution() {
         let text = explanation().to_text();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!((lines[0], lines[1], lines.len()), ("++ + ·", "  --", PICTURE_SIDE));
+        assert_eq!((lines[0], lines[1], lines.len()), ("++ + ·", "  --", IMAGE_SIDE));
     }
 
     #[test]
     fn the_image_shows_pixels_on_the_left_and_coloured_attributions_on_the_right() {
         let png = image::load_from_memory(&explanation().to_png()).unwrap().to_rgb8();
-        let (square, middle) = (PICTURE_SIDE as u32 * PIXEL_SCALE, PIXEL_SCALE / 2);
+        let (square, middle) = (IMAGE_SIDE as u32 * PIXEL_SCALE, PIXEL_SCALE / 2);
         assert_eq!(png.dimensions(), (2 * square + 3 * SQUARE_MARGIN, square + 2 * SQUARE_MARGIN));
         let at = |left: u32, row: u32, column: u32| {
             png.get_pixel(

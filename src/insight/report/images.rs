@@ -6,17 +6,17 @@ use image::{GrayImage, ImageBuffer, Luma, PixelWithColorType, Rgb, RgbImage};
 
 use crate::insight::colours::{self, IMAGE_BACKGROUND};
 use crate::model::PIXELS;
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 use crate::png;
 
 /// Units per row in the image of the weights.
 const UNITS_PER_ROW: usize = 8;
 /// Distance between the squares of two units: 28 pixels and a gap of 1.
-const UNIT_PITCH: usize = PICTURE_SIDE + 1;
+const UNIT_PITCH: usize = IMAGE_SIDE + 1;
 
 /// The URL of a digit, bright on black.
 pub fn digit(pixels: &[u8; PIXELS]) -> String {
-    let side = PICTURE_SIDE as u32;
+    let side = IMAGE_SIDE as u32;
     let image = GrayImage::from_fn(side, side, |x, y| Luma([pixels[(y * side + x) as usize]]));
     data_url(&image)
 }
@@ -31,7 +31,7 @@ pub fn weights(units: &[&[f32; PIXELS]]) -> String {
         let largest = unit.iter().fold(f32::MIN_POSITIVE, |largest, w| largest.max(w.abs()));
         let (left, top) = (index % UNITS_PER_ROW * UNIT_PITCH, index / UNITS_PER_ROW * UNIT_PITCH);
         for (pixel, &weight) in unit.iter().enumerate() {
-            let (x, y) = (left + pixel % PICTURE_SIDE, top + pixel / PICTURE_SIDE);
+            let (x, y) = (left + pixel % IMAGE_SIDE, top + pixel / IMAGE_SIDE);
             let colour = colours::signed(weight, weight.abs() / largest, 0.0);
             image.put_pixel(x as u32, y as u32, Rgb(colour));
         }

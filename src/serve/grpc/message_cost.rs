@@ -10,11 +10,11 @@ use bytes::Buf;
 use crate::serve::api_error::ApiError;
 
 /// The fields of a message, by number.
-pub(super) type Fields = &'static [(u32, Field)];
+pub(super) type MessageFields = &'static [(u32, MessageField)];
 
 /// What a field contains.
 #[derive(Clone, Copy)]
-pub(super) enum Field {
+pub(super) enum MessageField {
     /// UTF-8.
     Text,
     /// Bytes, shared with the request's body.
@@ -26,49 +26,51 @@ pub(super) enum Field {
     /// Numbers of eight bytes.
     Fixed64,
     /// A message; its size in memory, without what its fields point to.
-    Message(usize, Fields),
+    Message(usize, MessageFields),
 }
 
 /// A request without fields.
-pub(super) const EMPTY: Fields = &[];
+pub(super) const EMPTY: MessageFields = &[];
 /// A model's name and version.
-pub(super) const MODEL: Fields = &[(1, Field::Text), (2, Field::Text)];
+pub(super) const MODEL: MessageFields = &[(1, MessageField::Text), (2, MessageField::Text)];
 /// `ModelInferRequest` of `inference.proto`. Sizes are those of the generated types, rounded up.
-pub(super) const INFER: Fields = &[
-    (1, Field::Text),
-    (2, Field::Text),
-    (3, Field::Text),
+pub(super) const INFER: MessageFields = &[
+    (1, MessageField::Text),
+    (2, MessageField::Text),
+    (3, MessageField::Text),
     (4, PARAMETERS),
-    (5, Field::Message(384, INPUT)),
-    (6, Field::Message(96, OUTPUT)),
-    (7, Field::Bytes),
+    (5, MessageField::Message(384, INPUT)),
+    (6, MessageField::Message(96, OUTPUT)),
+    (7, MessageField::Bytes),
 ];
-const INPUT: Fields = &[
-    (1, Field::Text),
-    (2, Field::Text),
-    (3, Field::Varint(8)),
+const INPUT: MessageFields = &[
+    (1, MessageField::Text),
+    (2, MessageField::Text),
+    (3, MessageField::Varint(8)),
     (4, PARAMETERS),
-    (5, Field::Message(0, CONTENTS)),
+    (5, MessageField::Message(0, CONTENTS)),
 ];
-const OUTPUT: Fields = &[(1, Field::Text), (2, PARAMETERS)];
-const PARAMETERS: Field =
-    Field::Message(128, &[(1, Field::Text), (2, Field::Message(0, PARAMETER))]);
-const PARAMETER: Fields = &[
-    (1, Field::Varint(1)),
-    (2, Field::Varint(8)),
-    (3, Field::Text),
-    (4, Field::Fixed64),
-    (5, Field::Varint(8)),
+const OUTPUT: MessageFields = &[(1, MessageField::Text), (2, PARAMETERS)];
+const PARAMETERS: MessageField = MessageField::Message(
+    128,
+    &[(1, MessageField::Text), (2, MessageField::Message(0, PARAMETER))],
+);
+const PARAMETER: MessageFields = &[
+    (1, MessageField::Varint(1)),
+    (2, MessageField::Varint(8)),
+    (3, MessageField::Text),
+    (4, MessageField::Fixed64),
+    (5, MessageField::Varint(8)),
 ];
-const CONTENTS: Fields = &[
-    (1, Field::Varint(1)),
-    (2, Field::Varint(4)),
-    (3, Field::Varint(8)),
-    (4, Field::Varint(4)),
-    (5, Field::Varint(8)),
-    (6, Field::Fixed32),
-    (7, Field::Fixed64),
-    (8, Field::Bytes),
+const CONTENTS: MessageFields = &[
+    (1, MessageField::Varint(1)),
+    (2, MessageField::Varint(4)),
+    (3, MessageField::Varint(8)),
+    (4, MessageField::Varint(4)),
+    (5, MessageField::Varint(8)),
+    (6, MessageField::Fixed32),
+    (7, MessageField::Fixed64),
+    (8, MessageField::Bytes),
 ];
 
 /// A handle to bytes that are stored elsewhere, or an empty text.
@@ -78,7 +80,7 @@ const HANDLE_BYTES: usize = 32;
 ///
 /// # Errors
 /// If the message is malformed.
-pub(super) fn decoded_bytes(message: &[u8], fields: Fields) -> Result<usize, ApiError> {
+pub(super) fn decoded_bytes(message: &[u8], fields: MessageFields) -> Result<usize, ApiError> {
     // Lists grow by doubling: while one is copied, both are in memory.
     Ok(2 * walk(message, fields).ok_or_else(|| {
         ApiError::invalid("the message is not valid protobuf of the method's request")
@@ -86,7 +88,7 @@ pub(super) fn decoded_bytes(message: &[u8], fields: Fields) -> Result<usize, Api
 }
 
 /// `None` if the message is malformed.
-fn walk(mut rest: &[u8], fields: Fields) -> Option<usize> {
+fn walk(mut rest: &[u8], fields: MessageFields) -> Option<usize> {
     let mut total = 0_usize;
     while rest.has_remaining() {
         let key = varint(&mut rest)?;
@@ -103,7 +105,7 @@ fn walk(mut rest: &[u8], fields: Fields) -> Option<usize> {
                     None => 0,
                 }
             }
-            (0, Some(Field::Varint(size))) => {
+            (0, Some(MessageField::Varint(size))) => {
                 varint(&mut rest)?;
                 size
             }
@@ -111,11 +113,11 @@ fn walk(mut rest: &[u8], fields: Fields) -> Option<usize> {
                 varint(&mut rest)?;
                 0
             }
-            (1, Some(Field::Fixed64) | None) => {
+            (1, Some(MessageField::Fixed64) | None) => {
                 rest = rest.get(8..)?;
                 8
             }
-            (5, Some(Field::Fixed32) | None) => {
+            (5, Some(MessageField::Fixed32) | None) => {
                 rest = rest.get(4..)?;
                 4
             }
@@ -128,15 +130,15 @@ fn walk(mut rest: &[u8], fields: Fields) -> Option<usize> {
 }
 
 /// The cost of a field that is preceded by its length.
-fn delimited(content: &[u8], field: Field) -> Option<usize> {
+fn delimited(content: &[u8], field: MessageField) -> Option<usize> {
     match field {
-        Field::Text => {
+        MessageField::Text => {
             str::from_utf8(content).ok()?;
             Some(HANDLE_BYTES + content.len())
         }
-        Field::Bytes => Some(HANDLE_BYTES),
+        MessageField::Bytes => Some(HANDLE_BYTES),
         // Packed numbers. The last byte of each has no continuation bit.
-        Field::Varint(size) => {
+        MessageField::Varint(size) => {
             let mut rest = content;
             let mut count = 0;
             while rest.has_remaining() {
@@ -145,9 +147,9 @@ fn delimited(content: &[u8], field: Field) -> Option<usize> {
             }
             Some(count * size)
         }
-        Field::Fixed32 => content.len().is_multiple_of(4).then_some(content.len()),
-        Field::Fixed64 => content.len().is_multiple_of(8).then_some(content.len()),
-        Field::Message(size, fields) => Some(size.saturating_add(walk(content, fields)?)),
+        MessageField::Fixed32 => content.len().is_multiple_of(4).then_some(content.len()),
+        MessageField::Fixed64 => content.len().is_multiple_of(8).then_some(content.len()),
+        MessageField::Message(size, fields) => Some(size.saturating_add(walk(content, fields)?)),
     }
 }
 

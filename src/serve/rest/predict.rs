@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::classifier::{Classifier, Prediction};
-use crate::picture::Picture;
+use crate::picture::DigitImage;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::decode;
 use crate::serve::request_context::{self, RequestContext, is_short};
@@ -103,7 +103,7 @@ async fn respond(
 /// them, one picture at a time.
 async fn activations(
     model: Arc<Classifier>,
-    picture: Picture,
+    picture: DigitImage,
     state: &ServerState,
     context: &RequestContext,
 ) -> Result<NetworkActivations, ApiError> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::model::{CLASSES, PIXELS};
-use crate::picture::PICTURE_SIDE;
+use crate::picture::IMAGE_SIDE;
 use crate::serve::api_error::{ApiError, quoted};
 use crate::serve::decode::from_base64;
 use crate::serve::flat_array::{ArrayValues, FlatArray};
@@ -61,7 +61,7 @@ async fn metadata() -> Response {
             "name": name,
         })
     };
-    let side = PICTURE_SIDE as i64;
+    let side = IMAGE_SIDE as i64;
     Json(json!({
         "model_spec": { "name": MODEL_NAME, "signature_name": "", "version": MODEL_VERSION },
         "metadata": { "signature_def": { "signature_def": { SIGNATURE_NAME: {
@@ -142,8 +142,8 @@ fn to_pictures(array: FlatArray) -> Result<InputPictures, ApiError> {
         ))),
         ArrayValues::Numbers(values) => match *shape.as_slice() {
             [count, PIXELS]
-            | [count, PICTURE_SIDE, PICTURE_SIDE]
-            | [count, PICTURE_SIDE, PICTURE_SIDE, 1]
+            | [count, IMAGE_SIDE, IMAGE_SIDE]
+            | [count, IMAGE_SIDE, IMAGE_SIDE, 1]
                 if count > 0 =>
             {
                 from_fp32(&values, count).map(InputPictures::Pixels)

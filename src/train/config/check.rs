@@ -52,7 +52,7 @@ impl TrainConfig {
             in_range("teacher.weight", teacher.weight, 0.0..=1.0)?;
         }
         match &self.distortions {
-            Some(distortions) => distortions.check().map_err(ConfigError::Distortion),
+            Some(distortions) => distortions.check().map_err(ConfigError::from),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use burn_digits::classifier::Classifier;
 use burn_digits::data::LabelledImages;
-use burn_digits::data::source::{Half, Source};
+use burn_digits::data::source::{Source, Split};
 
 use crate::common::root;
 
@@ -48,7 +48,7 @@ pub fn printed(mut script: Command) -> String {
 
 /// The first `count` test images.
 pub fn test_images(count: usize) -> LabelledImages {
-    Source::find(None).unwrap().load(Half::Test).unwrap().digits.slice(0, count)
+    Source::find(None).unwrap().load(Split::Test).unwrap().images.slice(0, count)
 }
 
 /// Writes numbers as little-endian f32.

@@ -56,7 +56,7 @@ pub(crate) fn ink(grey: &Plane, max_stroke: f32) -> Option<Plane> {
 /// The value of the background, if one value covers most of the plane and nearly all of its edge.
 ///
 /// The edge counts for as much as the whole: ink can cover more than paper in a tightly cropped
-/// image, but hardly ever along its edge.
+/// picture, but hardly ever along its edge.
 fn uniform_background(grey: &Plane, low: f32, high: f32) -> Option<f32> {
     let scale = (HISTOGRAM_BINS - 1) as f32;
     let bin = |value: f32| (((value - low) / (high - low)) * scale).round() as usize;

@@ -7,7 +7,7 @@ use crate::components::{Component, MIN_DIGIT_PEAK, MIN_PART_PEAK};
 const MIN_DIGIT_HEIGHT: f32 = 0.4;
 /// ... and neither is a higher one than this.
 const MAX_DIGIT_HEIGHT: f32 = 2.5;
-/// A group at the edge of the image is a digit only if it is at least this high ...
+/// A group at the edge of the picture is a digit only if it is at least this high ...
 const MIN_EDGE_HEIGHT: f32 = 0.6;
 /// ... and this wide, both as shares of the digits' height.
 const MIN_EDGE_WIDTH: f32 = 0.25;
@@ -17,7 +17,7 @@ const MIN_FRAGMENT_MASS: f32 = 0.002;
 const MAX_FRAGMENT_GAP: f32 = 0.2;
 /// Two groups are in the same row if they share this much of the lower one's height.
 const MIN_SHARED_HEIGHT: f32 = 0.4;
-/// An image with more components is a page of text, or noise.
+/// A picture with more components is a page of text, or noise.
 const MAX_COMPONENTS: usize = 2000;
 
 /// The typical height of the digits, in pixels: the median height of the components, each weighted
@@ -58,7 +58,7 @@ impl Group {
     /// Whether it can be a digit, among digits of this height.
     fn is_digit(&self, digit_height: f32) -> bool {
         let height = self.bounds.height() as f32;
-        // What the edge of the image cuts off belongs to something else, or is the edge of the
+        // What the edge of the picture cuts off belongs to something else, or is the edge of the
         // paper.
         let is_whole = !self.bounds.touches_edge
             || (height >= MIN_EDGE_HEIGHT * digit_height

@@ -1,8 +1,8 @@
-//! Several digits on one image: where they are, row by row, and each as a
-//! [`Picture`](crate::Picture).
+//! Several digits on one picture: where they are, row by row, and each as a
+//! [`DigitImage`](crate::DigitImage).
 //!
 //! ```text
-//! image ─ grey ─► grey plane ─ ink ─► ink ─ frames, lines ─► ink without them
+//! picture ─ grey ─► grey plane ─ ink ─► ink ─ frames, lines ─► ink without them
 //!     ─ components ─► fragments ─ groups ─► rows of groups ─ segment ─► rows of regions
 //! ```
 //!
@@ -14,12 +14,12 @@
 //! use digit_picture::many;
 //! use image::{DynamicImage, GrayImage, Luma};
 //!
-//! // Two vertical bars, 4 × 30 pixels, on a white image.
+//! // Two vertical bars, 4 × 30 pixels, on a white picture.
 //! let is_bar = |x| (20..24).contains(&x) || (40..44).contains(&x);
 //! let is_ink = |x, y| is_bar(x) && (10..40).contains(&y);
-//! let image = GrayImage::from_fn(80, 50, |x, y| Luma([if is_ink(x, y) { 0 } else { 255 }]));
+//! let picture = GrayImage::from_fn(80, 50, |x, y| Luma([if is_ink(x, y) { 0 } else { 255 }]));
 //!
-//! let rows = many::find(&DynamicImage::from(image))?;
+//! let rows = many::find(&DynamicImage::from(picture))?;
 //! assert_eq!((rows.len(), rows[0].len()), (1, 2));
 //! let second = &rows[0][1].segmentations[0].candidates[0];
 //! assert_eq!(second.area, many::Area { left: 40, top: 10, width: 4, height: 30 });
@@ -64,20 +64,20 @@ const MIN_RULING_FREE: f32 = 0.3;
 const MIN_NUMBER_GAP: f32 = 1.3;
 /// ... if it is also this many times as wide as the median gap of the row.
 const MIN_GAP_RATIO: f32 = 1.8;
-/// An image with more groups is a page of text, or noise.
+/// A picture with more groups is a page of text, or noise.
 const MAX_GROUPS: usize = 400;
 
-/// Finds the digits of an image: rows from top to bottom, regions from left to right. Neither is
+/// Finds the digits of a picture: rows from top to bottom, regions from left to right. Neither is
 /// empty.
 ///
 /// # Errors
-/// [`PictureError::NoInk`] if nothing in the image can be a digit, [`PictureError::NoPixels`] if
+/// [`PictureError::NoInk`] if nothing in the picture can be a digit, [`PictureError::NoPixels`] if
 /// its width or height is 0.
-pub fn find(image: &DynamicImage) -> Result<Vec<Vec<Region>>, PictureError> {
-    if image.width() == 0 || image.height() == 0 {
+pub fn find(picture: &DynamicImage) -> Result<Vec<Vec<Region>>, PictureError> {
+    if picture.width() == 0 || picture.height() == 0 {
         return Err(PictureError::NoPixels);
     }
-    let grey = grey_plane(image, SEVERAL_DIGITS_PLANE_SIDE);
+    let grey = grey_plane(picture, SEVERAL_DIGITS_PLANE_SIDE);
     let mut found = find_on_plane(&grey);
     // A note on a desk is one bright component, and the digits are inside it.
     let sheet = digit_ink(&grey).and_then(|main| sheet::inside(&grey, &main));
@@ -93,8 +93,8 @@ pub fn find(image: &DynamicImage) -> Result<Vec<Vec<Region>>, PictureError> {
     if found.is_empty() {
         return Err(PictureError::NoInk);
     }
-    let factor = reduction_factor(image, SEVERAL_DIGITS_PLANE_SIDE) as u32;
-    found.iter_mut().flatten().for_each(|region| region.enlarge(factor, image));
+    let factor = reduction_factor(picture, SEVERAL_DIGITS_PLANE_SIDE) as u32;
+    found.iter_mut().flatten().for_each(|region| region.enlarge(factor, picture));
     Ok(found)
 }
 
@@ -125,7 +125,7 @@ fn without_ruling(ink: Plane) -> Plane {
     let longest = ink.longer_side() as f32 - 1.0;
     let search = LineSearch {
         max_thickness: (MAX_RULING_THICKNESS * height).max(3.0),
-        // On a small image, lines along the longer side are enough.
+        // On a small picture, lines along the longer side are enough.
         min_length: longest.min(MIN_RULING_LENGTH * height),
         min_free: MIN_RULING_FREE,
         max_runs: 160,

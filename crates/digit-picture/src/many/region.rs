@@ -1,11 +1,11 @@
-//! What is found on an image of several digits: regions, the ways to segment each, and the
+//! What is found on a picture of several digits: regions, the ways to segment each, and the
 //! candidate digits of each way.
 
 use image::DynamicImage;
 
-use crate::picture::Picture;
+use crate::digit_image::DigitImage;
 
-/// A rectangle of the image, in pixels.
+/// A rectangle of the picture, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
     /// The first column.
@@ -24,7 +24,7 @@ pub struct Candidate {
     /// The bounding box of its ink.
     pub area: Area,
     /// The ink in MNIST's convention, for a classifier.
-    pub picture: Picture,
+    pub image: DigitImage,
 }
 
 /// One way to segment a region into digits.
@@ -37,13 +37,13 @@ pub struct Segmentation {
     pub ink_cut: f32,
 }
 
-/// A part of the image with one digit, or several that touch.
+/// A part of the picture with one digit, or several that touch.
 #[derive(Clone, Debug)]
 pub struct Region {
     /// The ways to segment it, at least one: the whole region as one digit first, then cut into two
     /// and more.
     pub segmentations: Vec<Segmentation>,
-    /// The typical height of the digits on this image, in pixels; the same for all regions.
+    /// The typical height of the digits on this picture, in pixels; the same for all regions.
     pub digit_height: u32,
     /// Whether a wide gap separates it from the region before it in the row, as between two
     /// numbers.
@@ -59,14 +59,14 @@ impl Region {
         }
     }
 
-    /// Converts pixels of a plane that was reduced by `factor` to pixels of the image.
-    pub(super) fn enlarge(&mut self, factor: u32, image: &DynamicImage) {
+    /// Converts pixels of a plane that was reduced by `factor` to pixels of the picture.
+    pub(super) fn enlarge(&mut self, factor: u32, picture: &DynamicImage) {
         self.digit_height *= factor;
         for area in self.areas() {
             area.left *= factor;
             area.top *= factor;
-            area.width = (area.width * factor).min(image.width() - area.left);
-            area.height = (area.height * factor).min(image.height() - area.top);
+            area.width = (area.width * factor).min(picture.width() - area.left);
+            area.height = (area.height * factor).min(picture.height() - area.top);
         }
     }
 

@@ -93,6 +93,6 @@ fn candidate(ink: &Plane, left: usize, top: usize) -> Option<Candidate> {
         height: ink_box.height as u32,
     };
     // Without a margin, ink of exactly 28×28 pixels would count as already framed.
-    let picture = fit(&ink.cropped(ink_box).with_margin(1))?;
-    Some(Candidate { area, picture })
+    let image = fit(&ink.cropped(ink_box).with_margin(1))?;
+    Some(Candidate { area, image })
 }

@@ -1,6 +1,6 @@
-//! A digit to test with, and the differences between pictures.
+//! A digit to test with, and the differences between images.
 
-use digit_picture::{Picture, normalise};
+use digit_picture::{DigitImage, normalise};
 use image::{DynamicImage, GrayImage, Luma};
 
 /// A seven of two strokes: 1 on a stroke, 0 off it, with soft edges one pixel wide, in a square of
@@ -38,16 +38,16 @@ pub fn black_on_white() -> GrayImage {
     drawn(112, 12.0, 255.0, 0.0)
 }
 
-pub fn picture_of(image: impl Into<DynamicImage>) -> Picture {
-    normalise(&image.into()).expect("there is a digit")
+pub fn image_of(picture: impl Into<DynamicImage>) -> DigitImage {
+    normalise(&picture.into()).expect("there is a digit")
 }
 
-/// What all images of the seven are compared with.
-pub fn reference() -> Picture {
-    picture_of(black_on_white())
+/// What all pictures of the seven are compared with.
+pub fn reference() -> DigitImage {
+    image_of(black_on_white())
 }
 
-/// The largest difference between two pictures' pixels.
-pub fn largest_difference(a: &Picture, b: &Picture) -> f32 {
+/// The largest difference between two images' pixels.
+pub fn largest_difference(a: &DigitImage, b: &DigitImage) -> f32 {
     a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }

@@ -6,9 +6,9 @@ use anyhow::Result;
 use image::{DynamicImage, Rgb, RgbImage};
 
 use crate::app::commands::write as write_file;
+use burn_digits::internal::encode_png;
 use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::many::Area;
-use burn_digits::png;
 
 /// Colour of sure answers.
 const SURE_COLOUR: Rgb<u8> = Rgb([0, 114, 178]);
@@ -39,11 +39,11 @@ pub fn write(file: &Path, image: &DynamicImage, number: &RecognisedNumber) -> Re
     let dot = label_dot(number);
     for digit in number.digits() {
         let colour = if digit.prediction.unsure { UNSURE_COLOUR } else { SURE_COLOUR };
-        let area = &digit.found.area;
+        let area = &digit.candidate.area;
         outline(&mut drawn, area, pen, colour);
         label(&mut drawn, area, dot, digit.prediction.digit, colour);
     }
-    write_file(file, &png::encode(&drawn)?)
+    write_file(file, &encode_png(&drawn)?)
 }
 
 /// Draws a frame around the area, outside of it.
@@ -59,7 +59,7 @@ fn outline(image: &mut RgbImage, area: &Area, pen: u32, colour: Rgb<u8>) {
 
 /// Side in pixels of a dot of the labels: the same for all, by the median height of the digits.
 fn label_dot(number: &RecognisedNumber) -> u32 {
-    let mut heights: Vec<u32> = number.digits().map(|digit| digit.found.area.height).collect();
+    let mut heights: Vec<u32> = number.digits().map(|digit| digit.candidate.area.height).collect();
     heights.sort_unstable();
     let median = heights.get(heights.len() / 2).copied().unwrap_or_default();
     (median / 24).max(1)

@@ -11,7 +11,7 @@ use super::{Reader, annotate, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json};
 use burn_digits::classifier::Classifier;
-use burn_digits::format::printable;
+use burn_digits::internal::format::printable;
 use burn_digits::number::{RecognisedDigit, RecognisedNumber};
 use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
@@ -41,7 +41,7 @@ struct DigitInNumber {
 
 impl From<&RecognisedDigit> for DigitInNumber {
     fn from(digit: &RecognisedDigit) -> Self {
-        let Area { left, top, width, height } = digit.found.area;
+        let Area { left, top, width, height } = digit.candidate.area;
         let prediction = &digit.prediction;
         Self {
             r#box: [left, top, width, height],
@@ -97,9 +97,9 @@ impl NumberReader<'_> {
         }
         for digit in number.digits() {
             if self.args.show {
-                write!(out, "{}", drawing(&digit.found.picture))?;
+                write!(out, "{}", drawing(&digit.candidate.image))?;
             }
-            let Area { left, top, width, height } = digit.found.area;
+            let Area { left, top, width, height } = digit.candidate.area;
             let doubt = if digit.prediction.unsure { ", unsure" } else { "" };
             writeln!(
                 out,

@@ -1,4 +1,7 @@
 //! `burn-digits infer`: recognises the digits in pictures.
+//!
+//! This file collects the pictures: files, folders, standard input and lists of paths. What is
+//! printed for one, as text and as JSON, is in `one` (a digit per picture) and `many` (a number).
 
 mod annotate;
 mod many;
@@ -18,8 +21,8 @@ use super::classifier;
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::output::{note, print_json, progress_bar};
-use burn_digits::picture::{self, Picture, PictureError};
-use burn_digits::{files, format};
+use burn_digits::internal::{format, sorted_files};
+use burn_digits::picture::{self, DigitImage, PictureError};
 
 /// Number of pictures of a folder that are decoded in parallel, which bounds memory.
 const PICTURES_AT_ONCE: usize = 256;
@@ -99,7 +102,7 @@ struct Pictures<'a, R> {
 impl<R: Reader> Pictures<'_, R> {
     /// Answers every picture in a folder, sorted by name. Other files are skipped.
     fn folder(&mut self, folder: &Path) -> Result<()> {
-        let paths = files::sorted_files(folder)
+        let paths = sorted_files(folder)
             .with_context(|| format!("{} can't be read", format::path(folder)))?;
         let mut count = 0;
         // On a terminal the answers themselves show the progress.
@@ -185,11 +188,11 @@ pub(super) fn standard_input() -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// Draws a picture as 28 lines with two characters per pixel, about square in a terminal.
-fn drawing(picture: &Picture) -> String {
+/// Draws an image as 28 lines with two characters per pixel, about square in a terminal.
+fn drawing(image: &DigitImage) -> String {
     let shade = |&pixel: &f32| SHADES[((pixel * 4.0).round() as usize).min(4)];
-    let line = |row: &[f32; picture::PICTURE_SIDE]| -> String {
+    let line = |row: &[f32; picture::IMAGE_SIDE]| -> String {
         row.iter().flat_map(|pixel| [shade(pixel); 2]).chain(['\n']).collect()
     };
-    picture.rows().map(line).collect()
+    image.rows().map(line).collect()
 }

@@ -10,8 +10,8 @@ use super::{Reader, drawing};
 use crate::app::arguments::InferArgs;
 use crate::app::output::confidence;
 use burn_digits::classifier::{Classifier, Prediction};
-use burn_digits::format::printable;
-use burn_digits::picture::{self, Picture, PictureError};
+use burn_digits::internal::format::printable;
+use burn_digits::picture::{self, DigitImage, PictureError};
 
 pub struct DigitReader<'a> {
     pub args: &'a InferArgs,
@@ -24,36 +24,51 @@ struct DigitAnswer<'a> {
     path: &'a str,
     #[serde(flatten)]
     prediction: &'a Prediction,
+    /// The most probable digits, if `--top` asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top: Option<Vec<RankedDigit>>,
     model: &'a str,
 }
 
-impl Reader for DigitReader<'_> {
-    type Decoded = Picture;
+#[derive(Serialize)]
+struct RankedDigit {
+    digit: u8,
+    probability: f32,
+}
 
-    fn decode(&self, bytes: &[u8]) -> Result<Picture, PictureError> {
+impl Reader for DigitReader<'_> {
+    type Decoded = DigitImage;
+
+    fn decode(&self, bytes: &[u8]) -> Result<DigitImage, PictureError> {
         picture::from_bytes(bytes)
     }
 
-    fn answer(&self, decoded: &[(&str, Picture)]) -> Result<()> {
-        let pictures: Vec<Picture> = decoded.iter().map(|(_, picture)| picture.clone()).collect();
-        let predictions = self.classifier.try_predict(&pictures)?;
+    fn answer(&self, decoded: &[(&str, DigitImage)]) -> Result<()> {
+        let images: Vec<DigitImage> = decoded.iter().map(|(_, image)| image.clone()).collect();
+        let predictions = self.classifier.try_predict(&images)?;
         let model = self.classifier.name();
         let mut out = io::stdout().lock();
-        for ((path, picture), prediction) in decoded.iter().zip(&predictions) {
+        for ((path, image), prediction) in decoded.iter().zip(&predictions) {
             if self.args.json {
-                serde_json::to_writer(&mut out, &DigitAnswer { path, prediction, model })?;
+                let ranked = |count| {
+                    let ranked = prediction.most_probable(usize::from(count));
+                    ranked.map(|(digit, probability)| RankedDigit { digit, probability }).collect()
+                };
+                let top = self.args.top.map(ranked);
+                serde_json::to_writer(&mut out, &DigitAnswer { path, prediction, top, model })?;
                 writeln!(out)?;
                 continue;
             }
             if self.args.show {
-                write!(out, "{}", drawing(picture))?;
+                write!(out, "{}", drawing(image))?;
             }
             let doubt = if prediction.unsure { ", unsure" } else { "" };
             let (digit, confidence_shown) = (prediction.digit, confidence(prediction.confidence));
             let (path, model) = (printable(path), printable(model));
             writeln!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
-            if self.args.top > 1 {
-                for (digit, probability) in most_likely(prediction, self.args.top) {
+            // One digit is on the line above.
+            if let Some(count @ 2..) = self.args.top {
+                for (digit, probability) in prediction.most_probable(count.into()) {
                     writeln!(out, "    {digit}  {:>9}", confidence(probability))?;
                 }
             }
@@ -64,11 +79,4 @@ impl Reader for DigitReader<'_> {
     fn no_ink(&self) -> Value {
         json!({ "digit": null })
     }
-}
-
-fn most_likely(prediction: &Prediction, top: u8) -> Vec<(usize, f32)> {
-    let mut ranked: Vec<_> = prediction.probabilities.iter().copied().enumerate().collect();
-    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    ranked.truncate(top.into());
-    ranked
 }

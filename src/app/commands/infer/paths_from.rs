@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use bstr::ByteSlice;
 
 use super::STANDARD_INPUT;
-use burn_digits::{files, format};
+use burn_digits::internal::{format, open_regular};
 
 /// The longest line, in bytes: more than any system's longest path.
 const MAX_LINE_BYTES: usize = 64 << 10;
@@ -21,7 +21,7 @@ pub fn each(list: &Path, answer: impl FnMut(&Path) -> Result<()>) -> Result<()> 
     if list == Path::new(STANDARD_INPUT) {
         return each_line(list, BufReader::new(io::stdin().lock()), answer);
     }
-    let file = files::open_regular(list).with_context(|| {
+    let file = open_regular(list).with_context(|| {
         let hint = "a list from a pipe is read with `--paths-from -`";
         format!("{} can't be read ({hint})", format::path(list))
     })?;

@@ -12,8 +12,8 @@
 use crate::error::PictureError;
 use crate::plane::Plane;
 
-/// Width and height of a [`Picture`], in pixels.
-pub const PICTURE_SIDE: usize = 28;
+/// Width and height of a [`DigitImage`], in pixels.
+pub const IMAGE_SIDE: usize = 28;
 /// The longer side of a digit's bounding box, in pixels.
 pub(crate) const DIGIT_BOX_SIDE: f32 = 20.0;
 /// Where the centre of mass lies along both axes, as a pixel index.
@@ -21,17 +21,17 @@ pub(crate) const CENTRE_INDEX: f32 = 14.0;
 
 /// A digit in MNIST's convention: 28×28 values in [0, 1], row-major, bright ink on black.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture([f32; PICTURE_SIDE * PICTURE_SIDE]);
+pub struct DigitImage([f32; IMAGE_SIDE * IMAGE_SIDE]);
 
-impl Picture {
+impl DigitImage {
     /// Wraps values that already follow the convention; they are not checked.
-    pub fn from_array(values: [f32; PICTURE_SIDE * PICTURE_SIDE]) -> Self {
+    pub fn from_array(values: [f32; IMAGE_SIDE * IMAGE_SIDE]) -> Self {
         Self(values)
     }
 
     /// A grey plane as it is, if it already follows the convention.
     pub(crate) fn from_conventional(grey: &Plane) -> Option<Self> {
-        if (grey.width, grey.height) != (PICTURE_SIDE, PICTURE_SIDE) {
+        if (grey.width, grey.height) != (IMAGE_SIDE, IMAGE_SIDE) {
             return None;
         }
         let ink_box = grey.ink_box()?;
@@ -50,12 +50,12 @@ impl Picture {
     }
 
     /// The 28 rows, from top to bottom.
-    pub fn rows(&self) -> impl Iterator<Item = &[f32; PICTURE_SIDE]> {
-        self.0.as_chunks::<PICTURE_SIDE>().0.iter()
+    pub fn rows(&self) -> impl Iterator<Item = &[f32; IMAGE_SIDE]> {
+        self.0.as_chunks::<IMAGE_SIDE>().0.iter()
     }
 }
 
-impl TryFrom<&[f32]> for Picture {
+impl TryFrom<&[f32]> for DigitImage {
     type Error = PictureError;
 
     /// Wraps values that already follow the convention; only their number is checked.
