@@ -62,7 +62,7 @@ pub fn path(path: &Path) -> String {
 /// reverse the direction of text. They appear as Rust writes them in a string.
 ///
 /// ```
-/// use burn_digits::format::printable;
+/// use burn_digits::internal::format::printable;
 ///
 /// assert_eq!(printable("7 é.png"), "7 é.png");
 /// assert_eq!(printable("\u{1b}[31m7\n.png"), r"\u{1b}[31m7\n.png");
