@@ -21,9 +21,13 @@ static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::shipped(&backend::cpu()).expect("the shipped model is valid"));
 
 /// Bytes are refused as a picture, or become 784 values in [0, 1] with a valid prediction; the same
-/// holds for each of several digits found in it.
+/// holds for each of several digits found in it. What the header says about the cost is true.
 pub fn picture(bytes: &[u8]) {
+    let cost = picture::decode_cost(bytes);
     let Ok(image) = picture::decode(bytes) else { return };
+    let cost = cost.expect("what can be decoded has a header within the limits");
+    assert_eq!(cost.pixels, u64::from(image.width()) * u64::from(image.height()));
+    assert!(cost.memory_bytes >= image.as_bytes().len() as u64, "{cost:?}");
     if let Ok(picture) = picture::normalise(&image) {
         assert_in_range(&picture);
         assert_valid(&CLASSIFIER.predict(&[picture])[0]);
