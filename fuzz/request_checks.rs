@@ -146,7 +146,7 @@ pub fn grpc(bytes: &[u8]) {
 /// A message as the body of a request: not compressed, its length, and the message.
 fn framed(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).expect("inputs are short").to_be_bytes();
-    [&[0], length.as_slice(), message].concat()
+    [&[0][..], &length, message].concat()
 }
 
 /// The parts of a valid request of `ModelInfer`. What is charged for a message is enough, and what

@@ -204,8 +204,9 @@ impl Tensor {
             }
             Content::Uint8 => self.uint8().iter().map(u8::to_string).collect(),
             Content::Files => {
-                let text = |file| quoted(&STANDARD.encode(file));
-                let object = |text| if is_b64 { format!("{{\"b64\":{text}}}") } else { text };
+                let text = |file: &Vec<u8>| quoted(&STANDARD.encode(file));
+                let object =
+                    |text: String| if is_b64 { format!("{{\"b64\":{text}}}") } else { text };
                 self.files.iter().map(text).map(object).collect()
             }
         }
@@ -349,7 +350,8 @@ pub enum Change {
 pub fn change(bytes: &mut Vec<u8>, changes: &[(u16, Change)]) {
     for &(at, change) in changes {
         let at = usize::from(at) % (bytes.len() + 1);
-        let until = |length: u8| bytes.len().min(at + usize::from(length));
+        let end = bytes.len();
+        let until = |length: u8| end.min(at + usize::from(length));
         match change {
             Change::Set(byte) => {
                 if let Some(old) = bytes.get_mut(at) {
@@ -360,7 +362,7 @@ pub fn change(bytes: &mut Vec<u8>, changes: &[(u16, Change)]) {
             Change::Remove(length) => drop(bytes.drain(at..until(length))),
             Change::Repeat(length) => {
                 let part = bytes[at..until(length)].to_vec();
-                bytes.splice(at..at, part);
+                drop(bytes.splice(at..at, part));
             }
             Change::End => bytes.truncate(at),
         }

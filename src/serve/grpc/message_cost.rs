@@ -177,7 +177,9 @@ fn walk(mut rest: &[u8], fields: Fields) -> Option<usize> {
 /// Skips a number.
 fn skip(rest: &mut &[u8], wire_type: u64) -> Option<()> {
     match wire_type {
-        0 => drop(varint(rest)?),
+        0 => {
+            varint(rest)?;
+        }
         1 => *rest = rest.get(8..)?,
         5 => *rest = rest.get(4..)?,
         // Groups, which proto3 does not have.
