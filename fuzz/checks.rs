@@ -21,9 +21,13 @@ static CLASSIFIER: LazyLock<Classifier> =
     LazyLock::new(|| Classifier::shipped(&backend::cpu()).expect("the shipped model is valid"));
 
 /// Bytes are refused as a picture, or become 784 values in [0, 1] with a valid prediction; the same
-/// holds for each of several digits found in it.
+/// holds for each of several digits found in it. What the header says about the cost is true.
 pub fn picture(bytes: &[u8]) {
+    let cost = picture::decode_cost(bytes);
     let Ok(picture) = picture::decode(bytes) else { return };
+    let cost = cost.expect("what can be decoded has a header within the limits");
+    assert_eq!(cost.pixels, u64::from(picture.width()) * u64::from(picture.height()));
+    assert!(cost.memory_bytes >= picture.as_bytes().len() as u64, "{cost:?}");
     if let Ok(image) = picture::normalise(&picture) {
         assert_in_range(&image);
         assert_valid(&CLASSIFIER.predict(&[image])[0]);

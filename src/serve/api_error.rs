@@ -120,9 +120,8 @@ impl ApiError {
 
     /// The same error with `prefix: ` before its message.
     #[must_use]
-    pub(crate) fn prefixed(mut self, prefix: impl AsRef<str>) -> Self {
-        self.message = format!("{}: {}", prefix.as_ref(), self.message);
-        self
+    pub(crate) fn prefixed(self, prefix: impl AsRef<str>) -> Self {
+        Self::new(self.kind, format!("{}: {}", prefix.as_ref(), self.message))
     }
 
     /// An HTTP response with `body` as its JSON.
@@ -191,5 +190,7 @@ mod tests {
         assert_eq!(quoted(&long), format!("\"{}\"…", "ä".repeat(60)));
         let error = ApiError::invalid(&long);
         assert_eq!(error.message, format!("{}…", "ä".repeat(512)));
+        let error = error.prefixed("picture 7");
+        assert_eq!(error.message, format!("picture 7: {}…", "ä".repeat(506)));
     }
 }

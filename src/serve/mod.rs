@@ -52,6 +52,7 @@
 //! | `output_tensors` | predictions as response tensors |
 //! | `response_body` | notices when a response is sent |
 //! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
+//! | `fuzzing` | the parsers, for the fuzz targets |
 //!
 //! Handlers depend on `state` and on the parts below it; only `rest` and `grpc` know a protocol's
 //! messages.
@@ -62,6 +63,8 @@ mod body;
 mod connection;
 mod decode;
 mod flat_array;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod hosts;
 mod inference_queue;

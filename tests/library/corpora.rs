@@ -3,6 +3,10 @@
 #[path = "../../fuzz/checks.rs"]
 mod checks;
 
+#[cfg(feature = "serve")]
+#[path = "../../fuzz/request_checks.rs"]
+mod request_checks;
+
 use std::fs;
 
 use crate::common;
@@ -35,4 +39,16 @@ fn each_model_is_an_error_or_can_be_used() {
 #[test]
 fn each_configuration_is_an_error_or_is_the_same_after_saving_and_loading() {
     check_corpus("config", checks::config);
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn each_request_over_http_is_an_error_or_has_the_same_pictures_in_each_form() {
+    check_corpus("rest", request_checks::rest);
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn each_request_over_grpc_is_an_error_or_takes_no_more_memory_than_it_is_charged() {
+    check_corpus("grpc", request_checks::grpc);
 }

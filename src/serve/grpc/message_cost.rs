@@ -10,31 +10,42 @@ use bytes::Buf;
 use crate::serve::api_error::ApiError;
 
 /// The fields of a message, by number.
-pub(super) type MessageFields = &'static [(u32, MessageField)];
+pub(in crate::serve) type MessageFields = &'static [(u32, MessageField)];
 
 /// What a field contains.
 #[derive(Clone, Copy)]
-pub(super) enum MessageField {
+pub(in crate::serve) enum MessageField {
     /// UTF-8.
     Text,
-    /// Bytes, shared with the request's body.
+    /// A list of bytes, shared with the request's body.
     Bytes,
-    /// Integers of variable length; the size of one in memory.
-    Varint(usize),
-    /// Numbers of four bytes.
-    Fixed32,
-    /// Numbers of eight bytes.
-    Fixed64,
-    /// A message; its size in memory, without what its fields point to.
+    /// A single number, whose memory is part of its message.
+    Number(Number),
+    /// A list of numbers, packed or one by one.
+    Numbers(Number),
+    /// A message, single or in a list; its size in memory, without what its fields point to, or 0
+    /// if that is part of the message around it.
     Message(usize, MessageFields),
 }
 
+/// How a number is encoded.
+#[derive(Clone, Copy)]
+pub(in crate::serve) enum Number {
+    /// An integer of variable length; its size in memory.
+    Varint(usize),
+    /// Four bytes.
+    Fixed32,
+    /// Eight bytes.
+    Fixed64,
+}
+
 /// A request without fields.
-pub(super) const EMPTY: MessageFields = &[];
+pub(in crate::serve) const EMPTY: MessageFields = &[];
 /// A model's name and version.
-pub(super) const MODEL: MessageFields = &[(1, MessageField::Text), (2, MessageField::Text)];
+pub(in crate::serve) const MODEL: MessageFields =
+    &[(1, MessageField::Text), (2, MessageField::Text)];
 /// `ModelInferRequest` of `inference.proto`. Sizes are those of the generated types, rounded up.
-pub(super) const INFER: MessageFields = &[
+pub(in crate::serve) const INFER: MessageFields = &[
     (1, MessageField::Text),
     (2, MessageField::Text),
     (3, MessageField::Text),
@@ -46,7 +57,7 @@ pub(super) const INFER: MessageFields = &[
 const INPUT: MessageFields = &[
     (1, MessageField::Text),
     (2, MessageField::Text),
-    (3, MessageField::Varint(8)),
+    (3, MessageField::Numbers(Number::Varint(8))),
     (4, PARAMETERS),
     (5, MessageField::Message(0, CONTENTS)),
 ];
@@ -56,32 +67,65 @@ const PARAMETERS: MessageField = MessageField::Message(
     &[(1, MessageField::Text), (2, MessageField::Message(0, PARAMETER))],
 );
 const PARAMETER: MessageFields = &[
-    (1, MessageField::Varint(1)),
-    (2, MessageField::Varint(8)),
+    (1, MessageField::Number(Number::Varint(1))),
+    (2, MessageField::Number(Number::Varint(8))),
     (3, MessageField::Text),
-    (4, MessageField::Fixed64),
-    (5, MessageField::Varint(8)),
+    (4, MessageField::Number(Number::Fixed64)),
+    (5, MessageField::Number(Number::Varint(8))),
 ];
 const CONTENTS: MessageFields = &[
-    (1, MessageField::Varint(1)),
-    (2, MessageField::Varint(4)),
-    (3, MessageField::Varint(8)),
-    (4, MessageField::Varint(4)),
-    (5, MessageField::Varint(8)),
-    (6, MessageField::Fixed32),
-    (7, MessageField::Fixed64),
+    (1, MessageField::Numbers(Number::Varint(1))),
+    (2, MessageField::Numbers(Number::Varint(4))),
+    (3, MessageField::Numbers(Number::Varint(8))),
+    (4, MessageField::Numbers(Number::Varint(4))),
+    (5, MessageField::Numbers(Number::Varint(8))),
+    (6, MessageField::Numbers(Number::Fixed32)),
+    (7, MessageField::Numbers(Number::Fixed64)),
     (8, MessageField::Bytes),
 ];
 
 /// A handle to bytes that are stored elsewhere, or an empty text.
 const HANDLE_BYTES: usize = 32;
 
+impl MessageField {
+    /// Memory of one element of a list, without what it points to; 0 if the field is no list.
+    fn element_bytes(self) -> usize {
+        match self {
+            Self::Text | Self::Number(_) => 0,
+            Self::Bytes => HANDLE_BYTES,
+            Self::Numbers(number) => number.bytes(),
+            Self::Message(size, _) => size,
+        }
+    }
+}
+
+impl Number {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Varint(size) => size,
+            Self::Fixed32 => 4,
+            Self::Fixed64 => 8,
+        }
+    }
+
+    fn wire_type(self) -> u64 {
+        match self {
+            Self::Varint(_) => 0,
+            Self::Fixed64 => 1,
+            Self::Fixed32 => 5,
+        }
+    }
+}
+
 /// Memory of the decoded message in bytes, an estimate from above.
 ///
 /// # Errors
 /// If the message is malformed.
-pub(super) fn decoded_bytes(message: &[u8], fields: MessageFields) -> Result<usize, ApiError> {
-    // Lists grow by doubling: while one is copied, both are in memory.
+pub(in crate::serve) fn decoded_bytes(
+    message: &[u8],
+    fields: MessageFields,
+) -> Result<usize, ApiError> {
+    // Lists grow by doubling, so almost half of one may be unused.
     Ok(2 * walk(message, fields).ok_or_else(|| {
         ApiError::invalid("the message is not valid protobuf of the method's request")
     })?)
@@ -90,12 +134,15 @@ pub(super) fn decoded_bytes(message: &[u8], fields: MessageFields) -> Result<usi
 /// `None` if the message is malformed.
 fn walk(mut rest: &[u8], fields: MessageFields) -> Option<usize> {
     let mut total = 0_usize;
+    let mut begun = 0_u32;
     while rest.has_remaining() {
-        let key = varint(&mut rest)?;
-        let (number, wire_type) = (u32::try_from(key >> 3).ok()?, key & 7);
+        let key = u32::try_from(varint(&mut rest)?).ok()?;
+        let (number, wire_type) = (key >> 3, u64::from(key & 7));
+        if number == 0 {
+            return None;
+        }
         let field = fields.iter().find(|(known, _)| *known == number).map(|(_, field)| *field);
         let cost = match (wire_type, field) {
-            (_, _) if number == 0 => return None,
             (2, field) => {
                 let length = usize::try_from(varint(&mut rest)?).ok()?;
                 let content = rest.get(..length)?;
@@ -105,28 +152,46 @@ fn walk(mut rest: &[u8], fields: MessageFields) -> Option<usize> {
                     None => 0,
                 }
             }
-            (0, Some(MessageField::Varint(size))) => {
-                varint(&mut rest)?;
-                size
-            }
-            (0, None) => {
-                varint(&mut rest)?;
+            (_, None) => {
+                skip(&mut rest, wire_type)?;
                 0
             }
-            (1, Some(MessageField::Fixed64) | None) => {
-                rest = rest.get(8..)?;
-                8
+            (_, Some(MessageField::Number(single) | MessageField::Numbers(single)))
+                if single.wire_type() == wire_type =>
+            {
+                skip(&mut rest, wire_type)?;
+                single.bytes()
             }
-            (5, Some(MessageField::Fixed32) | None) => {
-                rest = rest.get(4..)?;
-                4
-            }
-            // Groups, which proto3 does not have, and fields of another type.
+            // MessageFields of another type.
             _ => return None,
         };
         total = total.saturating_add(cost);
+        if let Some(field) = field
+            && begun & (1 << number) == 0
+        {
+            // A list begins with room for four elements, or eight of one byte.
+            begun |= 1 << number;
+            total = total.saturating_add(match field.element_bytes() {
+                1 => 3,
+                size => size,
+            });
+        }
     }
     Some(total)
+}
+
+/// Skips a number.
+fn skip(rest: &mut &[u8], wire_type: u64) -> Option<()> {
+    match wire_type {
+        0 => {
+            varint(rest)?;
+        }
+        1 => *rest = rest.get(8..)?,
+        5 => *rest = rest.get(4..)?,
+        // Groups, which proto3 does not have.
+        _ => return None,
+    }
+    Some(())
 }
 
 /// The cost of a field that is preceded by its length.
@@ -137,8 +202,9 @@ fn delimited(content: &[u8], field: MessageField) -> Option<usize> {
             Some(HANDLE_BYTES + content.len())
         }
         MessageField::Bytes => Some(HANDLE_BYTES),
-        // Packed numbers. The last byte of each has no continuation bit.
-        MessageField::Varint(size) => {
+        MessageField::Number(_) => None,
+        // Packed numbers.
+        MessageField::Numbers(Number::Varint(size)) => {
             let mut rest = content;
             let mut count = 0;
             while rest.has_remaining() {
@@ -147,8 +213,9 @@ fn delimited(content: &[u8], field: MessageField) -> Option<usize> {
             }
             Some(count * size)
         }
-        MessageField::Fixed32 => content.len().is_multiple_of(4).then_some(content.len()),
-        MessageField::Fixed64 => content.len().is_multiple_of(8).then_some(content.len()),
+        MessageField::Numbers(number) => {
+            content.len().is_multiple_of(number.bytes()).then_some(content.len())
+        }
         MessageField::Message(size, fields) => Some(size.saturating_add(walk(content, fields)?)),
     }
 }
@@ -231,6 +298,38 @@ mod tests {
             assert!(ModelInferRequest::decode(bytes.repeat(count).as_slice()).is_ok());
             let cost = decoded_bytes(&bytes.repeat(count), INFER).unwrap();
             assert!(cost >= count * size, "{bytes:x?}: {cost} for {count} × {size}");
+        }
+    }
+
+    #[test]
+    fn the_first_element_of_a_list_costs_the_room_that_it_begins_with() {
+        let contents =
+            |contents| InferInputTensor { contents: Some(contents), ..Default::default() };
+        for (input, bytes) in [
+            (InferInputTensor { shape: vec![1], ..Default::default() }, 4 * 8),
+            (contents(InferTensorContents { bool_contents: vec![true], ..Default::default() }), 8),
+            (
+                contents(InferTensorContents { fp64_contents: vec![0.5], ..Default::default() }),
+                4 * 8,
+            ),
+        ] {
+            let request = ModelInferRequest { inputs: vec![input], ..Default::default() };
+            let cost = decoded_bytes(&request.encode_to_vec(), INFER).unwrap();
+            assert!(cost >= 4 * size_of::<InferInputTensor>() + bytes, "{cost}: {request:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_a_form_of_lists_and_too_large_field_numbers_are_malformed() {
+        for wrong in [
+            // The parameter "" with the flag or the double-precision number as a packed list.
+            [0x22, 0x05, 0x12, 0x03, 0x0a, 0x01, 0x01].as_slice(),
+            &[0x22, 0x0c, 0x12, 0x0a, 0x22, 0x08, 0, 0, 0, 0, 0, 0, 0, 0],
+            // MessageField 2³¹, as a text.
+            &[0x82, 0x80, 0x80, 0x80, 0x40, 0],
+        ] {
+            assert!(ModelInferRequest::decode(wrong).is_err());
+            assert!(decoded_bytes(wrong, INFER).is_err(), "{wrong:x?}");
         }
     }
 

@@ -3,10 +3,10 @@
 //! Three APIs give the same predictions: a picture for people and scripts (`predict`), the Open
 //! Inference Protocol V2 (`open_inference`), and TensorFlow Serving's REST API (`tensorflow`).
 
-mod open_inference;
+pub(in crate::serve) mod open_inference;
 mod page;
-mod predict;
-mod tensorflow;
+pub(in crate::serve) mod predict;
+pub(in crate::serve) mod tensorflow;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -142,7 +142,7 @@ async fn read_file(
 }
 
 /// The first field of a form.
-async fn first_field(request: Request<Body>) -> Result<Bytes, ApiError> {
+pub(in crate::serve) async fn first_field(request: Request<Body>) -> Result<Bytes, ApiError> {
     let unreadable = |error: &dyn std::fmt::Display| {
         ApiError::invalid(format!("the form could not be read: {error}"))
     };

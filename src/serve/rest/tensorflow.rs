@@ -87,7 +87,7 @@ struct TensorflowRequest {
 /// Probabilities, under the key for the request's format.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum TensorflowResponse {
+pub(in crate::serve) enum TensorflowResponse {
     /// Row format.
     Predictions(Vec<[f32; CLASSES]>),
     /// Column format.
@@ -109,13 +109,13 @@ async fn predict(
 }
 
 /// Makes the response of the request's format.
-type MakeResponse = fn(Vec<[f32; CLASSES]>) -> TensorflowResponse;
+pub(in crate::serve) type MakeResponse = fn(Vec<[f32; CLASSES]>) -> TensorflowResponse;
 
 /// The pictures of a request, and its format.
 ///
 /// # Errors
 /// If it is not a valid request.
-fn parse(body: &[u8]) -> Result<(InputPictures, MakeResponse), ApiError> {
+pub(in crate::serve) fn parse(body: &[u8]) -> Result<(InputPictures, MakeResponse), ApiError> {
     let request: TensorflowRequest = serde_json::from_slice(body)
         .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))?;
     if let Some(name) = request.signature_name.filter(|name| name != SIGNATURE_NAME) {

@@ -119,8 +119,8 @@ struct BinarySize {
 }
 
 /// An output that the response should have.
-struct OutputChoice {
-    output: ModelOutput,
+pub(in crate::serve) struct OutputChoice {
+    pub(in crate::serve) output: ModelOutput,
     is_binary: bool,
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn infer(
 ///
 /// # Errors
 /// If it is not a valid request.
-fn parse(
+pub(in crate::serve) fn parse(
     body: Bytes,
     json_length: Option<&HeaderValue>,
 ) -> Result<(Option<String>, Vec<OutputChoice>, InputPictures), ApiError> {

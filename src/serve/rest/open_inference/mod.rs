@@ -5,7 +5,7 @@
 //! <https://github.com/triton-inference-server/server/tree/main/docs/protocol>.
 
 mod bounded;
-mod infer;
+pub(in crate::serve) mod infer;
 
 use std::sync::Arc;
 
