@@ -15,7 +15,7 @@ pub fn percent(fraction: f64) -> String {
 /// A count with commas between groups of three digits.
 ///
 /// ```
-/// use burn_digits::internal::thousands;
+/// use burn_digits::internal::format::thousands;
 ///
 /// assert_eq!([0, 999, 1_000, 242_762].map(thousands), ["0", "999", "1,000", "242,762"]);
 /// ```
@@ -35,7 +35,7 @@ pub fn thousands(count: usize) -> String {
 /// digits at most.
 ///
 /// ```
-/// use burn_digits::internal::scientific;
+/// use burn_digits::internal::format::scientific;
 ///
 /// assert_eq!([0.05, 1000.0].map(scientific), ["0.05", "1000"]);
 /// assert_eq!([9.9999e-8, 2e9].map(scientific), ["10⁻⁷", "2·10⁹"]);
