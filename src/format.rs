@@ -6,7 +6,7 @@ use std::path::Path;
 /// A fraction as a percentage with two decimals.
 ///
 /// ```
-/// assert_eq!(burn_digits::internal::percent(0.98764), "98.76 %");
+/// assert_eq!(burn_digits::internal::format::percent(0.98764), "98.76 %");
 /// ```
 pub fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
