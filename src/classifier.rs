@@ -269,6 +269,14 @@ mod tests {
     }
 
     #[test]
+    fn a_classifier_is_named_after_the_path_it_was_loaded_from() {
+        let device = crate::backend::cpu();
+        assert_eq!(Classifier::shipped(&device).unwrap().name(), "shipped");
+        let path = "artifacts/model/digits.safetensors";
+        assert_eq!(Classifier::load(path.as_ref(), &device).unwrap().name(), path);
+    }
+
+    #[test]
     fn a_confidence_equal_to_the_threshold_is_not_unsure() {
         // Ten equal logits give each digit 1/10.
         let unsure_below = |threshold| Prediction::from_logits([0.0; 10], 1.0, threshold).unsure;

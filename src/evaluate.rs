@@ -300,10 +300,10 @@ mod tests {
 
     #[test]
     fn images_without_a_prediction_are_errors_of_no_digit() {
-        let metrics = Evaluation::new(&[nine_tenths(3)], &[3], 1.0, 0.0);
+        let metrics = Evaluation::new(&[nine_tenths(3); 2], &[3, 3], 1.0, 0.0);
         let with_unanswered = metrics.clone().with_unanswered(3);
-        assert_eq!((with_unanswered.errors, with_unanswered.total), (3, 4));
-        assert_eq!(with_unanswered.accuracy, 0.25);
+        assert_eq!((with_unanswered.errors, with_unanswered.total), (3, 5));
+        assert_eq!(with_unanswered.accuracy, 0.4);
         assert_eq!(with_unanswered.classes, metrics.classes);
         assert_eq!(with_unanswered.loss, metrics.loss);
     }
