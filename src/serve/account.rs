@@ -8,9 +8,8 @@
 //! - `large` for everything above that, such as the bodies of batches. A request that finds it full
 //!   is answered with 503.
 //! - `decoding` for the working memory of picture decoders. Requests wait for it, because a decoder
-//!   always finishes soon.
+//!   always finishes soon. An eighth of it is for light work, which is never behind a photograph.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +28,15 @@ const LITTLE_BYTES: usize = 2 * SMALL_BYTES;
 /// How long a small charge waits for memory of the connection that is closed for it.
 const EVICTION_WAIT: Duration = Duration::from_millis(250);
 
+/// How long a piece of work takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Up to about 10 ms.
+    Light,
+    /// More.
+    Heavy,
+}
+
 /// The account, shared by all requests.
 pub(crate) struct MemoryAccount {
     small: Pool,
@@ -36,6 +44,7 @@ pub(crate) struct MemoryAccount {
     little: Pool,
     large: Pool,
     decoding: Pool,
+    light_decoding: Pool,
 }
 
 /// A part of the account.
@@ -64,14 +73,15 @@ impl MemoryAccount {
             small: Pool::new(bytes / 32 * 3),
             little: Pool::new(bytes / 32),
             large: Pool::new(large_bytes(bytes)),
-            decoding: Pool::new(bytes / 2),
+            decoding: Pool::new(bytes / 16 * 7),
+            light_decoding: Pool::new(bytes / 16),
         }
     }
 
     /// Bytes that are charged at the moment, in all parts.
     pub(crate) fn charged_bytes(&self) -> usize {
         let charged = |pool: &Pool| pool.total_blocks - pool.blocks.available_permits();
-        let pools = [&self.small, &self.little, &self.large, &self.decoding];
+        let pools = [&self.small, &self.little, &self.large, &self.decoding, &self.light_decoding];
         BLOCK_BYTES * pools.map(charged).iter().sum::<usize>()
     }
 
@@ -79,8 +89,14 @@ impl MemoryAccount {
     ///
     /// # Errors
     /// If it will never be free.
-    pub(crate) async fn decoding(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+    pub(crate) async fn decoding(
+        &self,
+        bytes: usize,
+        weight: Weight,
+    ) -> Result<OwnedSemaphorePermit, ApiError> {
         let blocks = bytes.div_ceil(BLOCK_BYTES);
+        let is_light = weight == Weight::Light && blocks <= self.light_decoding.total_blocks;
+        let pool = if is_light { &self.light_decoding } else { &self.decoding };
         let too_large = || {
             let (needed, limit) = (bytes >> 20, (self.decoding.total_blocks * BLOCK_BYTES) >> 20);
             let message = format!(
@@ -89,11 +105,11 @@ impl MemoryAccount {
             );
             ApiError::new(ApiErrorKind::TooLarge, message)
         };
-        if blocks > self.decoding.total_blocks {
+        if blocks > pool.total_blocks {
             return Err(too_large());
         }
         // No overflow: a part has at most u32::MAX blocks.
-        let permit = self.decoding.blocks.clone().acquire_many_owned(blocks as u32).await;
+        let permit = pool.blocks.clone().acquire_many_owned(blocks as u32).await;
         permit.map_err(|_| too_large())
     }
 }
@@ -226,22 +242,4 @@ impl Drop for Charge {
 
 fn blocks(permit: &Option<OwnedSemaphorePermit>) -> usize {
     permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
-}
-
-/// Bytes that a connection holds.
-#[derive(Default)]
-pub(crate) struct HeldBytes(AtomicUsize);
-
-impl HeldBytes {
-    pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn subtract(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
-    }
 }

@@ -17,8 +17,6 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::account::HeldBytes;
-
 /// A connection is closed for others only if it holds at least this much.
 const MIN_EVICTED_BYTES: usize = 256 << 10;
 /// How long the memory of a closed connection may take to become free before another is closed.
@@ -39,7 +37,8 @@ pub(crate) struct Connection {
     last_request: AtomicU64,
     /// Requests that have arrived.
     requests: AtomicU64,
-    held: HeldBytes,
+    /// Bytes charged to its requests.
+    held: AtomicUsize,
     pub(crate) responses: ResponseCount,
     /// Asks `listen` to close the connection now.
     evicted: Notify,
@@ -158,17 +157,17 @@ impl Connection {
 
     /// Bytes charged to the requests of this connection.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.held.get()
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Records a charge.
     pub(crate) fn hold(&self, bytes: usize) {
-        self.held.add(bytes);
+        self.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Records the end of a charge.
     pub(crate) fn release(&self, bytes: usize) {
-        self.held.subtract(bytes);
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Closes the connection that holds most, unless this one holds about as much. Returns whether
@@ -224,7 +223,7 @@ impl ConnectionRegistry {
             open_requests: AtomicUsize::default(),
             last_request: AtomicU64::default(),
             requests: AtomicU64::default(),
-            held: HeldBytes::default(),
+            held: AtomicUsize::default(),
             responses: ResponseCount::default(),
             evicted: Notify::new(),
             registry: Arc::downgrade(self),

@@ -7,10 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use super::account::Weight;
 use super::api_error::{ApiError, ApiErrorKind};
 use super::model_spec::PICTURE_INPUT;
 use super::request_context::RequestContext;
-use super::workers::{Weight, Workers};
+use super::workers::Workers;
 use crate::picture::{self, DigitImage};
 
 /// The most pixels that the pictures of one request may have together: one of the largest size that

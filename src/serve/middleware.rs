@@ -9,13 +9,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use tokio::time::timeout_at;
 use tonic::Status;
 
 use super::api_error::{ApiError, ApiErrorKind};
 use super::connection::Connection;
-use super::grpc;
 use super::hosts::AcceptedHosts;
 use super::request_context::{self, RequestContext};
 use super::response_body;
@@ -74,7 +73,7 @@ impl Protocol {
     fn clients_time_limit(self, request: &Request) -> Result<Option<Duration>, ApiError> {
         match self {
             Self::Rest => Ok(None),
-            Self::Grpc => grpc::time_limit(request.headers()),
+            Self::Grpc => grpc_time_limit(request.headers()),
         }
     }
 
@@ -175,4 +174,33 @@ async fn answer(
     request.extensions_mut().insert(context.clone());
     let answered = timeout_at(context.deadline(), next.run(request)).await;
     answered.map_err(|_| context.too_late())
+}
+
+/// The time limit of a gRPC request: at most eight digits and a unit, in the header `grpc-timeout`.
+///
+/// # Errors
+/// If the header is malformed.
+fn grpc_time_limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let parse = |text: &str| {
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let is_number =
+            (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let count: u64 = if is_number { digits.parse().ok()? } else { return None };
+        match unit {
+            "H" => Some(Duration::from_secs(3600 * count)),
+            "M" => Some(Duration::from_secs(60 * count)),
+            "S" => Some(Duration::from_secs(count)),
+            "m" => Some(Duration::from_millis(count)),
+            "u" => Some(Duration::from_micros(count)),
+            "n" => Some(Duration::from_nanos(count)),
+            _ => None,
+        }
+    };
+    match value.to_str().ok().and_then(parse) {
+        Some(limit) => Ok(Some(limit)),
+        None => Err(ApiError::invalid(
+            "grpc-timeout must be at most eight digits and a unit: H, M, S, m, u or n",
+        )),
+    }
 }

@@ -9,18 +9,9 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-use super::account::MemoryAccount;
+use super::account::{MemoryAccount, Weight};
 use super::api_error::{ApiError, ApiErrorKind};
 use super::request_context::{RequestContext, StopSignal, is_short};
-
-/// How long a piece of work takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
-    /// Up to about 10 ms.
-    Light,
-    /// More.
-    Heavy,
-}
 
 /// Threads for a limited number of requests at once.
 pub(crate) struct Workers {
@@ -57,8 +48,12 @@ impl Workers {
             Weight::Heavy => &self.heavy,
         };
         let started = async {
-            let memory = self.account.decoding(memory_bytes).await?;
+            // The thread first: who waits for one should hold no memory meanwhile.
             let thread = permits.clone().acquire_owned().await.map_err(|_| context.too_late())?;
+            let memory = match memory_bytes {
+                0 => None,
+                bytes => Some(self.account.decoding(bytes, weight).await?),
+            };
             Ok::<_, ApiError>((memory, thread))
         };
         let held =

@@ -10,7 +10,6 @@ pub(super) mod proto {
 pub(super) mod message_cost;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,7 +17,6 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body_util::BodyExt;
 use tonic::Status;
 
@@ -35,6 +33,7 @@ use self::proto::{
     ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
     ServerReadyResponse,
 };
+use super::account::Weight;
 use super::api_error::{ApiError, ApiErrorKind, quoted};
 use super::hosts::AcceptedHosts;
 use super::input_tensors::{
@@ -46,7 +45,6 @@ use super::model_spec::{MODEL_NAME, MODEL_VERSION, PLATFORM, SERVER_NAME, Tensor
 use super::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
 use super::request_context::{self, StopSignal, is_short};
 use super::state::ServerState;
-use super::workers::Weight;
 
 /// The gRPC service, with the middleware around it.
 pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
@@ -114,35 +112,6 @@ pub(super) fn message(body: &[u8]) -> Result<&[u8], ApiError> {
     Err(ApiError::invalid(format!(
         "the message should have {length} bytes, and {received} bytes were sent"
     )))
-}
-
-/// The time limit of a request: at most eight digits and a unit, in the header `grpc-timeout`.
-///
-/// # Errors
-/// If the header is malformed.
-pub(crate) fn time_limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
-    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
-    let parse = |text: &str| {
-        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let is_number =
-            (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        let count: u64 = if is_number { digits.parse().ok()? } else { return None };
-        match unit {
-            "H" => Some(Duration::from_secs(3600 * count)),
-            "M" => Some(Duration::from_secs(60 * count)),
-            "S" => Some(Duration::from_secs(count)),
-            "m" => Some(Duration::from_millis(count)),
-            "u" => Some(Duration::from_micros(count)),
-            "n" => Some(Duration::from_nanos(count)),
-            _ => None,
-        }
-    };
-    match value.to_str().ok().and_then(parse) {
-        Some(limit) => Ok(Some(limit)),
-        None => Err(ApiError::invalid(
-            "grpc-timeout must be at most eight digits and a unit: H, M, S, m, u or n",
-        )),
-    }
 }
 
 struct InferenceService(Arc<ServerState>);

@@ -15,11 +15,11 @@ use serde_json::json;
 
 use crate::classifier::{Classifier, Prediction};
 use crate::picture::DigitImage;
+use crate::serve::account::Weight;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::decode;
 use crate::serve::request_context::{self, RequestContext, is_short};
 use crate::serve::state::ServerState;
-use crate::serve::workers::Weight;
 
 /// Memory of a response with all activations.
 const LAYERS_BYTES: usize = 32 << 10;
