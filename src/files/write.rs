@@ -9,7 +9,7 @@ use tempfile::{Builder, TempDir};
 use super::{TEMPORARY_PREFIX, kind, parent, sync_folder};
 
 /// Writes `bytes` to `path`: a file is written completely or not at all, a device or pipe directly.
-/// The [module](super) has the rule.
+/// What happens to links, devices and permissions is in the documentation of this module.
 ///
 /// # Errors
 /// If the file cannot be created, written or renamed; an existing file at `path` is unchanged then.
