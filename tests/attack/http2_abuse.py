@@ -328,7 +328,8 @@ def deadlines(trial: Trial) -> None:
     slow = grpc.message(grpc.infer(grpc.field(5, grpc.tensor("picture", "BYTES", [20])), raw))
     for value in ("1n", "1u", "100u", "1m"):
         status = grpc.call(trial.server.grpc, slow, headers={"grpc-timeout": value})
-        trial.expect_in(grpc.name(status), ["grpc 4"], f"grpc-timeout: {value}")
+        # Other attacks may hold the memory that the body needs.
+        trial.expect_in(grpc.name(status), ["grpc 4", "grpc 14"], f"grpc-timeout: {value}")
     quick = grpc.message(grpc.infer_pixels(1))
 
     def answer(value: str) -> int | str:

@@ -79,6 +79,10 @@ def main() -> None:
     ]
     for thread in threads:
         thread.start()
+    # An attack may take all connections. Those of honest clients are open before it starts.
+    while not all(latencies.milliseconds or latencies.failures for latencies in seen.values()):
+        time.sleep(0.01)
+    print("started", flush=True)
     sys.stdin.read()
     stop.set()
     for thread in threads:
@@ -96,6 +100,8 @@ class HonestClients:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stdout
+        self.process.stdout.readline()
         self.result: dict[str, dict] = {}
 
     def finish(self) -> dict[str, dict]:
