@@ -166,6 +166,12 @@ fn an_invalid_request_gets_an_error_that_says_why() {
     classes["outputs"] = json!([{ "name": "digit", "parameters": { "classification": 3 } }]);
     let mut repeated = image(&[1, 784], "FP32", seven());
     repeated["outputs"] = json!([{ "name": "logits" }, { "name": "digit" }, { "name": "logits" }]);
+    let mut null_flag = image(&[1, 784], "FP32", seven());
+    null_flag["outputs"] = json!([{ "name": "logits", "parameters": { "binary_data": null } }]);
+    let mut null_default = image(&[1, 784], "FP32", seven());
+    null_default["parameters"] = json!({ "binary_data_output": null });
+    let mut null_size = image(&[1, 784], "FP32", seven());
+    null_size["inputs"][0]["parameters"] = json!({ "binary_data_size": null });
     let no_data = json!({ "inputs": [{ "name": "image", "shape": [1, 784], "datatype": "FP32" }] });
     let two = json!({ "inputs": [half["inputs"][0], half["inputs"][0]] });
     for (request, reason) in [
@@ -189,6 +195,9 @@ fn an_invalid_request_gets_an_error_that_says_why() {
         (half.to_string(), "unknown output \"digits\""),
         (classes.to_string(), "the extension classification is not supported"),
         (repeated.to_string(), "output \"logits\" is requested more than once"),
+        (null_flag.to_string(), "binary_data must be true or false"),
+        (null_default.to_string(), "binary_data_output must be true or false"),
+        (null_size.to_string(), "binary_data_size must be an integer"),
         (no_data.to_string(), "exactly one of data and binary_data_size"),
         (two.to_string(), "2 inputs"),
         ("{\"inputs\": []}".to_owned(), "0 inputs"),

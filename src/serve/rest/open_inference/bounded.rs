@@ -54,6 +54,17 @@ pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
     }
 }
 
+/// For `deserialize_with`: a parameter whose type decides what `null` means. Serde alone reads it as
+/// a parameter that was not given.
+///
+/// # Errors
+/// If the parameter is invalid.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A parameter that should be true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flag {

@@ -49,6 +49,7 @@ struct InferRequest {
 /// Unknown parameters are ignored, as the protocol allows.
 #[derive(Default, Deserialize)]
 struct RequestParameters {
+    #[serde(default, deserialize_with = "bounded::present")]
     binary_data_output: Option<Flag>,
 }
 
@@ -74,7 +75,9 @@ struct RequestOutput {
 /// Parameters of an input or output.
 #[derive(Default, Deserialize)]
 struct TensorParameters {
+    #[serde(default, deserialize_with = "bounded::present")]
     binary_data: Option<Flag>,
+    #[serde(default, deserialize_with = "bounded::present")]
     binary_data_size: Option<ByteCount>,
     // Extensions that this server does not have.
     classification: Option<IgnoredAny>,
