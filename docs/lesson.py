@@ -3,7 +3,8 @@
     cargo build --release --features serve --bins --examples
     pip install matplotlib 'tritonclient[grpc]'
     python3 docs/lesson.py            (about ten minutes on two cores; ports 8080 and 8081 are free)
-    python3 docs/lesson.py --check    (seconds; needs nothing but Python)
+    python3 docs/lesson.py --code     (only the code; seconds, needs nothing but Python)
+    python3 docs/lesson.py --check    (changes nothing; likewise)
 
 docs/lesson.md and docs/lesson.zh-TW.md have the same commands and the same code. A block that begins
 with `$ COMMAND` consists of the command and its output. Each command runs once; both pages get its
@@ -200,7 +201,8 @@ def check():
                 problems.append(f"{lesson.name}: the code is not that of {match['file']}: {match['name']}")
         for paragraph in FENCED.sub("", page).split("\n\n"):
             problems += (f"{lesson.name}: {problem}" for problem in emphasis_problems(paragraph))
-            lines = [line for line in paragraph.strip().splitlines() if not line.startswith(("<", "- ", "|"))]
+            markup = ("<", "- ", "|", "    ")
+            lines = [line for line in paragraph.strip("\n").splitlines() if not line.startswith(markup)]
             if lesson == CHINESE and len(lines) > 1 and not re.match(r"\d+\. ", lines[1]):
                 problems.append(f"{lesson.name}: line break in a paragraph: {lines[0][:20]}…")
     english, chinese = (FENCED.findall(lesson.read_text()) for lesson in LESSONS)
@@ -210,19 +212,23 @@ def check():
     if len(english) != len(chinese):
         problems.append(f"{len(english)} blocks in English, {len(chinese)} in Chinese")
     if problems:
-        sys.exit("\n".join(problems) + "\nrun docs/lesson.py, or correct the text")
+        sys.exit("\n".join(problems) + "\nrun docs/lesson.py (--code if only code differs), or correct the text")
     print(f"{len(english)} blocks")
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--check", action="store_true", help="check the pages; run no command")
+    arguments.add_argument("--code", action="store_true", help="update the code; run no command")
+    arguments.add_argument("--check", action="store_true", help="check the pages; change nothing")
     arguments.add_argument(
         "--program", type=pathlib.Path, default=ROOT / "target/release/burn-digits", help="the program to run"
     )
     options = arguments.parse_args()
     if options.check:
         check()
+    elif options.code:
+        for lesson in LESSONS:
+            lesson.write_text(EXCERPT.sub(excerpt, lesson.read_text()))
     else:
         update(options.program.resolve())
 
