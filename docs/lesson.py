@@ -51,7 +51,7 @@ def excerpt(match):
     text = (ROOT / match["file"]).read_text()
     if match["name"] != "all":
         name = match["name"]
-        lines = re.search(rf".*ANCHOR: {name}\n(.*?)\n.*ANCHOR_END: {name}\n", text, re.DOTALL)
+        lines = re.search(rf"ANCHOR: {name}\n(.*?\n)[^\n]*ANCHOR_END: {name}\n", text, re.DOTALL)
         if lines is None:
             sys.exit(f"{match['file']} has no anchor {name}")
         text = textwrap.dedent(lines[1])
