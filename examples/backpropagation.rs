@@ -96,39 +96,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let digit = usize::from(label);
     println!("L = −ln p[{digit}] = {:.4}", mean_loss(&[z], &[label], 1.0));
-    println!();
-    println!("gradient       chain rule                                      Burn  difference");
-    for (layer, [row, column], factors, gradient) in [
-        (
-            4,
-            [j, digit],
-            format!("h₃[{j}] · (p − y)[{digit}] = {:.4} · {:.4}", h3[j], dz[digit]),
-            h3[j] * dz[digit],
-        ),
-        (
-            3,
-            [i, j],
-            format!("h₂[{i}] · f′ · sum = {:.4} · {:.0} · {:.4}", h2[i], slope(j), dh3(j)),
-            h2[i] * slope(j) * dh3(j),
-        ),
-    ] {
-        let place = (layer - 1, row, column);
-        let burn = by_burn(&saved, pixels.clone(), label, place)?;
-        let difference = by_difference(classifier.model(), &pixels, label, place)?;
-        println!(
-            "∂L/∂{:12} {factors:37} = {gradient:7.4}  {burn:7.4}     {difference:7.4}",
-            format!("w{}[{row},{column}]", ["₃", "₄"][layer - 3])
-        );
-    }
-    Ok(())
+
+    let compare = |by_hand: f32, layer: usize, at: [usize; 2]| -> Result<(), Box<dyn Error>> {
+        let by_burn = by_burn(&saved, pixels.clone(), label, layer, at)?;
+        let quotient = difference_quotient(classifier.model(), &pixels, label, layer, at)?;
+        println!("  chain rule {by_hand:.4}, Burn {by_burn:.4}, difference quotient {quotient:.4}");
+        Ok(())
+    };
+    let (h, d) = (h3[j], dz[digit]);
+    println!("∂L/∂w₄[{j},{digit}] = h₃[{j}] · (p − y)[{digit}] = {h:.4} · {d:.4}");
+    compare(h * d, 3, [j, digit])?;
+    let (h, slope, d) = (h2[i], slope(j), dh3(j));
+    println!("∂L/∂w₃[{i},{j}] = h₂[{i}] · f′ · sum = {h:.4} · {slope} · {d:.4}");
+    compare(h * slope * d, 2, [i, j])
 }
 
-/// The gradient of the loss at one weight, by Burn's automatic differentiation.
+/// The gradient of the loss with respect to one weight, by Burn's automatic differentiation. Layers
+/// are counted from 0.
 fn by_burn(
     saved: &SavedModel,
     pixels: Tensor<2>,
     label: u8,
-    (layer, row, column): (usize, usize, usize),
+    layer: usize,
+    [row, column]: [usize; 2],
 ) -> Result<f32, Box<dyn Error>> {
     let device = pixels.device().autodiff();
     let model = saved.to_model(&device);
@@ -141,11 +131,12 @@ fn by_burn(
 }
 
 /// (L(w + STEP) − L(w − STEP)) / (2 · STEP) for one weight w.
-fn by_difference(
+fn difference_quotient(
     model: &Model,
     pixels: &Tensor<2>,
     label: u8,
-    (layer, row, column): (usize, usize, usize),
+    layer: usize,
+    [row, column]: [usize; 2],
 ) -> Result<f64, Box<dyn Error>> {
     let loss = |step: f32| -> Result<f64, Box<dyn Error>> {
         let mut layers = model.layers().map(Linear::clone);
