@@ -70,12 +70,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("training image {}, held out for validation", train.len() + index);
     println!("class index {label}, prediction {}\n", argmax(&z));
-    let (w, product) = (format!("w₄[{j},k]"), format!("w₄[{j},k] · (p − y)"));
-    println!("  k  logit z  sigmoid  softmax p  one-hot y    p − y  {w:>8}  {product}");
+    let w = format!("w₄[{j},k]");
+    println!("  k  logit z  sigmoid  softmax p  one-hot y    p − y  {w:>8}  w₄ · (p − y)");
     let sigmoid = z.map(|z| 1.0 / (1.0 + (-z).exp()));
     for k in 0..CLASSES {
         println!(
-            "{k:3}  {:7.4}  {:7.4}  {:9.4}  {:9}  {:7.4}  {:8.4}  {:18.4}",
+            "{k:3}  {:7.4}  {:7.4}  {:9.4}  {:9}  {:7.4}  {:8.4}  {:12.4}",
             z[k],
             sigmoid[k],
             p[k],
@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let sum = |values: [f32; CLASSES]| values.iter().sum::<f32>();
     println!(
-        "sum           {:7.4}  {:9.4}  {:9}  {:7.4}            {:18.4}\n",
+        "sum           {:7.4}  {:9.4}  {:9}  {:7.4}            {:12.4}\n",
         sum(sigmoid),
         sum(p),
         sum(y),
