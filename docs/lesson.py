@@ -17,8 +17,8 @@ Numbers within the text are not updated. At the end the script lists those that 
 check them by hand.
 
 `--check` compares the code with its source and the two pages with each other, and looks for Markdown
-that is not displayed as meant: emphasis next to full-width punctuation, and line breaks within a
-Chinese paragraph, which browsers display as spaces.
+that is not displayed as meant: emphasis next to full-width punctuation, a paragraph's line that begins
+like an item of a list, and line breaks within a Chinese paragraph, which browsers display as spaces.
 """
 
 import argparse
@@ -203,8 +203,11 @@ def check():
             problems += (f"{lesson.name}: {problem}" for problem in emphasis_problems(paragraph))
             markup = ("<", "- ", "|", "    ")
             lines = [line for line in paragraph.strip("\n").splitlines() if not line.startswith(markup)]
-            if lesson == CHINESE and len(lines) > 1 and not re.match(r"\d+\. ", lines[1]):
-                problems.append(f"{lesson.name}: line break in a paragraph: {lines[0][:20]}…")
+            is_item = [re.match(r"\d+\. ", line) is not None for line in lines]
+            if any(is_item) and not is_item[0]:
+                problems.append(f"{lesson.name}: a number at the start of a line makes a list: {lines[0]}")
+            elif lesson == CHINESE and len(lines) > 1 and not all(is_item):
+                problems.append(f"{lesson.name}: line break in a paragraph: {lines[0]}")
     english, chinese = (FENCED.findall(lesson.read_text()) for lesson in LESSONS)
     for one, other in zip(english, chinese):
         if one != other:
