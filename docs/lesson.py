@@ -203,10 +203,11 @@ def check():
             problems += (f"{lesson.name}: {problem}" for problem in emphasis_problems(paragraph))
             markup = ("<", "- ", "|", "    ")
             lines = [line for line in paragraph.strip("\n").splitlines() if not line.startswith(markup)]
-            is_item = [re.match(r"\d+\. ", line) is not None for line in lines]
-            if any(is_item) and not is_item[0]:
-                problems.append(f"{lesson.name}: a number at the start of a line makes a list: {lines[0]}")
-            elif lesson == CHINESE and len(lines) > 1 and not all(is_item):
+            is_list = all(re.match(r"\d+\. ", line) for line in lines)
+            # Only the number 1 begins a list within a paragraph.
+            if not is_list and any(line.startswith("1. ") for line in lines):
+                problems.append(f"{lesson.name}: 1 at the start of a line makes a list: {lines[0]}")
+            elif lesson == CHINESE and len(lines) > 1 and not is_list:
                 problems.append(f"{lesson.name}: line break in a paragraph: {lines[0]}")
     english, chinese = (FENCED.findall(lesson.read_text()) for lesson in LESSONS)
     for one, other in zip(english, chinese):
