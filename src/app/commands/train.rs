@@ -52,7 +52,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                     let path = format::path(&path);
                     notify(format!("{path} will be written again: {problem}"));
                 }
-                Err(_) => (),
+                Ok(_) | Err(_) => (),
             }
             let device = select(args.backend.backend.or(config.backend), notify)?.device;
             let data = match (&args.data.data, &args.pictures) {
@@ -329,7 +329,8 @@ fn announce(args: &TrainArgs, run: &Run) {
 /// Whether a run's model has the number of epochs of its configuration. It has not while the run is
 /// being extended.
 fn is_result_of(model: &SavedModel, config: &TrainConfig) -> bool {
-    model.metadata.recipe.get("epochs").is_none_or(|epochs| *epochs == config.epochs.into())
+    let epochs = model.metadata.recipe.get("epochs");
+    epochs.is_none_or(|epochs| epochs.as_u64() == Some(config.epochs as u64))
 }
 
 fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
