@@ -52,10 +52,10 @@ pub fn warnings(finished: &Finished, valid: usize) -> Vec<String> {
         let reason = match valid {
             0 => "there are no validation images to choose a threshold on".to_owned(),
             _ if valid < Calibration::MIN_IMAGES => format!(
-                "{} validation images are too few to show that at most {share} of the sure answers \
-                 are wrong; {} or more can",
-                thousands(valid),
-                thousands(Calibration::MIN_IMAGES)
+                "it takes {} validation images or more to show that at most {share} of the sure answers \
+                 are wrong, and there are {}",
+                thousands(Calibration::MIN_IMAGES),
+                thousands(valid)
             ),
             _ => format!(
                 "on its validation images too many answers are wrong, even of the most confident \
