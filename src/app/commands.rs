@@ -71,7 +71,7 @@ fn select(requested: Option<Backend>, notify: impl FnOnce(String)) -> Result<Sel
 /// The requested model on the requested backend.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let selected = select(args.backend.backend, note)?;
-    Ok(ChosenModel::choose(args.model.as_deref())?.classifier(&selected.device))
+    Ok(ChosenModel::choose(args.model.as_deref(), note)?.classifier(&selected.device))
 }
 
 /// Creates the folder for output files before any work is done.

@@ -27,7 +27,7 @@ pub struct ExportArgs {
     /// File to write; an existing file is replaced.
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
-    #[arg(long, short, value_name = "FILE|RUN|shipped", help = MODEL_HELP)]
+    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
     /// ONNX: add a second output with the probabilities, softmax(logits / temperature).
     #[arg(long)]

@@ -102,7 +102,7 @@ pub struct ExplainArgs {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    #[arg(value_name = "FILE|RUN|shipped", help = MODEL_HELP)]
+    #[arg(value_name = "FILE|RUN|last|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
     /// HTML file to write.
     #[arg(long, value_name = "FILE.html", default_value = "report.html")]

@@ -21,7 +21,7 @@ pub struct ServeArgs {
     /// address only names of this machine are accepted otherwise, elsewhere every name.
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
-    /// SIGHUP reloads the model.
+    /// SIGHUP reads the file of the model again.
     #[command(flatten)]
     pub model: ModelArgs,
     /// Maximum number of pictures waiting for the network; more are rejected with status 503.

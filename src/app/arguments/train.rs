@@ -14,13 +14,18 @@ use super::{BackendArgs, DataArgs, at_least_one, three_widths};
 pub struct TrainArgs {
     #[command(flatten)]
     pub new_run: NewRunArgs,
-    /// Resume an interrupted run with its own configuration.
+    /// Resume an interrupted run with its own configuration. With `--epochs`, a run whose schedule
+    /// is constant goes on to that number, also after its end.
     #[arg(long, value_name = "DIR", conflicts_with = "NewRunArgs")]
     pub resume: Option<PathBuf>,
+    /// Number of passes over the training images [default: 20].
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Optimisation")]
+    pub epochs: Option<usize>,
     #[command(flatten, next_help_heading = "Data")]
     pub data: DataArgs,
     /// Train on labelled pictures instead: a folder with subfolders 0 to 9, or with a labels.csv
-    /// (columns file and digit) beside img/.
+    /// (columns file and digit, and optionally author) beside img/. A fifth of them is for
+    /// validation, by author where known.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     pub pictures: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Output")]
@@ -52,9 +57,6 @@ pub struct NewRunArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Number of passes over the training images [default: 20].
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Optimisation")]
-    pub epochs: Option<usize>,
     /// Number of images per training step [default: 128].
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Optimisation")]
     pub batch_size: Option<usize>,
@@ -89,8 +91,8 @@ pub struct NewRunArgs {
     /// Widths of the three hidden layers [default: 256,128,64].
     #[arg(long, value_name = "A,B,C", value_parser = three_widths, help_heading = "Network")]
     pub hidden: Option<[usize; 3]>,
-    /// Start from the weights of a model file, run folder, or `shipped`. Fine-tuning needs a lower
-    /// learning rate, such as 2e-4.
+    /// Start from the weights of a model file, run folder, `last` or `shipped`. Fine-tuning needs a
+    /// lower learning rate, such as 2e-4.
     #[arg(long, value_name = "MODEL", help_heading = "Network")]
     pub from: Option<PathBuf>,
     /// Also learn from this model's answers (knowledge distillation); may be repeated. Its hidden

@@ -59,8 +59,13 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, folder: &Path) -> Resul
     if args.output.json {
         return print_json(&measured);
     }
-    let PictureEvaluation { evaluation, kinds, mistakes } = &measured;
+    let PictureEvaluation { evaluation, several_digits, kinds, mistakes } = &measured;
     headline(evaluation, classifier, "pictures")?;
+    if *several_digits > 0 {
+        print_line(format_args!(
+            "{several_digits} seem to show several digits, and their answers are unsure"
+        ))?;
+    }
     if !kinds.is_empty() {
         let rows = kinds.iter().map(|kind| {
             let correct = kind.total - kind.errors;
@@ -100,6 +105,9 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
         printable(classifier.name())
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
+    if classifier.metadata().unsure_below > 1.0 {
+        return print_line("no answer is sure: the model marks every one unsure");
+    }
     print_line(format_args!(
         "{} answered with confidence {} or more, {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),

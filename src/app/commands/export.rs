@@ -10,7 +10,7 @@ use serde_json::json;
 use super::model_choice::ChosenModel;
 use super::write;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
-use crate::app::output::{print_json_result, print_result};
+use crate::app::output::{note, print_json_result, print_result};
 use burn_digits::internal::format::{path, printable, thousands};
 use burn_digits::saved::SavedModel;
 
@@ -20,7 +20,7 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
             "--softmax applies to --format onnx only: safetensors hold weights, not outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
-    let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref())?;
+    let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref(), note)?;
     let bytes = match args.format {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,

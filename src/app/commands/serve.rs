@@ -3,6 +3,7 @@
 mod allocator;
 mod log_writer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -27,10 +28,13 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
         tracing::info!("{notice}");
     }
     let device = selected.device;
-    let requested = args.model.model;
-    let choose = move || Ok(ChosenModel::choose(requested.as_deref())?.classifier(&device));
-    let model = choose()?;
-    let served = serve::run(&options, model, choose);
+    let model = ChosenModel::choose(args.model.model.as_deref(), |line| tracing::info!("{line}"))?;
+    // A reload reads the same file again. `last` is not resolved anew: a run that finishes later
+    // must not replace the model of a server by itself.
+    let path = PathBuf::from(&model.name);
+    let model = model.classifier(&device);
+    let reload = move || Ok(ChosenModel::load(&path)?.classifier(&device));
+    let served = serve::run(&options, model, reload);
     log.finish();
     served?;
     Ok(ExitCode::SUCCESS)

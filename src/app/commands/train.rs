@@ -1,5 +1,6 @@
 //! `burn-digits train`: a run from its configuration to its model.
 
+mod conclusion;
 mod progress;
 
 use std::fmt::Display;
@@ -14,35 +15,45 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use super::model_choice::resolve;
 use super::select;
 use crate::app::arguments::TrainArgs;
 use crate::app::exit::FAILURE;
 use crate::app::folders;
-use crate::app::output::{note, print_json, print_line, program};
+use crate::app::output::{note, path_argument, print_json, print_line, program};
 use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{LoadedImages, Source, Split};
 use burn_digits::internal::format::{self, percent, thousands};
 use burn_digits::saved::{SavedError, SavedModel};
 use burn_digits::train::{
-    Epoch, Finished, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig,
-    TrainError,
+    Epoch, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig, TrainError,
 };
 use progress::TrainingBar;
+
+/// With fewer training images ...
+const FEW_IMAGES: usize = 1000;
+/// ... about this many epochs are printed.
+const FEW_LINES: usize = 5;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let notify = |line: String| notice(&args, line);
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
+            let config = match args.epochs {
+                Some(epochs) => folder.config_with_epochs(epochs)?,
+                None => folder.config()?,
+            };
             match SavedModel::load(&folder.model_file()) {
-                Ok(_) => return already_finished(&args, &folder),
+                Ok(saved) if is_result_of(&saved, &config) => {
+                    return already_finished(&args, &folder);
+                }
                 Err(SavedError::Content { path, problem }) => {
                     let path = format::path(&path);
                     notify(format!("{path} will be written again: {problem}"));
                 }
-                Err(_) => (),
+                Ok(_) | Err(_) => (),
             }
-            let config = folder.config()?;
             let device = select(args.backend.backend.or(config.backend), notify)?.device;
             let data = match (&args.data.data, &args.pictures) {
                 (None, None) => data(&args, config.data.as_deref(), config.pictures.as_deref())?,
@@ -67,7 +78,11 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
 
     let folder = run.folder.path().to_owned();
     let epochs = run.config.epochs;
+    let (train, valid) = run.images();
     announce(&args, &run);
+    if run.validates_on_learned_images() {
+        notify(conclusion::learned_images(&run));
+    }
     let bar = if args.quiet || !std::io::stderr().is_terminal() {
         ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
     } else {
@@ -77,7 +92,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     stop_on_ctrl_c(&args, &interrupter, &folder);
     let options = RunOptions {
         renderer: renderer(&args, &run, &bar, &interrupter),
-        on_epoch: on_epoch(&args, epochs, bar.clone()),
+        on_epoch: on_epoch(&args, epochs, line_interval(train, epochs), bar.clone()),
         interrupter,
         keep_awake: !args.no_spin,
     };
@@ -85,7 +100,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
     match outcome.map_err(|error| with_resume(error, &folder))? {
         RunOutcome::Finished(finished) => {
-            conclude(&args, &folder, &finished)?;
+            print_message(&args, &conclusion::describe(&folder, &finished));
+            conclusion::warnings(&finished, valid).into_iter().for_each(notify);
             Ok(ExitCode::SUCCESS)
         }
         RunOutcome::Interrupted { last_epoch } => {
@@ -132,7 +148,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
             value.clone_from(flag);
         }
     }
-    set(&mut config.epochs, &flags.epochs);
+    set(&mut config.epochs, &args.epochs);
     set(&mut config.batch_size, &flags.batch_size);
     set(&mut config.learning_rate, &flags.learning_rate);
     set(&mut config.schedule, &flags.schedule);
@@ -144,10 +160,10 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     set(&mut config.seed, &flags.seed);
     set(&mut config.train_on, &flags.train_on);
     if let Some(from) = &flags.from {
+        let from = resolve(from)?;
         // The network has that model's layers, unless others are asked for.
-        let saved = SavedModel::load(from)?;
-        config.model = saved.metadata.model;
-        config.from = Some(from.clone());
+        config.model = SavedModel::load(&from)?.metadata.model;
+        config.from = Some(from);
     }
     set(&mut config.model.activation, &flags.activation);
     set(&mut config.model.hidden, &flags.hidden);
@@ -161,7 +177,8 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
         config.pictures.clone_from(&args.pictures);
     }
     if !flags.teacher.is_empty() {
-        config.teacher.get_or_insert_default().models.clone_from(&flags.teacher);
+        let models = flags.teacher.iter().map(|teacher| resolve(teacher));
+        config.teacher.get_or_insert_default().models = models.collect::<Result<_>>()?;
     }
     config.backend = args.backend.backend.or(config.backend);
     match flags.warm_up_epochs {
@@ -170,7 +187,13 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
         None if flags.config.is_none() => {
             config.warm_up_epochs = config.warm_up_epochs.min(config.epochs as f64 / 4.0);
         }
-        None => {}
+        None => {
+            // Nor must a file's warm-up make the epochs of a flag impossible.
+            if args.epochs.is_some() && config.shorten_warm_up() {
+                let epochs = config.warm_up_epochs;
+                notice(args, format_args!("the warm-up is shortened to {epochs} epochs"));
+            }
+        }
     }
     config.check()?;
     Ok(config)
@@ -219,14 +242,29 @@ fn renderer(
     Box::new(ProgressRenderer::new(move |progress| bar.update(progress)))
 }
 
-fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
+/// Every how many epochs a line is printed. Epochs of a handful of images take milliseconds and
+/// hardly differ.
+fn line_interval(training_images: usize, epochs: usize) -> usize {
+    if training_images < FEW_IMAGES { epochs.div_ceil(FEW_LINES) } else { 1 }
+}
+
+fn on_epoch(
+    args: &TrainArgs,
+    epochs: usize,
+    interval: usize,
+    bar: ProgressBar,
+) -> Box<dyn FnMut(&Epoch) + Send> {
     if args.quiet || shows_dashboard(args) {
         Box::new(|_| ())
     } else if args.json {
         // A closed standard output does not stop the run: its history has the line.
         Box::new(|epoch| drop(print_json(epoch)))
     } else {
-        Box::new(move |epoch| bar.suspend(|| drop(print_line(describe(epoch, epochs)))))
+        Box::new(move |epoch| {
+            if epoch.epoch.is_multiple_of(interval) || [1, epochs].contains(&epoch.epoch) {
+                bar.suspend(|| drop(print_line(describe(epoch, epochs))));
+            }
+        })
     }
 }
 
@@ -242,15 +280,20 @@ fn shows_dashboard(_: &TrainArgs) -> bool {
 
 fn describe(epoch: &Epoch, epochs: usize) -> String {
     let mut line = format!(
-        "epoch {:>3}/{epochs}  train loss {:.4}  accuracy {:>7}",
+        "epoch {:>3}/{epochs}  train loss {}  accuracy {:>7}",
         epoch.epoch,
-        epoch.train_loss,
+        loss(epoch.train_loss),
         percent(epoch.train_accuracy)
     );
     if let (Some(loss), Some(accuracy)) = (epoch.valid_loss, epoch.valid_accuracy) {
-        line += &format!("  valid loss {loss:.4}  accuracy {:>7}", percent(accuracy));
+        line += &format!("  valid loss {}  accuracy {:>7}", self::loss(loss), percent(accuracy));
     }
     line + &format!("  {:.1} s", epoch.train_seconds)
+}
+
+/// A loss in six characters: with four decimals, or in scientific notation where those are zeros.
+fn loss(loss: f64) -> String {
+    if loss < 1e-3 { format!("{loss:>6.0e}") } else { format!("{loss:.4}") }
 }
 
 /// Prints a message about the run: on standard error if standard output is JSON.
@@ -283,27 +326,11 @@ fn announce(args: &TrainArgs, run: &Run) {
     );
 }
 
-fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> {
-    let result = match finished.best.valid_accuracy {
-        Some(accuracy) => {
-            format!(
-                "epoch {} is the best: {} of validation images right",
-                finished.best.epoch,
-                percent(accuracy)
-            )
-        }
-        None => format!("epoch {} is the last", finished.best.epoch),
-    };
-    let (program, folder) = (program(), format::path(folder));
-    print_message(
-        args,
-        &format!(
-            "\n{result}. Saved in {}\n\nnext:\n  {program} eval --model {folder}\n  \
-             {program} infer --model {folder} image.png",
-            format::path(&finished.model)
-        ),
-    );
-    Ok(())
+/// Whether a run's model has the number of epochs of its configuration. It has not while the run is
+/// being extended.
+fn is_result_of(model: &SavedModel, config: &TrainConfig) -> bool {
+    let epochs = model.metadata.recipe.get("epochs");
+    epochs.is_none_or(|epochs| epochs.as_u64() == Some(config.epochs as u64))
 }
 
 fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
@@ -319,7 +346,7 @@ fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
 }
 
 fn resume_line(folder: &Path) -> String {
-    format!("{} train --resume {}", program(), format::path(folder))
+    format!("{} train --resume {}", program(), path_argument(folder))
 }
 
 /// Tells the user how to resume a run that has a checkpoint.
