@@ -1,6 +1,7 @@
 """Picture files made from nothing."""
 
 import functools
+import random
 import struct
 import zlib
 
@@ -26,6 +27,18 @@ def grey_png(width: int, height: int) -> bytes:
     stroke = range(height // 8, height * 7 // 8)
     rows = [packer.compress(inked if y in stroke else blank) for y in range(height)]
     return png_file(width, height, 8, 0, b"".join(rows) + packer.flush())
+
+
+@functools.cache
+def wide_groups_png(side: int = 1200) -> bytes:
+    """Rows of wide groups of ink: each may be two to six digits, and all ways to cut it are tried."""
+    noise = random.Random(1)
+    rows = []
+    for y in range(side):
+        is_ink = y % 40 < 30
+        row = (0 if is_ink and x % 98 < 92 and noise.random() < 0.8 else 255 for x in range(side))
+        rows.append(b"\0" + bytes(row))
+    return png_file(side, side, 8, 0, zlib.compress(b"".join(rows)))
 
 
 def small_png() -> bytes:
