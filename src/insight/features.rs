@@ -151,7 +151,7 @@ impl Features {
             categories: self.layers.iter().map(|layer| layer.name.clone()).collect(),
             ..LineChart::default()
         };
-        let width = curve("width", 8, &|layer| layer.width as f64).styled(CurveStyle::Thin);
+        let width = curve("width", 8, &|layer| layer.width as f64).styled(CurveStyle::ShortDash);
         [
             chart(
                 "Linear probe error, %",

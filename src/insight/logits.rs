@@ -33,6 +33,8 @@ const MAX_PLOTTED_LOGIT: u16 = 120;
 /// Larger logits, for tables.
 const LARGE_LOGITS: [f32; 3] = [1e3, 1e4, 1e6];
 const LOSS_PANEL: (u32, u32) = (460, 340);
+/// Smaller relative errors are not told apart in the plot: the precision of f32 is 6e-8.
+const LEAST_ERROR: f64 = 1e-8;
 
 /// A loss and its gradient with respect to the true class's logit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -81,8 +83,8 @@ impl LossComparison {
     }
 
     /// An SVG of the loss, its relative error and its gradient as a wrong class's logit grows. The
-    /// legend says where a formula gives no number any more; an error of 0 has its own place below
-    /// the logarithmic scale.
+    /// legend says where a formula gives no number any more; errors below 10⁻⁸ are at the lower
+    /// edge, which says so.
     ///
     /// # Errors
     /// If the plotting library fails.
@@ -98,7 +100,10 @@ impl LossComparison {
         };
         [
             self.chart("Cross-entropy", false, |figures, _| figures.loss.0),
-            self.chart("Relative error of cross-entropy", true, error),
+            LineChart {
+                floor: Some(LEAST_ERROR),
+                ..self.chart("Relative error of cross-entropy", true, error)
+            },
             self.chart("Gradient at the true class", false, |figures, _| figures.gradient.0),
         ]
     }
@@ -226,12 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn the_plot_says_where_each_formula_fails_and_where_an_error_of_0_is() {
+    fn the_plot_says_where_each_formula_fails_and_which_errors_are_at_its_lower_edge() {
         let svg = LossComparison::measure(&backend::cpu()).unwrap().svg().unwrap();
         let texts: Vec<&str> = svg.lines().map(str::trim).collect();
         // Without the maximum subtracted, e^z overflows from 89 on: ∞ / ∞. With it, e^-104 is 0, and
         // its logarithm infinite.
-        for text in ["from logits", "softmax, log", "∞ from 104", "exp, ÷, log", "NaN from 89", "0"]
+        for text in
+            ["from logits", "softmax, log", "∞ from 104", "exp, ÷, log", "NaN from 89", "&lt; 10⁻⁸"]
         {
             assert!(texts.contains(&text), "{text}: {texts:?}");
         }

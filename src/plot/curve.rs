@@ -10,9 +10,9 @@ use super::PALETTE;
 pub const STROKE: u32 = 2;
 /// Dashes and the gaps between them, in pixels.
 pub const LONG_DASH: [i32; 2] = [12, 7];
-pub const SHORT_DASH: [i32; 2] = [5, 6];
+pub const SHORT_DASH: [i32; 2] = [6, 4];
 /// Distance of the dots of a dotted line.
-pub const DOT_SPACING: i32 = 6;
+pub const DOT_SPACING: i32 = 10;
 /// The most markers on a curve: more would merge into one.
 const MAX_MARKERS: usize = 12;
 pub const MARKER_SIZE: i32 = 4;

@@ -76,7 +76,7 @@ impl<DB: DrawingBackend> Drawable<DB> for LegendElement {
                     CurveStyle::LongDash => draw_line(Some(LONG_DASH), curve.stroke()),
                     CurveStyle::ShortDash => draw_line(Some(SHORT_DASH), curve.stroke()),
                     CurveStyle::Dotted => {
-                        for dot in (x + 1..=x + SAMPLE_LENGTH).step_by(DOT_SPACING as usize) {
+                        for dot in (x + 3..=x + SAMPLE_LENGTH).step_by(DOT_SPACING as usize) {
                             let circle = Circle::new((dot, y), STROKE, filled);
                             circle.draw(std::iter::once((dot, y)), backend, size)?;
                         }

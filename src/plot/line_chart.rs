@@ -40,6 +40,9 @@ pub struct LineChart {
     pub y_range: Option<(f64, f64)>,
     /// Whether a logarithmic axis has a place for 0 although no curve needs it.
     pub has_zero: bool,
+    /// Values below this one are drawn at the lower edge of a logarithmic axis like 0, and the edge
+    /// is labelled accordingly.
+    pub floor: Option<f64>,
     /// An x that is marked by a vertical line, and what the legend says about it.
     pub marked: Option<(f64, String)>,
     /// Further entries of the legend: the radius of a bubble and what it stands for.
@@ -63,23 +66,30 @@ pub fn share_y_range(charts: &mut [LineChart]) {
 
 impl LineChart {
     /// The finite points of a curve.
-    fn visible(curve: &Curve) -> impl Iterator<Item = (f64, f64)> + Clone {
-        curve.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite())
+    fn visible(&self, curve: &Curve) -> impl Iterator<Item = (f64, f64)> {
+        let raised = |(x, y)| (x, if self.floor.is_some_and(|floor| y < floor) { 0.0 } else { y });
+        let finite = curve.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+        finite.copied().map(raised)
+    }
+
+    /// The finite points of all curves.
+    fn all_visible(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.curves.iter().flat_map(|curve| self.visible(curve))
     }
 
     fn reaches_zero(&self) -> bool {
-        self.curves.iter().flat_map(Self::visible).any(|(_, y)| y <= 0.0)
+        self.all_visible().any(|(_, y)| y <= 0.0)
     }
 
     /// Whether the y axis is logarithmic and a value can be drawn on it.
     fn is_logarithmic(&self) -> bool {
-        self.is_log && self.curves.iter().flat_map(Self::visible).any(|(_, y)| y > 0.0)
+        self.is_log && self.all_visible().any(|(_, y)| y > 0.0)
     }
 
     /// The y axis. `None` if there are no values.
     fn y_axis(&self) -> Option<ChartAxis> {
         let is_log = self.is_logarithmic();
-        let values = self.curves.iter().flat_map(Self::visible).map(|(_, y)| y);
+        let values = self.all_visible().map(|(_, y)| y);
         let (low, high) = values
             .filter(|y| *y > 0.0 || !is_log)
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
@@ -101,7 +111,7 @@ impl LineChart {
         if let Some((low, high)) = self.x_range {
             return ChartAxis::linear(low, high, 0.0);
         }
-        let xs = || self.curves.iter().flat_map(Self::visible).map(|(x, _)| x);
+        let xs = || self.all_visible().map(|(x, _)| x);
         let first = xs().fold(f64::INFINITY, f64::min);
         let last = xs().fold(f64::NEG_INFINITY, f64::max);
         ChartAxis::linear(first, if last > first { last } else { first + 1.0 }, 1.0)
@@ -166,7 +176,10 @@ impl Chart for LineChart {
             .axis_style(FOREGROUND)
             .x_desc(&self.x_label)
             .x_label_formatter(&name)
-            .y_label_formatter(&|&y| scientific(y))
+            .y_label_formatter(&|&y| match self.floor {
+                Some(floor) if y == 0.0 => format!("< {}", scientific(floor)),
+                _ => scientific(y),
+            })
             .label_style(("sans-serif", LABEL_FONT_SIZE, &FOREGROUND))
             .draw()?;
         let (from_left, from_top) = area.get_base_pixel();
@@ -191,9 +204,9 @@ impl Chart for LineChart {
                     let corners = [(x - 0.45 * width, bottom), (x + 0.45 * width, y)];
                     Rectangle::new(corners, curve.colour.filled())
                 };
-                chart.draw_series(Self::visible(curve).map(bar))?;
+                chart.draw_series(self.visible(curve).map(bar))?;
             }
-            let points: Vec<(i32, i32)> = Self::visible(curve).map(pixel).collect();
+            let points: Vec<(i32, i32)> = self.visible(curve).map(pixel).collect();
             curve.draw(&points, area)?;
             if let (Some(&end), Some(_)) = (points.last(), curve.end()) {
                 area.draw(&Cross::new(end, END_SIZE, curve.colour.stroke_width(STROKE)))?;
@@ -203,17 +216,22 @@ impl Chart for LineChart {
         if legend.is_empty() {
             return Ok(());
         }
+        // plotters draws a legend inside of a chart, where it would hide curves; so it gets an empty
+        // chart of its own, and a series per entry.
+        let (_, beside) = area.split_horizontally(width as i32 - MARGIN - legend_width);
+        let mut empty = ChartBuilder::on(&beside)
+            .margin_top(TITLE_HEIGHT)
+            .margin_left(LEGEND_GAP)
+            .build_cartesian_2d(0..1, 0..1)?;
         for (text, sample) in legend {
-            // plotters' legend has an entry per series. The curves are drawn already.
-            let series = chart.draw_series(std::iter::empty::<Circle<(f64, f64), i32>>())?;
+            let series = empty.draw_series(std::iter::empty::<Circle<(i32, i32), i32>>())?;
             series.label(text).legend(move |at| LegendElement { sample: sample.clone(), at });
         }
-        let axes_width = width as i32 - left - right;
-        chart
+        empty
             .configure_series_labels()
-            .position(SeriesLabelPosition::Coordinate(axes_width + LEGEND_GAP, 0))
+            .position(SeriesLabelPosition::Coordinate(0, 0))
             .margin(0)
-            .legend_area_size(SAMPLE_LENGTH + 6)
+            .legend_area_size(SAMPLE_LENGTH + 8)
             .label_font(("sans-serif", LABEL_FONT_SIZE, &FOREGROUND))
             .draw()?;
         Ok(())
@@ -274,11 +292,13 @@ mod tests {
             [&named.clone() as &dyn Chart, &bare].map(|chart| chart.legend_width());
         assert!(narrow > 60 && wide == 0, "{narrow} {wide}");
         let svgs = super::super::panels((460, 340), &[&bare, &named]).unwrap();
-        // The axes of x: the last lines of the mesh, from the left to the right edge.
+        // The lines of the grid go from the left to the right edge.
         let axis = |svg: &str| {
-            let lines = svg.split("<polyline").filter(|line| line.contains("#333333"));
-            let line = lines.max_by_key(|line| line.len()).unwrap();
-            line.split("points=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+            let line = svg.split("<line").find(|line| line.contains("#E5E5E5")).unwrap();
+            ["x1", "x2"].map(|edge| {
+                let value = line.split(&format!("{edge}=\"")).nth(1).unwrap();
+                value.split('"').next().unwrap().to_owned()
+            })
         };
         assert_eq!(axis(&svgs[0]), axis(&svgs[1]));
     }

@@ -10,27 +10,8 @@ use serde_json::json;
 use crate::browser::{Browser, DIGIT_STROKES};
 use crate::server::{SEVEN, TestServer, file};
 
-/// Text whose contrast with what is behind it is below 4.5, the least for text in WCAG 2.2
-/// (success criterion 1.4.3), by its formula of relative luminance.
-const FAINT_TEXT: &str = r"
-const numbers = text => text.match(/[\d.]+/g).map(Number);
-const luminance = ([r, g, b]) => [r, g, b]
-  .map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-const ground = element => {
-  const colour = numbers(getComputedStyle(element).backgroundColor);
-  return colour.length === 4 && colour[3] === 0 ? ground(element.parentElement) : colour;
-};
-const isText = element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-return [...document.querySelectorAll('body *')]
-  .filter(element => isText(element) && !['SCRIPT', 'STYLE'].includes(element.tagName))
-  .map(element => {
-    const pair = [numbers(getComputedStyle(element).color), ground(element)].map(luminance);
-    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    return [contrast, element.id || element.textContent.slice(0, 30)];
-  })
-  .filter(([contrast]) => contrast < 4.5);
-";
+/// A script that returns the texts that are hard to see.
+const FAINT_TEXT: &str = include_str!("../chromium/faint_text.js");
 
 /// A digit's strokes at half its width and height, in the left or the right half of the sheet.
 fn half_as_large(digit: usize, left: f64) -> Vec<Vec<(f64, f64)>> {

@@ -50,7 +50,7 @@ fn many_true_returns_the_json_of_infer_many_without_a_path() {
 
 #[test]
 fn many_true_is_refused_where_it_can_not_be_answered() {
-    let server = TestServer::with(&["--model", "shipped", "--memory", "64MiB"]);
+    let server = TestServer::with(&["--model", "shipped", "--largest-body", "4", "--memory", "64"]);
     let both = server.post("/predict?many=true&layers=true", file(SEVEN)).error(400);
     assert!(both.contains("layers"), "{both}");
     assert!(server.post("/predict?many=1", file(SEVEN)).error(400).contains("many"));

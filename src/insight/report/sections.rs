@@ -139,7 +139,7 @@ impl Report {
             }
         };
         let note = "Rows: the true digit. Columns: the predicted digit. Grey: correct predictions. \
-                    Purple: mistakes, the darker the more.";
+                    Purple: mistakes, the stronger the more.";
         section("Confusion matrix", note, table)
     }
 

@@ -124,7 +124,7 @@ function show(result) {
   $("details-title").textContent = isNumber ? "Confidence of each digit of the number" : "Probability of each digit";
   shown = hasDigit ? result : null;
   showLayers();
-  $("activity").textContent = isNumber ? "The activations are shown for drawings of one digit." : $("activity").textContent;
+  if (isNumber) $("activity").textContent = "The activations are shown for drawings of one digit.";
   paint(true);
   document.body.dataset.answered = latestRequest;
 }
@@ -183,7 +183,7 @@ function showLayers() {
     const canvas = document.createElement("canvas");
     canvas.width = across;
     canvas.height = down;
-    const cell = isLast ? 14 : innerWidth > 672 ? 7 : 5;
+    const cell = isLast ? 14 : matchMedia("(max-width: 42rem)").matches ? 5 : 7;
     canvas.style.width = across * cell + "px";
     canvas.style.height = down * cell + "px";
     const context = canvas.getContext("2d"), image = context.createImageData(across, down);
@@ -333,6 +333,7 @@ function clear() {
 $("clear").addEventListener("click", clear);
 $("undo").addEventListener("click", undo);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(true); showLayers(); });
+matchMedia("(max-width: 42rem)").addEventListener("change", showLayers);
 
 showModel($("model").textContent);
 clear();
