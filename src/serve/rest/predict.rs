@@ -27,7 +27,7 @@ use crate::serve::state::ServerState;
 const LAYERS_BYTES: usize = 32 << 10;
 /// Memory of a number's JSON: a picture has 400 groups of ink at most, each is cut into six digits at
 /// most, and a digit takes about 100 bytes.
-const NUMBER_BYTES: usize = 400 * 6 * 128;
+const NUMBER_JSON_BYTES: usize = 400 * 6 * 128;
 
 #[derive(Deserialize)]
 pub(crate) struct PredictQuery {
@@ -103,7 +103,7 @@ pub(crate) async fn predict(
 /// worker's thread instead of the queue, where they would delay everybody else's.
 async fn read_number(state: &ServerState, request: Request<Body>) -> Result<Response, ApiError> {
     let context = request_context::of(&request)?;
-    context.charge(NUMBER_BYTES).await?;
+    context.charge(NUMBER_JSON_BYTES).await?;
     let file = read_file(request, state, &context).await?;
     let model = state.queue.model();
     let reading = decode_for_many(file, &state.workers, &context, move |image, stop| {
