@@ -31,14 +31,24 @@ def grey_png(width: int, height: int) -> bytes:
 
 @functools.cache
 def wide_groups_png(side: int = 1200) -> bytes:
-    """Rows of wide groups of ink: each may be two to six digits, and all ways to cut it are tried."""
+    """400 striped blocks, wider than high: each is cut into two digits and more in several ways."""
+
+    def is_ink(x: int, y: int) -> bool:
+        is_block = 5 <= x < 55 and 5 <= y < 50
+        is_stripe = 8 <= x < 52 and 10 <= y < 45 and (y - 10) % 4 == 0
+        return is_block and not is_stripe
+
+    row = [b"\0" + bytes(0 if is_ink(x % 60, y) else 255 for x in range(side)) for y in range(60)]
+    rows = b"".join(row[y % 60] for y in range(side))
+    return png_file(side, side, 8, 0, zlib.compress(rows))
+
+
+@functools.cache
+def noise_png(side: int = 1200) -> bytes:
+    """Ink everywhere at random: thousands of components."""
     noise = random.Random(1)
-    rows = []
-    for y in range(side):
-        is_ink = y % 40 < 30
-        row = (0 if is_ink and x % 98 < 92 and noise.random() < 0.8 else 255 for x in range(side))
-        rows.append(b"\0" + bytes(row))
-    return png_file(side, side, 8, 0, zlib.compress(b"".join(rows)))
+    rows = b"".join(b"\0" + noise.randbytes(side) for _ in range(side))
+    return png_file(side, side, 8, 0, zlib.compress(rows))
 
 
 def small_png() -> bytes:
