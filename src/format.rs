@@ -20,7 +20,11 @@ pub fn percent(fraction: f64) -> String {
 /// assert_eq!([0, 999, 1_000, 242_762].map(thousands), ["0", "999", "1,000", "242,762"]);
 /// ```
 pub fn thousands(count: usize) -> String {
-    let digits = count.to_string();
+    grouped(&count.to_string())
+}
+
+/// Digits with commas between groups of three.
+fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -31,19 +35,22 @@ pub fn thousands(count: usize) -> String {
     grouped
 }
 
-/// A number as a decimal where that is short, otherwise in scientific notation with two significant
-/// digits at most.
+/// A number as a decimal where that is short, with commas as in [`thousands`]; otherwise in scientific
+/// notation with two significant digits at most.
 ///
 /// ```
 /// use burn_digits::internal::format::scientific;
 ///
-/// assert_eq!([0.05, 1000.0].map(scientific), ["0.05", "1000"]);
+/// assert_eq!([0.05, -1000.5, 20_000.0].map(scientific), ["0.05", "-1,000.5", "20,000"]);
 /// assert_eq!([9.9999e-8, 2e9].map(scientific), ["10⁻⁷", "2·10⁹"]);
 /// ```
 pub fn scientific(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || (1e-3..1e5).contains(&size) {
-        return format!("{}", (value * 1e9).round() / 1e9);
+        let decimal = ((value * 1e9).round() / 1e9).to_string();
+        let (whole, fraction) = decimal.split_at(decimal.find('.').unwrap_or(decimal.len()));
+        let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
+        return format!("{sign}{}{fraction}", grouped(digits));
     }
     let exponential = format!("{value:.1e}");
     let Some((factor, exponent)) = exponential.split_once('e') else { return exponential };

@@ -15,3 +15,9 @@ pub use crate::png::encode as encode_png;
 pub mod format {
     pub use crate::format::{path, percent, printable, printable_lines, scientific, thousands};
 }
+
+/// Text in images.
+#[cfg(feature = "insight")]
+pub mod lettering {
+    pub use crate::lettering::{size, write};
+}

@@ -22,7 +22,7 @@
 //! | [`backend`] | the Burn devices of this build, and the choice of one |
 //! | [`picture`] | any picture to MNIST's 28×28 pixels: the crate `digit-picture` |
 //! | `fused_ops` | a layer, the loss and a step of Adam as one operation each: a crate for any Burn program |
-//! | `plot`, `png`, `format` | SVG plots (feature `insight`), PNG files, numbers as people read them |
+//! | `plot`, `lettering`, `png`, `format` | SVG plots and text in images (feature `insight`), PNG files, numbers as people read them |
 //! | `files`, `paths`, `checksum`, `panic_message` | files written completely or not at all, the project's `artifacts/`, SHA-256, text of a caught panic |
 //!
 //! Names without a link are private. The program and the integration tests use a few of their
@@ -83,6 +83,8 @@ mod format;
 pub mod insight;
 #[doc(hidden)]
 pub mod internal;
+#[cfg(feature = "insight")]
+mod lettering;
 pub mod model;
 pub mod number;
 mod panic_message;

@@ -6,10 +6,11 @@
 //! Displacement Neural Network", NIPS 1991; LeCun et al. 1998, section VI).
 
 use image::DynamicImage;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
 use crate::picture::IMAGE_SIDE;
-use crate::picture::many::{self, Candidate, Region};
+use crate::picture::many::{self, Area, Candidate, Region};
 
 /// Penalty for cutting through ink, per pen width of ink that is cut, in units of ln(confidence).
 const CUT_PENALTY: f32 = 0.03;
@@ -27,7 +28,8 @@ const FRAGMENT_PENALTY: f32 = 2.0;
 /// images. In smaller ones the parts of a digit are easily taken for digits.
 const MIN_SEVERAL_SIDE: u32 = 2 * IMAGE_SIDE as u32;
 
-/// A digit of a number.
+/// A digit of a number. In JSON it is `{"box": [left, top, width, height], "digit", "confidence",
+/// "unsure"}`, the box in the picture's pixels.
 #[derive(Clone, Debug)]
 pub struct RecognisedDigit {
     /// Its area in the picture, and the network's input.
@@ -36,6 +38,18 @@ pub struct RecognisedDigit {
     pub prediction: Prediction,
     /// Whether a wide gap separates it from the previous digit of its row.
     pub is_apart: bool,
+}
+
+impl Serialize for RecognisedDigit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Area { left, top, width, height } = self.candidate.area;
+        let mut fields = serializer.serialize_struct("RecognisedDigit", 4)?;
+        fields.serialize_field("box", &[left, top, width, height])?;
+        fields.serialize_field("digit", &self.prediction.digit)?;
+        fields.serialize_field("confidence", &self.prediction.confidence)?;
+        fields.serialize_field("unsure", &self.prediction.unsure)?;
+        fields.end()
+    }
 }
 
 /// The digits of a picture by row, from top to bottom and from left to right.

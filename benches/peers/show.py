@@ -36,34 +36,48 @@ def tables():
     return "\n\n".join([machine, epochs, network, processes])
 
 
+# The colours of text and axes on a light and on a dark page, of the axes' lines, and of the curves,
+# which are visible on both.
+INK, DARK_INK, FAINT, OURS = "#24292f", "#d0d7de", "#8c959f", "#0a7ea4"
+DARK_STYLE = f"""<style>@media (prefers-color-scheme: dark) {{
+[style*="{INK}"] {{ fill: {DARK_INK} !important }} }}</style>"""
+
+
 def plot():
     scaling = figures["scaling"]
-    ink, ours, faint = "#6e7781", "#0a7ea4", "#b0b7bf"
     plt.rcParams.update(
-        {"font.size": 9, "text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": faint,
-         "xtick.color": ink, "ytick.color": ink, "svg.hashsalt": "burn-digits"}
+        {"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": FAINT,
+         "xtick.color": FAINT, "ytick.color": FAINT, "xtick.labelcolor": INK,
+         "ytick.labelcolor": INK, "svg.hashsalt": "burn-digits", "svg.fonttype": "none"}
     )  # fmt: skip
-    _, (images, width, batch) = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
-    for axes, key, label in [
-        (images, "images", "images in the epoch"),
-        (width, "width", "widths, times 256-128-64"),
-        (batch, "batch", "images per step"),
+    _, (images, width, batch) = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+    for axes, key, title, label in [
+        (images, "images", "Size of the data set", "images in the epoch"),
+        (width, "width", "Size of the network", "widths, times 256-128-64"),
+        (batch, "batch", "Batch size", "images per step"),
     ]:
         points = [(int(x), y) for x, y in scaling[key].items()]
-        axes.plot(*zip(*points), "o-", color=ours, markersize=4)
+        axes.plot(*zip(*points), "o-", color=OURS, markersize=4, label="measured")
+        axes.set_title(title, fontsize=10)
         axes.set_xscale("log", base=2)
         axes.set_xticks([x for x, _ in points], [f"{x:,}" for x, _ in points])
         axes.minorticks_off()
         axes.set_xlabel(label)
-        axes.set_ylim(0, max(y for _, y in points) * 1.15)
+        axes.set_ylabel("training, µs per image")
         axes.spines[["top", "right"]].set_visible(False)
     count = scaling["multiplications"]
     first = scaling["width"]["1"] / count["1"]
     arithmetic = [(int(w), first * count[w]) for w in count]
-    width.plot(*zip(*arithmetic), "--", color=faint)
-    width.annotate("its arithmetic", arithmetic[-1], (0.45, 0.9), textcoords="axes fraction")
-    images.set_ylabel("µs per image of training")
-    plt.savefig(ROOT / "docs/speed.svg", transparent=True, metadata={"Date": None})
+    width.plot(*zip(*arithmetic), "--", color=FAINT, label="if it grew like the\nmultiplications")
+    width.legend(loc="upper left", frameon=False)
+    for axes in (images, width, batch):
+        axes.set_ylim(0, max(y for line in axes.lines for y in line.get_ydata()) * 1.1)
+    file = ROOT / "docs/speed.svg"
+    plt.savefig(file, transparent=True, metadata={"Date": None})
+    svg = file.read_text()
+    assert INK in svg, "matplotlib writes colours as they are"
+    start = svg.index(">", svg.index("<svg")) + 1
+    file.write_text(svg[:start] + "\n" + DARK_STYLE + svg[start:])
 
 
 write_between(ROOT / "docs/performance.md", "speed", "benches/peers/run", tables())

@@ -1,6 +1,7 @@
 //! The colours of positive and negative values in images: orange and blue, brighter with size.
 //!
-//! Attributions and weights share them, so that orange means "speaks for" everywhere.
+//! Attributions and weights share them, and the drawing page of `serve` has the same hues, so that
+//! orange means "for" everywhere. Colour-blind people can tell the two apart.
 
 use image::Rgb;
 
@@ -8,8 +9,10 @@ use image::Rgb;
 /// pages and on dark ones.
 pub const IMAGE_BACKGROUND: Rgb<u8> = Rgb([128, 128, 128]);
 
-const POSITIVE: [f32; 3] = [255.0, 150.0, 40.0];
-const NEGATIVE: [f32; 3] = [60.0, 160.0, 255.0];
+/// Orange: above 0, for a digit.
+pub const POSITIVE: [f32; 3] = [255.0, 150.0, 40.0];
+/// Blue: below 0, against it.
+pub const NEGATIVE: [f32; 3] = [60.0, 160.0, 255.0];
 
 /// The colour of `value`: orange above 0, otherwise blue. `strength` 0 gives the grey level `grey`
 /// (0 to 255), 1 gives the full colour, and values between are interpolated linearly.

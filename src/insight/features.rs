@@ -26,13 +26,13 @@ use super::{StageProgress, StepCounter};
 use crate::classifier::Classifier;
 use crate::data::LabelledImages;
 use crate::model::PIXELS;
-use crate::plot::{self, Chart, Curve, LineChart, PlotResult, ScatterPlot};
+use crate::plot::{self, Chart, Curve, CurveStyle, LineChart, PlotResult, ScatterPlot};
 
 /// Maximum number of test images in a scatter plot: every tenth of MNIST's.
 const PLOTTED_IMAGES: usize = 1_000;
 /// Images per forward pass.
 const IMAGES_PER_PASS: usize = 1_000;
-const FEATURES_PANEL: (u32, u32) = (400, 360);
+const FEATURES_PANEL: (u32, u32) = (460, 360);
 
 /// The figures of the pixels and of every layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -124,7 +124,7 @@ impl Features {
         let charts: Vec<ScatterPlot> =
             self.layers.iter().map(LayerFeatures::components_chart).collect();
         let charts: Vec<&dyn Chart> = charts.iter().map(|chart| chart as _).collect();
-        plot::figure(FEATURES_PANEL, 3, &charts)
+        plot::figure(FEATURES_PANEL, 2, &charts)
     }
 
     /// An SVG of probe error, scatter ratio and effective dimension by layer.
@@ -134,14 +134,15 @@ impl Features {
     pub fn figures_svg(&self) -> PlotResult<String> {
         let charts = self.charts();
         let charts: Vec<&dyn Chart> = charts.iter().map(|chart| chart as _).collect();
-        plot::figure(FEATURES_PANEL, 3, &charts)
+        plot::figure(FEATURES_PANEL, 2, &charts)
     }
 
     /// The three charts of [`Self::figures_svg`].
     pub(super) fn charts(&self) -> [LineChart; 3] {
         let curve = |name: &str, colour: usize, value: &dyn Fn(&LayerFeatures) -> f64| {
             let points = self.layers.iter().enumerate();
-            Curve::new(name, points.map(|(x, layer)| (x as f64, value(layer))).collect(), colour)
+            let points = points.map(|(x, layer)| (x as f64, value(layer))).collect();
+            Curve::new(name, points, colour).styled(CurveStyle::Discs)
         };
         let chart = |title: &str, curves| LineChart {
             title: title.to_owned(),
@@ -150,14 +151,14 @@ impl Features {
             categories: self.layers.iter().map(|layer| layer.name.clone()).collect(),
             ..LineChart::default()
         };
-        let width = Curve { is_thin: true, ..curve("width", 8, &|layer| layer.width as f64) };
+        let width = curve("width", 8, &|layer| layer.width as f64).styled(CurveStyle::ShortDash);
         [
             chart(
                 "Linear probe error, %",
                 vec![curve("", 0, &|layer| 100.0 * (1.0 - layer.probe_accuracy))],
             ),
             chart(
-                "Scatter ratio (between ÷ within digits)",
+                "Scatter between ÷ within digits",
                 vec![curve("", 2, &|layer| layer.scatter_ratio)],
             ),
             chart(

@@ -32,7 +32,9 @@ const WRONG_CLASS: usize = 1;
 const MAX_PLOTTED_LOGIT: u16 = 120;
 /// Larger logits, for tables.
 const LARGE_LOGITS: [f32; 3] = [1e3, 1e4, 1e6];
-const LOSS_PANEL: (u32, u32) = (480, 340);
+const LOSS_PANEL: (u32, u32) = (460, 340);
+/// Smaller relative errors are not told apart in the plot: the precision of f32 is 6e-8.
+const LEAST_ERROR: f64 = 1e-8;
 
 /// A loss and its gradient with respect to the true class's logit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -80,24 +82,28 @@ impl LossComparison {
         Ok(Self { wrong: rows(WRONG_CLASS)?, right: rows(TRUE_CLASS)? })
     }
 
-    /// An SVG of the loss, its relative error and its gradient as a wrong class's logit grows.
+    /// An SVG of the loss, its relative error and its gradient as a wrong class's logit grows. The
+    /// legend says where a formula gives no number any more; errors below 10⁻⁸ are at the lower
+    /// edge, which says so.
     ///
     /// # Errors
     /// If the plotting library fails.
     pub fn svg(&self) -> PlotResult<String> {
         let [loss, error, gradient] = self.charts();
-        plot::figure(LOSS_PANEL, 3, &[&loss, &error, &gradient])
+        plot::figure(LOSS_PANEL, 2, &[&loss, &error, &gradient])
     }
 
     fn charts(&self) -> [LineChart; 3] {
         let error = |figures: &LossAndGradient, row: &LossRow| {
             let exact = row.exact.loss.0;
-            // An error of 0 has no place on a logarithmic scale; f32's precision is 6e-8.
-            ((figures.loss.0 - exact) / exact).abs().max(1e-8)
+            ((figures.loss.0 - exact) / exact).abs()
         };
         [
             self.chart("Cross-entropy", false, |figures, _| figures.loss.0),
-            self.chart("Relative error of cross-entropy", true, error),
+            LineChart {
+                floor: Some(LEAST_ERROR),
+                ..self.chart("Relative error of cross-entropy", true, error)
+            },
             self.chart("Gradient at the true class", false, |figures, _| figures.gradient.0),
         ]
     }
@@ -122,8 +128,7 @@ impl LossComparison {
         LineChart {
             title: title.to_owned(),
             x_label: "Logit of the wrong class".to_owned(),
-            // The curve from logits is drawn last, so that the others don't hide it.
-            curves: formulas.into_iter().enumerate().rev().map(curve).collect(),
+            curves: formulas.into_iter().enumerate().map(curve).collect(),
             is_log,
             ..LineChart::default()
         }
@@ -223,6 +228,19 @@ mod tests {
         // The largest f32 is 3.4e38 = e^88.72.
         assert!(at(&comparison.wrong, 88.0).exp_divide_log.loss.0.is_finite());
         assert!(!at(&comparison.wrong, 89.0).exp_divide_log.loss.0.is_finite());
+    }
+
+    #[test]
+    fn the_plot_says_where_each_formula_fails_and_which_errors_are_at_its_lower_edge() {
+        let svg = LossComparison::measure(&backend::cpu()).unwrap().svg().unwrap();
+        let texts: Vec<&str> = svg.lines().map(str::trim).collect();
+        // Without the maximum subtracted, e^z overflows from 89 on: ∞ / ∞. With it, e^-104 is 0, and
+        // its logarithm infinite.
+        for text in
+            ["from logits", "softmax, log", "∞ from 104", "exp, ÷, log", "NaN from 89", "&lt; 10⁻⁸"]
+        {
+            assert!(texts.contains(&text), "{text}: {texts:?}");
+        }
     }
 
     #[test]

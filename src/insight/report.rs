@@ -5,6 +5,7 @@
 //! --json` and `features --json` compute. Only the images of mistakes and of weights come from the
 //! data and the model themselves, as [`ReportImages`].
 
+mod configuration;
 mod images;
 mod sections;
 
@@ -120,7 +121,7 @@ impl Report {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     link rel="icon" href="data:,";
-                    title { "burn-digits: " (self.model) }
+                    title { "burn-digits: evaluation report of " (self.model) }
                     style { (PreEscaped(PAGE_STYLE)) (PreEscaped(plot::style())) }
                 }
                 body {

@@ -6,6 +6,7 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 
 /// An axis with ticks of its own. Those of plotters are fractions on an axis of epochs, and on a
 /// logarithmic axis powers of ten only, however short it is.
+#[derive(Clone)]
 pub struct ChartAxis {
     low: f64,
     /// The end of the axis.
@@ -20,9 +21,24 @@ impl ChartAxis {
         Self { low, high, is_log: false, ticks: linear_ticks(low, high, min_step) }
     }
 
-    /// A logarithmic axis from `low` to `high`, both above 0.
-    pub fn logarithmic(low: f64, high: f64) -> Self {
-        Self { low, high, is_log: true, ticks: logarithmic_ticks(low, high) }
+    /// A logarithmic axis from `low` to `high`, both above 0. `has_zero` adds a tick for 0 below
+    /// `low`, where a logarithmic scale has no end.
+    pub fn logarithmic(low: f64, high: f64, has_zero: bool) -> Self {
+        let mut ticks = logarithmic_ticks(low, high);
+        if !has_zero {
+            return Self { low, high, is_log: true, ticks };
+        }
+        ticks.insert(0, 0.0);
+        let below = low / (high / low).powf(ZERO_DISTANCE);
+        Self { low: below, high, is_log: true, ticks }
+    }
+
+    /// The value at the start of the axis; 0 where the axis shows it.
+    pub fn bottom(&self) -> f64 {
+        match self.ticks.first() {
+            Some(&first) if first < self.low => first,
+            _ => self.low,
+        }
     }
 }
 
@@ -31,7 +47,8 @@ impl Ranged for ChartAxis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let scaled = |value: f64| if self.is_log { value.ln() } else { value };
+        // 0 and less are at the lower edge of a logarithmic axis.
+        let scaled = |value: f64| if self.is_log { value.max(self.low).ln() } else { value };
         let fraction = (scaled(*value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low));
         from + (f64::from(to - from) * fraction).round() as i32
     }
@@ -46,6 +63,9 @@ impl Ranged for ChartAxis {
     }
 }
 
+/// The distance between 0 and the smallest other value on a logarithmic axis, as a share of the
+/// rest.
+const ZERO_DISTANCE: f64 = 0.08;
 /// The approximate number of ticks on an axis.
 const TICKS_PER_AXIS: f64 = 6.0;
 
@@ -90,6 +110,11 @@ mod tests {
         assert_eq!(linear_ticks(1.0, 4.0, 1.0), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(linear_ticks(-1.002, -0.9, 0.0).len(), 6);
         assert_eq!(logarithmic_ticks(0.4, 9.0), [0.5, 1.0, 2.0, 5.0]);
+        let axis = ChartAxis::logarithmic(0.1, 10.0, true);
+        assert_eq!(axis.ticks, [0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]);
+        // From 100 pixels at the bottom to 0: 0 is there, 0.1 above it, and 10 at the top.
+        let [zero, tenth, ten] = [0.0, 0.1, 10.0].map(|value| axis.map(&value, (100, 0)));
+        assert_eq!((zero, tenth, ten), (100, 93, 0));
         assert_eq!(logarithmic_ticks(0.005, 20.0), [0.01, 0.1, 1.0, 10.0]);
     }
 }

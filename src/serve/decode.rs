@@ -7,11 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use image::DynamicImage;
+
 use super::account::Weight;
 use super::api_error::{ApiError, ApiErrorKind};
 use super::model_spec::PICTURE_INPUT;
-use super::request_context::RequestContext;
+use super::request_context::{RequestContext, StopSignal};
 use super::workers::Workers;
+use crate::picture::many;
 use crate::picture::{self, DigitImage};
 
 /// The most pixels that the pictures of one request may have together: one of the largest size that
@@ -35,13 +38,7 @@ pub(crate) async fn decode(
         let cost = picture::decode_cost(file)
             .map_err(|error| numbered(error.into(), index, files.len()))?;
         pixels += cost.pixels;
-        if pixels > MAX_REQUEST_PIXELS {
-            let message = format!(
-                "the pictures have more than {} million pixels together; send fewer per request",
-                MAX_REQUEST_PIXELS / 1_000_000
-            );
-            return Err(ApiError::new(ApiErrorKind::TooLarge, message));
-        }
+        check_pixels(pixels)?;
         memory = memory.max(usize::try_from(cost.memory_bytes).unwrap_or(usize::MAX));
     }
     let weight = if pixels <= LIGHT_PIXELS { Weight::Light } else { Weight::Heavy };
@@ -56,6 +53,41 @@ pub(crate) async fn decode(
         Ok(pictures)
     });
     decoding.await
+}
+
+/// Decodes one image file and calls `work` with it on the same thread. `work` may take the memory
+/// of [`many::find`].
+///
+/// # Errors
+/// Those of `work`, or as [`decode`].
+pub(crate) async fn decode_for_many<T: Send + 'static>(
+    file: Bytes,
+    workers: &Workers,
+    context: &RequestContext,
+    work: impl FnOnce(&DynamicImage, &StopSignal) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let cost = picture::decode_cost(&file)?;
+    check_pixels(cost.pixels)?;
+    let finding = cost.decoded_bytes.saturating_add(many::find_memory_bytes(cost.pixels));
+    let memory = usize::try_from(cost.memory_bytes.max(finding)).unwrap_or(usize::MAX);
+    // Heavy whatever the size: a small picture with many digits takes longer than 10 ms too.
+    let working = workers.run(Weight::Heavy, memory, context, move |stop| {
+        let image = picture::decode(&file)?;
+        stop.check()?;
+        work(&image, stop)
+    });
+    working.await
+}
+
+fn check_pixels(pixels: u64) -> Result<(), ApiError> {
+    if pixels <= MAX_REQUEST_PIXELS {
+        return Ok(());
+    }
+    let message = format!(
+        "the pictures have more than {} million pixels together; send fewer per request",
+        MAX_REQUEST_PIXELS / 1_000_000
+    );
+    Err(ApiError::new(ApiErrorKind::TooLarge, message))
 }
 
 /// The error of a picture, with its index where there are several.

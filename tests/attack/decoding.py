@@ -105,6 +105,22 @@ def largest_pictures(trial: Trial) -> None:
 
 
 @attack()
+def numbers_that_can_be_cut_in_many_ways(trial: Trial) -> None:
+    """Pictures of 400 wide blocks, or of noise, with `many=true`, eight at a time.
+
+    Each takes up to half a second and 66 MiB beside the picture. The server must read as many at
+    once as it has memory for, and answer the honest clients meanwhile.
+    """
+    for file in (pictures.wide_groups_png(), pictures.noise_png()):
+
+        def send(file: bytes = file) -> None:
+            status = post(trial, "/predict?many=true", file)
+            trial.expect_in(status, [200, *REJECTED], "a number")
+
+        at_once([send] * 8)
+
+
+@attack()
 def lying_pictures(trial: Trial) -> None:
     """Headers of many formats that announce sizes up to 4 billion pixels a side, without pixels.
 

@@ -1,6 +1,7 @@
 """Picture files made from nothing."""
 
 import functools
+import random
 import struct
 import zlib
 
@@ -26,6 +27,28 @@ def grey_png(width: int, height: int) -> bytes:
     stroke = range(height // 8, height * 7 // 8)
     rows = [packer.compress(inked if y in stroke else blank) for y in range(height)]
     return png_file(width, height, 8, 0, b"".join(rows) + packer.flush())
+
+
+@functools.cache
+def wide_groups_png(side: int = 1200) -> bytes:
+    """400 striped blocks, wider than high: each is cut into two digits and more in several ways."""
+
+    def is_ink(x: int, y: int) -> bool:
+        is_block = 5 <= x < 55 and 5 <= y < 50
+        is_stripe = 8 <= x < 52 and 10 <= y < 45 and (y - 10) % 4 == 0
+        return is_block and not is_stripe
+
+    row = [b"\0" + bytes(0 if is_ink(x % 60, y) else 255 for x in range(side)) for y in range(60)]
+    rows = b"".join(row[y % 60] for y in range(side))
+    return png_file(side, side, 8, 0, zlib.compress(rows))
+
+
+@functools.cache
+def noise_png(side: int = 1200) -> bytes:
+    """Ink everywhere at random: thousands of components."""
+    noise = random.Random(1)
+    rows = b"".join(b"\0" + noise.randbytes(side) for _ in range(side))
+    return png_file(side, side, 8, 0, zlib.compress(rows))
 
 
 def small_png() -> bytes:

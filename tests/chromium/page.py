@@ -3,7 +3,7 @@
     python3 tests/chromium/page.py report.html [FOLDER FOR SCREENSHOTS]
 
 At 400 and at 1400 pixels, light and dark: nothing may be wider than the page, every picture must be
-there, and the console must hold no error. Prints one line per fault and exits with 1; exits with 77
+there, text must have a contrast of 4.5 with what is behind it, and the console must hold no error. Prints one line per fault and exits with 1; exits with 77
 where chromedriver or chromium is missing. Needs nothing but Python and Debian's chromium-driver.
 """
 
@@ -45,6 +45,10 @@ for (const image of document.images) {
 return {faults: faults.slice(0, 20), ground: getComputedStyle(document.documentElement).backgroundColor,
         height: document.documentElement.scrollHeight};
 """
+
+
+# Text that is hard to see.
+FAINT_TEXT = pathlib.Path(__file__).with_name("faint_text.js").read_text()
 
 
 class Browser:
@@ -101,7 +105,8 @@ def main(page, shots):
                 browser.call("POST", "/url", {"url": page.resolve().as_uri()})
                 found = browser.call("POST", "/execute/sync", {"script": FAULTS, "args": []})
                 grounds.add(found["ground"])
-                faults += [f"{width} {scheme}: {fault}" for fault in found["faults"]]
+                faint = browser.call("POST", "/execute/sync", {"script": FAINT_TEXT, "args": []})
+                faults += [f"{width} {scheme}: {fault}" for fault in found["faults"] + faint]
                 for entry in browser.call("POST", "/se/log", {"type": "browser"}):
                     if entry["level"] in ("SEVERE", "WARNING"):
                         faults.append(f"{width} {scheme}: console: {entry['message']}")

@@ -156,9 +156,16 @@ fn the_annotated_picture_has_the_size_of_the_picture_and_boxes_in_colour() {
     command.arg(&number).assert().success().stdout(predicate::str::contains(": 50 ("));
     let drawn = image::open(&annotated).unwrap().to_rgb8();
     assert_eq!(drawn.dimensions(), (200, 100));
-    let coloured = drawn.pixels().filter(|p| p.0[2].saturating_sub(p.0[0]) > 50).count();
-    // Two frames around digits 40 pixels high are a few hundred pixels.
-    assert!((200..2000).contains(&coloured), "{coloured}");
+    // Sure digits are in green, and two frames around digits 40 pixels high are a few hundred pixels.
+    let is_green = |x: u32, y: u32| drawn.get_pixel(x, y).0 == [0, 110, 80];
+    let green = |columns: std::ops::Range<u32>, y: u32| columns.filter(|&x| is_green(x, y)).count();
+    let all: usize = (0..100).map(|y| green(0..200, y)).sum();
+    assert!((200..2000).contains(&all), "{all}");
+    // The labels are of one size: the first row of green of each digit is its label's upper edge.
+    let [five, zero] = [0..80, 80..200].map(|columns: std::ops::Range<u32>| {
+        (0..100).map(|y| green(columns.clone(), y)).find(|&count| count > 0).unwrap()
+    });
+    assert!(five == zero && five > 8, "{five} {zero}");
 }
 
 #[test]

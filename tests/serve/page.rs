@@ -3,294 +3,20 @@
 //! Where they are not installed the tests print so and pass; with `BURN_DIGITS_NEEDS_CLIENTS=1`
 //! they fail instead. `BURN_DIGITS_SCREENSHOTS=DIR` writes screenshots to a folder.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::clients::clients_are_required;
-use crate::server::{SEVEN, TestServer, file, request};
+use crate::browser::{Browser, DIGIT_STROKES};
+use crate::server::{SEVEN, TestServer, file};
 
-/// Points of the drawing area in percent of its side, from the top left corner.
-type DrawnStroke = &'static [(f64, f64)];
+/// A script that returns the texts that are hard to see.
+const FAINT_TEXT: &str = include_str!("../chromium/faint_text.js");
 
-/// The digits 0 to 9 as people draw them.
-const DIGIT_STROKES: [&[DrawnStroke]; 10] = [
-    &[&[
-        (50., 18.),
-        (36., 24.),
-        (28., 42.),
-        (29., 62.),
-        (38., 78.),
-        (52., 82.),
-        (65., 74.),
-        (72., 56.),
-        (70., 36.),
-        (62., 22.),
-        (50., 18.),
-    ]],
-    &[&[(52., 16.), (51., 38.), (50., 60.), (49., 84.)]],
-    &[&[
-        (30., 32.),
-        (36., 20.),
-        (52., 16.),
-        (66., 24.),
-        (66., 40.),
-        (54., 56.),
-        (38., 70.),
-        (28., 82.),
-        (46., 81.),
-        (74., 80.),
-    ]],
-    &[&[
-        (32., 22.),
-        (48., 16.),
-        (64., 22.),
-        (66., 36.),
-        (56., 46.),
-        (46., 48.),
-        (60., 51.),
-        (69., 62.),
-        (64., 77.),
-        (48., 84.),
-        (31., 78.),
-    ]],
-    &[
-        &[(36., 16.), (31., 36.), (28., 54.), (46., 54.), (74., 52.)],
-        &[(62., 20.), (61., 46.), (59., 68.), (58., 86.)],
-    ],
-    &[
-        &[
-            (36., 18.),
-            (34., 34.),
-            (32., 46.),
-            (46., 43.),
-            (62., 48.),
-            (68., 62.),
-            (60., 77.),
-            (44., 83.),
-            (29., 77.),
-        ],
-        &[(36., 18.), (52., 18.), (70., 17.)],
-    ],
-    &[&[
-        (62., 16.),
-        (46., 28.),
-        (35., 46.),
-        (31., 64.),
-        (37., 79.),
-        (52., 84.),
-        (65., 77.),
-        (66., 62.),
-        (55., 54.),
-        (42., 58.),
-        (34., 68.),
-    ]],
-    &[&[(28., 22.), (48., 21.), (70., 19.), (62., 38.), (53., 60.), (46., 84.)]],
-    &[&[
-        (64., 24.),
-        (50., 17.),
-        (37., 24.),
-        (38., 37.),
-        (52., 47.),
-        (64., 58.),
-        (66., 73.),
-        (52., 83.),
-        (36., 76.),
-        (37., 61.),
-        (50., 49.),
-        (63., 37.),
-        (64., 24.),
-    ]],
-    &[&[
-        (66., 30.),
-        (56., 18.),
-        (41., 20.),
-        (34., 34.),
-        (41., 48.),
-        (56., 48.),
-        (66., 34.),
-        (66., 30.),
-        (65., 52.),
-        (61., 70.),
-        (56., 86.),
-    ]],
-];
-
-/// A browser session, controlled by the WebDriver protocol. Closed when dropped.
-struct Browser {
-    driver: Child,
-    address: String,
-    session: String,
-}
-
-impl Browser {
-    fn open(server: &TestServer) -> Option<Self> {
-        let spawned = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut driver) = spawned else {
-            assert!(!clients_are_required(), "chromedriver is not installed");
-            eprintln!("skipped: chromedriver is not installed");
-            return None;
-        };
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = lines.next().expect("chromedriver prints its port").unwrap();
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
-            }
-        };
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = format!("127.0.0.1:{port}");
-        let mut browser = Self { driver, address, session: String::new() };
-        // No sandbox: Chromium's sandbox does not run as root, as in many CI containers.
-        let args = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
-        let made = browser.call(
-            "POST",
-            "/session",
-            json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "args": args }, "goog:loggingPrefs": { "browser": "ALL" },
-        } } }),
-        );
-        browser.session = format!("/session/{}", made["sessionId"].as_str().expect("a session"));
-        browser.post("/url", json!({ "url": format!("http://{}/", server.http) }));
-        Some(browser)
-    }
-
-    fn call(&self, method: &str, path: &str, body: Value) -> Value {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        let kind = [("Content-Type", "application/json")];
-        stream.write_all(&request(method, path, &kind, body.to_string().as_bytes())).unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().unwrap();
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        let mut bytes = vec![0; length];
-        reader.read_exact(&mut bytes).unwrap();
-        let reply: Value = serde_json::from_slice(&bytes).unwrap();
-        assert!(reply["value"].get("error").is_none(), "{method} {path}: {}", reply["value"]);
-        reply["value"].clone()
-    }
-
-    fn post(&self, path: &str, body: Value) -> Value {
-        self.call("POST", &format!("{}{path}", self.session), body)
-    }
-
-    fn run(&self, script: &str) -> Value {
-        self.post("/execute/sync", json!({ "script": script, "args": [] }))
-    }
-
-    /// Waits until a script returns true.
-    fn until(&self, script: &str) {
-        let start = Instant::now();
-        while self.run(script) != true {
-            assert!(start.elapsed() < Duration::from_secs(60), "never: {script}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The text of the answer, once the page shows that to its last request.
-    fn answer(&self) -> String {
-        self.until("return document.body.dataset.answered == latestRequest");
-        self.run("return document.getElementById('message').textContent")
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    fn clear(&self) {
-        self.run("document.getElementById('clear').click()");
-    }
-
-    /// Draws with a mouse, a pen or a finger.
-    fn draw(&self, strokes: &[DrawnStroke], with: &str) {
-        let sheet = self.run(
-            "const s = document.getElementById('sheet'); s.scrollIntoView({ block: 'center' }); \
-             const b = s.getBoundingClientRect(); return [b.left, b.top, b.width]",
-        );
-        let [left, top, width] = [0, 1, 2].map(|index: usize| sheet[index].as_f64().unwrap());
-        let place = |&(x, y): &(f64, f64), milliseconds: u32| {
-            let at = |start: f64, share: f64| (start + share / 100. * width).round() as i64;
-            json!({ "type": "pointerMove", "duration": milliseconds,
-                    "x": at(left, x), "y": at(top, y) })
-        };
-        for stroke in strokes {
-            let mut actions =
-                vec![place(&stroke[0], 0), json!({ "type": "pointerDown", "button": 0 })];
-            actions.extend(stroke[1..].iter().map(|point| place(point, 20)));
-            actions.push(json!({ "type": "pointerUp", "button": 0 }));
-            self.post(
-                "/actions",
-                json!({ "actions": [{
-                "type": "pointer", "id": with, "parameters": { "pointerType": with },
-                "actions": actions,
-            }] }),
-            );
-        }
-    }
-
-    fn keys(&self, keys: &[&str]) {
-        let actions: Vec<_> = keys
-            .iter()
-            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
-            .collect();
-        self.post(
-            "/actions",
-            json!({ "actions": [{
-            "type": "key", "id": "keys", "actions": actions,
-        }] }),
-        );
-    }
-
-    fn resize(&self, width: u32, height: u32, scheme: &str) {
-        self.post("/goog/cdp/execute", json!({ "cmd": "Emulation.setDeviceMetricsOverride",
-            "params": { "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false } }));
-        self.post(
-            "/goog/cdp/execute",
-            json!({ "cmd": "Emulation.setEmulatedMedia", "params": {
-            "features": [{ "name": "prefers-color-scheme", "value": scheme }] } }),
-        );
-    }
-
-    fn screenshot(&self, name: &str) {
-        let Some(folder) = std::env::var_os("BURN_DIGITS_SCREENSHOTS") else { return };
-        let taken = self.call("GET", &format!("{}/screenshot", self.session), json!({}));
-        let bytes = STANDARD.decode(taken.as_str().unwrap()).unwrap();
-        std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
-    }
-
-    /// The console of the browser: script errors, requests blocked by the policy.
-    fn console_errors(&self) -> Value {
-        self.post("/se/log", json!({ "type": "browser" }))
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.call("DELETE", &self.session, json!({}));
-        }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-    }
+/// A digit's strokes at half its width and height, in the left or the right half of the sheet.
+fn half_as_large(digit: usize, left: f64) -> Vec<Vec<(f64, f64)>> {
+    let point = |&(x, y): &(f64, f64)| (left + 0.5 * x, 25. + 0.5 * y);
+    DIGIT_STROKES[digit].iter().map(|stroke| stroke.iter().map(point).collect()).collect()
 }
 
 #[test]
@@ -320,17 +46,19 @@ fn ten_digits_drawn_as_strokes_are_recognised_with_mouse_finger_and_pen() {
         assert_eq!(widths, json!([784, 256, 128, 64, 10]));
         browser.screenshot(&format!("digit-{digit}.png"));
     }
-    // One request per stroke, not per movement.
+    // Two requests per stroke, as one digit and as a number; none per movement.
     let strokes: usize = DIGIT_STROKES.iter().map(|strokes| strokes.len()).sum();
-    let line = format!("burn_digits_requests_total{{api=\"predict\",status=\"200\"}} {strokes}");
+    let requests = 2 * strokes;
+    let line = format!("burn_digits_requests_total{{api=\"predict\",status=\"200\"}} {requests}");
     let metrics = server.get("/metrics");
     assert!(metrics.text().lines().any(|found| found == line), "{line}:\n{}", metrics.text());
     browser.draw(DIGIT_STROKES[8], "mouse");
     browser.answer();
     for scheme in ["light", "dark"] {
-        for (width, height) in [(1280, 900), (390, 1100)] {
+        for (width, height) in [(1400, 900), (400, 1200)] {
             browser.resize(width, height, scheme);
             browser.screenshot(&format!("{scheme}-{width}.png"));
+            assert_eq!(browser.run(FAINT_TEXT), json!([]), "{scheme} {width}");
             // Nothing overflows to the side.
             let overflows = "return document.documentElement.scrollWidth > innerWidth";
             assert_eq!(browser.run(overflows), false, "{scheme} {width}");
@@ -354,6 +82,10 @@ fn a_one_drawn_with_the_keyboard_is_recognised_and_announced() {
     // Screen readers announce changes in an element with the role status.
     assert_eq!(browser.run("return document.getElementById('message').role"), "status");
     browser.screenshot("keyboard.png");
+    browser.control_z();
+    assert_eq!(browser.answer(), "Nothing drawn yet.");
+    browser.control_z();
+    browser.keys(&keys);
     browser.keys(&[delete]);
     assert_eq!(browser.answer(), "Nothing drawn yet.");
 }
@@ -379,4 +111,96 @@ fn a_dropped_or_pasted_picture_is_recognised_and_another_file_gets_the_reason() 
     browser.until(
         "return document.getElementById('message').textContent.includes('Unknown image format')",
     );
+}
+
+#[test]
+fn two_digits_are_read_as_a_number_and_undo_takes_back_one_stroke_after_the_other() {
+    let server = TestServer::start();
+    let Some(browser) = Browser::open(&server) else { return };
+    let is_disabled = || browser.run("return document.getElementById('undo').ariaDisabled");
+    assert_eq!(is_disabled(), "true");
+    browser.draw(&half_as_large(7, 0.), "touch");
+    assert!(browser.answer().starts_with("7 with "), "{}", browser.answer());
+    browser.draw(&half_as_large(2, 50.), "touch");
+    assert!(browser.answer().starts_with("72: 2 digits, "), "{}", browser.answer());
+    let bars = "return [...document.querySelectorAll('#bars li > span:first-child')]\
+                .map(e => e.textContent).join('')";
+    assert_eq!(browser.run(bars), "72");
+    browser.screenshot("two-digits.png");
+    for (width, scheme) in [(400, "light"), (1400, "dark")] {
+        browser.resize(width, 900, scheme);
+        browser.screenshot(&format!("two-digits-{scheme}-{width}.png"));
+        assert_eq!(browser.run(FAINT_TEXT), json!([]), "{scheme} {width}");
+    }
+
+    browser.run("document.getElementById('undo').click()");
+    assert!(browser.answer().starts_with("7 with "), "{}", browser.answer());
+    assert_eq!(browser.run(bars), "0123456789");
+    // What clearing has removed comes back too.
+    browser.clear();
+    assert_eq!(browser.answer(), "Nothing drawn yet.");
+    browser.control_z();
+    assert!(browser.answer().starts_with("7 with "), "{}", browser.answer());
+    browser.control_z();
+    assert_eq!(browser.answer(), "Nothing drawn yet.");
+    assert_eq!(is_disabled(), "true");
+    browser.control_z();
+    assert_eq!(browser.console_errors(), json!([]));
+}
+
+#[test]
+fn the_answer_is_above_the_drawing_on_a_telephone_and_beside_it_on_a_wide_screen() {
+    let server = TestServer::start();
+    let Some(browser) = Browser::open(&server) else { return };
+    let boxes = "return ['answer', 'sheet', 'undo'].map(id => { \
+        const b = document.getElementById(id).getBoundingClientRect(); \
+        return [b.left, b.top, b.right, b.bottom]; })";
+    let places = || {
+        let boxes = browser.run(boxes);
+        [0, 1, 2].map(|element: usize| {
+            [0, 1, 2, 3].map(|side: usize| boxes[element][side].as_f64().unwrap())
+        })
+    };
+    // 400 × 640 pixels remain of a small telephone's screen beside the browser's bars.
+    browser.resize(400, 640, "light");
+    let [answer, sheet, undo] = places();
+    assert!(answer[1] >= 0. && answer[3] <= sheet[1], "{answer:?} {sheet:?}");
+    assert!(undo[3] <= 640., "answer, sheet and buttons are visible together: {undo:?}");
+    browser.draw(DIGIT_STROKES[3], "touch");
+    assert!(browser.answer().starts_with("3 with "), "{}", browser.answer());
+    browser.screenshot("telephone.png");
+    // It stays visible while the page is scrolled.
+    browser.run("scrollTo(0, 200)");
+    let [answer, ..] = places();
+    assert_eq!(answer[1], 0.);
+
+    browser.run("scrollTo(0, 0)");
+    browser.resize(1400, 900, "light");
+    let [answer, sheet, _] = places();
+    assert!(answer[0] >= sheet[2] && answer[1] < sheet[3], "{answer:?} {sheet:?}");
+}
+
+#[test]
+fn the_page_names_the_model_and_says_where_a_drawing_goes_and_when_it_does_not_arrive() {
+    let server = TestServer::start();
+    let Some(browser) = Browser::open(&server) else { return };
+    assert_eq!(browser.run("return document.getElementById('model').textContent"), "shipped");
+    browser.resize(400, 640, "light");
+    let notice = browser.run(
+        "const p = document.querySelector('header p'), b = p.getBoundingClientRect(); \
+         return b.height > 0 && b.bottom < innerHeight ? p.textContent : ''",
+    );
+    let notice = notice.as_str().unwrap();
+    assert!(notice.starts_with("Your drawing goes only to this server."), "{notice}");
+    browser.draw(DIGIT_STROKES[1], "mouse");
+    browser.answer();
+    let elsewhere = browser.run(
+        "return performance.getEntriesByType('resource').map(e => e.name) \
+         .filter(name => !name.startsWith(location.origin) && !name.startsWith('data:'))",
+    );
+    assert_eq!(elsewhere, json!([]));
+
+    drop(server);
+    browser.draw(&half_as_large(7, 50.), "mouse");
+    assert!(browser.answer().starts_with("The server can't be reached"), "{}", browser.answer());
 }

@@ -1,7 +1,8 @@
 //! `POST /predict`: a picture in, the JSON of `infer` out.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::common::{burn_digits, json_lines};
 use crate::server::{SEVEN, TestServer, assert_logits_of, file, floats, infer, pixels};
 
 #[test]
@@ -25,6 +26,51 @@ fn a_picture_as_body_or_form_gets_the_json_of_infer_without_a_path() {
     .concat();
     let kind = [("Content-Type", "multipart/form-data; boundary=edge")];
     assert_eq!(server.request("POST", "/predict", &kind, &form).ok(), expected);
+}
+
+#[test]
+fn many_true_returns_the_json_of_infer_many_without_a_path() {
+    let server = TestServer::start();
+    let lines = burn_digits()
+        .args(["infer", "--many", "--json", "--model", "shipped", "docs/number.png"])
+        .output()
+        .unwrap();
+    let mut expected = json_lines(&lines.stdout).remove(0);
+    assert_eq!(expected["number"], "31415926");
+    expected["path"] = Value::Null;
+    let read = server.post("/predict?many=true", file("docs/number.png"));
+    assert_eq!(read.ok(), expected);
+    let keys = ["path", "number", "digits", "box", "digit\"", "confidence", "unsure", "model"];
+    let positions = keys.map(|key| read.text().find(&format!("\"{key}")).expect(key));
+    assert!(positions.is_sorted(), "{}", read.text());
+    // One digit is a number of one digit.
+    assert_eq!(server.post("/predict?many=true", file(SEVEN)).ok()["number"], "7");
+    assert_eq!(server.post("/predict?many=false", file(SEVEN)).ok()["digit"], 7);
+}
+
+#[test]
+fn many_true_is_refused_where_it_can_not_be_answered() {
+    let server = TestServer::with(&["--model", "shipped", "--largest-body", "4", "--memory", "64"]);
+    let both = server.post("/predict?many=true&layers=true", file(SEVEN)).error(400);
+    assert!(both.contains("layers"), "{both}");
+    assert!(server.post("/predict?many=1", file(SEVEN)).error(400).contains("many"));
+    let blank = server.post("/predict?many=true", blank_picture(60));
+    assert!(blank.error(422).contains("no ink"));
+    assert_eq!((&blank.json()["number"], &blank.json()["digits"]), (&Value::Null, &json!([])));
+    assert!(server.post("/predict?many=true", b"no picture").error(415).contains("unknown"));
+    // Seven sixteenths of 64 MiB are for decoding; finding digits on 1200 × 1200 pixels takes more.
+    let large = server.post("/predict?many=true", blank_picture(1200)).error(413);
+    assert!(large.contains("28 MiB"), "{large}");
+    assert!(server.post("/predict", blank_picture(1200)).error(422).contains("no ink"));
+}
+
+/// A white picture as a PNG file.
+fn blank_picture(side: u32) -> Vec<u8> {
+    let mut blank = std::io::Cursor::new(Vec::new());
+    image::GrayImage::from_pixel(side, side, image::Luma([255]))
+        .write_to(&mut blank, image::ImageFormat::Png)
+        .unwrap();
+    blank.into_inner()
 }
 
 #[test]
@@ -56,11 +102,7 @@ fn a_query_parameter_that_has_no_effect_is_refused_with_its_name() {
 #[test]
 fn a_body_that_is_not_a_picture_of_a_digit_gets_an_error_that_says_why() {
     let server = TestServer::start();
-    let mut blank = std::io::Cursor::new(Vec::new());
-    image::GrayImage::from_pixel(60, 60, image::Luma([255]))
-        .write_to(&mut blank, image::ImageFormat::Png)
-        .unwrap();
-    let response = server.post("/predict", blank.into_inner());
+    let response = server.post("/predict", blank_picture(60));
     assert!(response.error(422).contains("no ink"));
     assert_eq!(response.json()["digit"], Value::Null);
     assert!(server.post("/predict", b"no picture").error(415).contains("unknown image format"));

@@ -72,6 +72,8 @@ pub struct DecodeCost {
     /// The most memory at once, in bytes: an estimate from above, with the decoder's buffers, and
     /// without the file itself.
     pub memory_bytes: u64,
+    /// The decoded picture alone, in bytes; a part of `memory_bytes`.
+    pub decoded_bytes: u64,
 }
 
 /// What [`decode`] and [`normalise`](crate::normalise) would take, from the file's header alone.
@@ -88,7 +90,8 @@ pub fn decode_cost(bytes: &[u8]) -> Result<DecodeCost, PictureError> {
     let is_turned = upright(decoder.as_mut()) != Orientation::NoTransforms;
     let spare = if is_turned { 0 } else { decoded.min(peak_bytes - decoded) };
     let memory_bytes = peak_bytes - spare + if is_converted { decoded } else { 0 };
-    Ok(DecodeCost { pixels: u64::from(width) * u64::from(height), memory_bytes })
+    let pixels = u64::from(width) * u64::from(height);
+    Ok(DecodeCost { pixels, memory_bytes, decoded_bytes: decoded })
 }
 
 /// The orientation of an image. Its pixels are usable even if the EXIF block is broken.

@@ -131,7 +131,14 @@ fn the_cost_of_decoding_is_known_from_the_header() {
     let (width, height) = (u64::from(image.width()), u64::from(image.height()));
     let cost = |image: DynamicImage| decode_cost(&encoded(image, ImageFormat::Png)).unwrap();
     let grey = cost(image.to_luma8().into());
-    assert_eq!(grey, DecodeCost { pixels: width * height, memory_bytes: width * height });
+    assert_eq!(
+        grey,
+        DecodeCost {
+            pixels: width * height,
+            memory_bytes: width * height,
+            decoded_bytes: width * height,
+        }
+    );
     assert_eq!(cost(image.to_rgb8().into()).memory_bytes, 3 * width * height);
     // Sixteen bits are decoded, then reduced to eight.
     assert!(cost(image.to_rgb16().into()).memory_bytes >= (6 + 3) * width * height);

@@ -10,7 +10,7 @@ use crate::app::arguments::{ModelArgs, ReportArgs};
 use crate::app::output::{note, print_json_result, print_result, progress_bar, show_progress};
 use burn_digits::data::source::{Source, Split};
 use burn_digits::insight::report::{Report, ReportImages};
-use burn_digits::internal::format::{path, printable};
+use burn_digits::internal::format::{path, printable, thousands};
 use burn_digits::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
@@ -39,8 +39,8 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
             "{}: model {}, {} errors of {} test images",
             path(out),
             printable(&report.model),
-            report.evaluation.errors,
-            report.evaluation.total
+            thousands(report.evaluation.errors),
+            thousands(report.evaluation.total)
         );
         print_result(out, line)?;
     }

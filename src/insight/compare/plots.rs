@@ -3,7 +3,7 @@
 use super::{ActivationRun, Comparison, DemoActivation, EpochFigures};
 use crate::plot::{self, Chart, Curve, LineChart, PlotResult};
 
-const COMPARISON_PANEL: (u32, u32) = (440, 340);
+const COMPARISON_PANEL: (u32, u32) = (460, 340);
 /// Curves in the plots of gradients by layer: more can't be told apart. Deeper networks show some
 /// of their layers.
 const MAX_LAYER_CURVES: usize = 8;
@@ -71,17 +71,9 @@ impl Comparison {
         let trained: Vec<_> =
             self.first_runs().filter(|(_, run)| !run.activation.is_flat()).collect();
         panels.extend(trained.into_iter().map(|(_, run)| layer_chart(run)));
-        let norms = panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| &curve.points);
-        let norms = norms.map(|&(_, y)| y).filter(|y| *y > 0.0 && y.is_finite());
-        let (low, high) =
-            norms.fold((f64::INFINITY, 0.0f64), |(low, high), y| (low.min(y), high.max(y)));
-        if low < high {
-            for panel in &mut panels {
-                panel.y_range = Some((low * 0.7, high * 1.4));
-            }
-        }
+        plot::share_y_range(&mut panels);
         let panels: Vec<&dyn Chart> = panels.iter().map(|panel| panel as _).collect();
-        plot::figure(COMPARISON_PANEL, 3, &panels)
+        plot::figure(COMPARISON_PANEL, 2, &panels)
     }
 
     fn first_step_chart(&self) -> LineChart {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use image::{Rgb, RgbImage};
 
 use super::Explanation;
-use crate::insight::colours::{self, IMAGE_BACKGROUND};
+use crate::insight::colours::{self, IMAGE_BACKGROUND, NEGATIVE, POSITIVE};
+use crate::lettering;
 use crate::picture::IMAGE_SIDE;
 use crate::png;
 
@@ -13,17 +14,21 @@ use crate::png;
 const PIXEL_SCALE: u32 = 12;
 /// Space between and around the two squares.
 const SQUARE_MARGIN: u32 = 24;
+/// Height of the legend below them.
+const LEGEND_HEIGHT: u32 = 44;
+/// Black has a contrast of 5.3 with the background.
+const LEGEND_TEXT: Rgb<u8> = Rgb([0; 3]);
 /// Grey level of ink with an attribution of 0, so that the shape of the digit remains visible.
 const INK_GREY: f32 = 70.0;
 
 impl Explanation {
     /// A PNG file: the pixels on the left, their attributions on the right. Orange speaks for the
-    /// digit, blue for the runner-up; larger attributions are brighter.
+    /// digit, blue for the runner-up; larger attributions are brighter. A legend below says so.
     pub fn to_png(&self) -> Vec<u8> {
         let square = IMAGE_SIDE as u32 * PIXEL_SCALE;
         let mut image = RgbImage::from_pixel(
             2 * square + 3 * SQUARE_MARGIN,
-            square + 2 * SQUARE_MARGIN,
+            square + SQUARE_MARGIN + LEGEND_HEIGHT,
             IMAGE_BACKGROUND,
         );
         let attributions = self.colours();
@@ -44,6 +49,13 @@ impl Explanation {
                 }
             }
         }
+        let top = SQUARE_MARGIN + square + (LEGEND_HEIGHT - lettering::size("", 1).1) / 2;
+        lettering::write(&mut image, "the network's input", (SQUARE_MARGIN, top), LEGEND_TEXT, 1);
+        let mut left = 2 * SQUARE_MARGIN + square;
+        for (colour, digit) in [(POSITIVE, self.digit), (NEGATIVE, self.runner_up)] {
+            left = legend_entry(&mut image, (left, top), colour, &format!("for {digit}"));
+        }
+        legend_entry(&mut image, (left, top), [INK_GREY; 3], "neither");
         png::encode(&image).expect("the image is not empty")
     }
 
@@ -96,6 +108,25 @@ impl Explanation {
     }
 }
 
+/// A square of a colour and what it stands for. Returns the column where the next entry begins.
+fn legend_entry(
+    image: &mut RgbImage,
+    (left, top): (u32, u32),
+    colour: [f32; 3],
+    text: &str,
+) -> u32 {
+    let (width, height) = lettering::size(text, 1);
+    let side = height - 6;
+    let colour = Rgb(colour.map(|channel| channel as u8));
+    for y in top + 3..top + 3 + side {
+        for x in left..left + side {
+            image.put_pixel(x, y, colour);
+        }
+    }
+    lettering::write(image, text, (left + side + 8, top), LEGEND_TEXT, 1);
+    left + side + 8 + width + 20
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +162,8 @@ mod tests {
     fn the_image_shows_pixels_on_the_left_and_coloured_attributions_on_the_right() {
         let png = image::load_from_memory(&explanation().to_png()).unwrap().to_rgb8();
         let (square, middle) = (IMAGE_SIDE as u32 * PIXEL_SCALE, PIXEL_SCALE / 2);
-        assert_eq!(png.dimensions(), (2 * square + 3 * SQUARE_MARGIN, square + 2 * SQUARE_MARGIN));
+        let height = square + SQUARE_MARGIN + LEGEND_HEIGHT;
+        assert_eq!(png.dimensions(), (2 * square + 3 * SQUARE_MARGIN, height));
         let at = |left: u32, row: u32, column: u32| {
             png.get_pixel(
                 left + column * PIXEL_SCALE + middle,
@@ -145,5 +177,20 @@ mod tests {
         assert_eq!(at(right, 0, 0), [255, 150, 40]);
         let [red, _, blue] = at(right, 1, 1);
         assert!(blue > red && blue > 180, "{red} {blue}");
+    }
+
+    #[test]
+    fn the_legend_below_the_attributions_shows_both_colours_and_text() {
+        let png = image::load_from_memory(&explanation().to_png()).unwrap().to_rgb8();
+        let square = IMAGE_SIDE as u32 * PIXEL_SCALE;
+        let first = SQUARE_MARGIN + square;
+        let legend: Vec<[u8; 3]> = (first..png.height())
+            .flat_map(|y| (2 * SQUARE_MARGIN + square..png.width()).map(move |x| (x, y)))
+            .map(|(x, y)| png.get_pixel(x, y).0)
+            .collect();
+        let count = |colour: [u8; 3]| legend.iter().filter(|&&pixel| pixel == colour).count();
+        // A square of 14 pixels each.
+        assert_eq!((count([255, 150, 40]), count([60, 160, 255])), (14 * 14, 14 * 14));
+        assert!(count([0; 3]) > 50, "black letters");
     }
 }

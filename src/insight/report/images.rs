@@ -22,7 +22,8 @@ pub fn digit(pixels: &[u8; PIXELS]) -> String {
 }
 
 /// The URL of an image of weights, one square of 28×28 per unit: orange above 0, blue below, black
-/// at 0. The brightness is relative to the unit's largest absolute weight.
+/// at 0. The brightness is relative to the unit's largest absolute weight; its square root, as for
+/// attributions, makes small weights visible.
 pub fn weights(units: &[&[f32; PIXELS]]) -> String {
     let rows = units.len().div_ceil(UNITS_PER_ROW);
     let length = |count: usize| (count * UNIT_PITCH - 1) as u32;
@@ -32,7 +33,7 @@ pub fn weights(units: &[&[f32; PIXELS]]) -> String {
         let (left, top) = (index % UNITS_PER_ROW * UNIT_PITCH, index / UNITS_PER_ROW * UNIT_PITCH);
         for (pixel, &weight) in unit.iter().enumerate() {
             let (x, y) = (left + pixel % IMAGE_SIDE, top + pixel / IMAGE_SIDE);
-            let colour = colours::signed(weight, weight.abs() / largest, 0.0);
+            let colour = colours::signed(weight, (weight.abs() / largest).sqrt(), 0.0);
             image.put_pixel(x as u32, y as u32, Rgb(colour));
         }
     }

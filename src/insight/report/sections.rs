@@ -2,10 +2,11 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{Report, ReportImages, images};
+use super::{Report, ReportImages, configuration, images};
+use crate::evaluate::CALIBRATION_BINS;
 use crate::format::{percent, thousands};
 use crate::model::{CLASSES, PIXELS};
-use crate::plot::{self, Chart, Curve, LineChart, PlotResult};
+use crate::plot::{self, Chart, Curve, CurveStyle, LineChart, PlotResult};
 use crate::train::curves;
 
 const REPORT_PANEL: (u32, u32) = (460, 340);
@@ -21,7 +22,6 @@ impl Report {
             .chain(self.metadata.model.layers().iter().map(|layer| layer.outputs))
             .map(|width| width.to_string())
             .collect();
-        let activation = json_text(&serde_json::json!(self.metadata.model.activation));
         let tiles = [
             (percent(evaluation.accuracy), "test accuracy"),
             (thousands(evaluation.errors), "errors"),
@@ -31,8 +31,12 @@ impl Report {
             (thousands(self.parameters), "parameters"),
         ];
         html! {
-            h1 { (self.model) }
-            p.lead { (widths.join(" → ")) ", " (activation) " activation" }
+            h1 { "Evaluation report" }
+            p.lead {
+                "The digit classifier " b { (self.model) } ", a fully connected network "
+                (widths.join(" → ")) " with the activation function "
+                (self.metadata.model.activation.to_string()) "."
+            }
             div.tiles {
                 @for (value, name) in tiles {
                     div.tile { b { (value) } span { (name) } }
@@ -49,40 +53,57 @@ impl Report {
         let note = history.best().map_or(String::new(), |best| {
             format!("The model has the weights of epoch {} of {}.", best.epoch, history.0.len())
         });
-        let plots = [plot(&loss, "Cross-entropy by epoch")?, plot(&error, "Error by epoch")?];
-        Ok(section("Learning curves", &note, plots_in_a_row(&plots)))
+        let plots: [(&dyn Chart, _); 2] =
+            [(&loss, "Cross-entropy by epoch".to_owned()), (&error, "Error by epoch".to_owned())];
+        Ok(section("Learning curves", &note, plots_in_a_row(&plots)?))
     }
 
     pub(super) fn reliability(&self) -> PlotResult<Markup> {
         let bins = || self.evaluation.reliability.iter().filter(|bin| bin.count > 0);
         let percent = |fraction: f64| 100.0 * fraction;
-        let perfect =
-            Curve { is_thin: true, ..Curve::new("perfect", vec![(0.0, 0.0), (100.0, 100.0)], 8) };
+        let axis = |title: &str| LineChart {
+            title: title.to_owned(),
+            x_label: "Confidence, %".to_owned(),
+            x_range: Some((0.0, 100.0)),
+            ..LineChart::default()
+        };
+        let calibrated = Curve::new("calibrated", vec![(0.0, 0.0), (100.0, 100.0)], 8);
         let points = bins().map(|bin| (percent(bin.confidence), percent(bin.accuracy))).collect();
-        let measured = Curve { has_dots: true, ..Curve::new("", points, 0) };
+        let radii = bins().map(|bin| bubble_radius(bin.count)).collect();
+        let sizes = [1, 10, 100, 1_000, 10_000].map(|count| {
+            let what = if count == 1 { "prediction" } else { "predictions" };
+            (bubble_radius(count), format!("{} {what}", thousands(count)))
+        });
         let diagram = LineChart {
-            title: "Accuracy, %".to_owned(),
-            x_label: "Confidence, %".to_owned(),
-            curves: vec![perfect, measured],
+            curves: vec![
+                calibrated.styled(CurveStyle::Thin),
+                Curve::new("", points, 0).styled(CurveStyle::Bubbles(radii)),
+            ],
             y_range: Some((0.0, 103.0)),
-            ..LineChart::default()
+            bubble_sizes: sizes.to_vec(),
+            ..axis("Accuracy, %")
         };
-        let counts = bins().map(|bin| (percent(bin.confidence), bin.count as f64)).collect();
+        // A bar is as wide as its bin.
+        let width = 100.0 / CALIBRATION_BINS as f64;
+        let middle = |bin: usize| (bin as f64 + 0.5) * width;
+        let bin_of =
+            |confidence: f64| ((percent(confidence) / width) as usize).min(CALIBRATION_BINS - 1);
+        let counts = bins().map(|bin| (middle(bin_of(bin.confidence)), bin.count as f64)).collect();
+        let most = bins().map(|bin| bin.count).max().unwrap_or(1) as f64;
         let counts = LineChart {
-            title: "Number of predictions".to_owned(),
-            x_label: "Confidence, %".to_owned(),
-            curves: vec![Curve { has_dots: true, ..Curve::new("", counts, 5) }],
+            curves: vec![Curve::new("", counts, 0).styled(CurveStyle::Bars(width))],
             is_log: true,
-            ..LineChart::default()
+            y_range: Some((0.7, 1.4 * most.max(10.0))),
+            ..axis("Number of predictions")
         };
-        let plots = [
-            plot(&diagram, "Accuracy by confidence")?,
-            plot(&counts, "Number of predictions by confidence")?,
+        let plots: [(&dyn Chart, _); 2] = [
+            (&diagram, "Accuracy by confidence".to_owned()),
+            (&counts, "Number of predictions by confidence".to_owned()),
         ];
-        let note = "The accuracy of predictions by their confidence. If the model is calibrated, both \
-             are equal: of the predictions with a confidence of 90 %, 90 % are correct. Points \
-             for few predictions vary by chance.";
-        Ok(section("Reliability diagram", note, plots_in_a_row(&plots)))
+        let note = "The accuracy of predictions by their confidence, in 15 intervals. If the model is \
+             calibrated, both are equal: of the predictions with a confidence of 90 %, 90 % are \
+             correct. The circles grow with the number of predictions; small ones vary by chance.";
+        Ok(section("Reliability diagram", note, plots_in_a_row(&plots)?))
     }
 
     pub(super) fn confusion(&self) -> Markup {
@@ -95,11 +116,11 @@ impl Report {
         let cell = |label: usize, predicted: usize| {
             let count = confusion[label][predicted];
             match count {
-                _ if label == predicted => html! { td.right { (count) } },
+                _ if label == predicted => html! { td.right { (thousands(count)) } },
                 0 => html! { td.none { "0" } },
                 _ => {
                     let style = format!("--part:{:.2}", count as f64 / most);
-                    html! { td.wrong style=(style) { (count) } }
+                    html! { td.wrong style=(style) { (thousands(count)) } }
                 }
             }
         };
@@ -117,7 +138,9 @@ impl Report {
                 }
             }
         };
-        section("Confusion matrix", "Rows: the true digit. Columns: the predicted digit.", table)
+        let note = "Rows: the true digit. Columns: the predicted digit. Grey: correct predictions. \
+                    Purple: mistakes, the stronger the more.";
+        section("Confusion matrix", note, table)
     }
 
     pub(super) fn classes(&self) -> Markup {
@@ -172,16 +195,15 @@ impl Report {
             ]
         });
         let names = ["layer", "width", "linear probe", "scatter ratio", "effective dimension"];
-        let mut plots = Vec::new();
-        for chart in features.charts() {
-            plots.push(plot(&chart, &chart.title)?);
-        }
-        for layer in &features.layers {
-            plots.push(plot(
-                &layer.components_chart(),
-                &format!("Principal components of {}", layer.name),
-            )?);
-        }
+        let charts = features.charts();
+        let charts: Vec<(&dyn Chart, String)> =
+            charts.iter().map(|chart| (chart as &dyn Chart, chart.title.clone())).collect();
+        let components: Vec<_> =
+            features.layers.iter().map(|layer| (layer.components_chart(), &layer.name)).collect();
+        let components: Vec<(&dyn Chart, String)> = components
+            .iter()
+            .map(|(chart, name)| (chart as &dyn Chart, format!("Principal components of {name}")))
+            .collect();
         let note = format!(
             "How well each layer separates the digits: the accuracy of a linear probe, the \
              scatter between digits over the scatter within digits, the effective dimension \
@@ -189,7 +211,9 @@ impl Report {
              principal components.",
             thousands(features.layers.first().map_or(0, |layer| layer.points.len()))
         );
-        let content = html! { (table(&names, rows)) (plots_in_a_row(&plots)) };
+        let content = html! {
+            (table(&names, rows)) (plots_in_a_row(&charts)?) (plots_in_a_row(&components)?)
+        };
         Ok(section("Features by layer", &note, content))
     }
 
@@ -200,40 +224,37 @@ impl Report {
         let all = units.len();
         units.truncate(MAX_UNITS_SHOWN);
         let note = format!(
-            "The {} of {all} units whose weights have the largest norm. Orange weights are \
-             positive: ink there raises the unit's input. Blue weights are negative.",
+            "The {} of {all} units whose weights have the largest norm, one square each. The \
+             brightness is relative to the unit's largest weight.",
             units.len()
         );
-        let image =
-            html! { img.weights src=(images::weights(&units)) alt="weights of the first layer"; };
-        section("First-layer weights", &note, image)
+        let content = html! {
+            p.legend {
+                span { i.for {} "orange: positive, ink there raises the unit's input" }
+                span { i.against {} "blue: negative, ink there lowers it" }
+                span { i.zero {} "black: near 0" }
+            }
+            img.weights src=(images::weights(&units)) alt="weights of the first layer";
+        };
+        section("First-layer weights", &note, content)
     }
 
     pub(super) fn configuration(&self) -> Markup {
-        let metadata = &self.metadata;
-        let unsure_below = match metadata.unsure_below {
-            above_one if above_one > 1.0 => "every answer is unsure".to_owned(),
-            threshold => threshold.to_string(),
-        };
-        let mut rows = vec![
-            ("made with".to_owned(), metadata.made_with.clone()),
-            ("temperature".to_owned(), metadata.temperature.to_string()),
-            ("unsure below".to_owned(), unsure_below),
-            ("training images".to_owned(), thousands(metadata.data.images)),
-            ("is MNIST".to_owned(), metadata.data.is_mnist.to_string()),
-            ("SHA-256 of the images".to_owned(), metadata.data.sha256.clone()),
-        ];
-        flatten("recipe", &metadata.recipe, &mut rows);
-        flatten("figures", &metadata.figures, &mut rows);
         let table = html! {
-            table {
-                @for (key, value) in rows {
-                    tr { td.text { (key) } td.text { (value) } }
+            table.settings {
+                @for (name, value) in configuration::rows(&self.metadata) {
+                    tr { th scope="row" { (name) } td.text { (value) } }
                 }
             }
         };
-        section("Configuration", "", table)
+        section("Recipe", "What the model was trained on and how.", table)
     }
+}
+
+/// The radius of a circle for a number of predictions, in pixels: it grows with the logarithm,
+/// because the counts of a good model reach from 1 to nearly all.
+fn bubble_radius(count: usize) -> i32 {
+    (2.0 + 1.5 * (count.max(1) as f64).log10()).round() as i32
 }
 
 fn section(title: &str, note: &str, content: Markup) -> Markup {
@@ -246,21 +267,21 @@ fn section(title: &str, note: &str, content: Markup) -> Markup {
     }
 }
 
-/// A chart as an SVG element, labelled for screen readers.
-fn plot(chart: &dyn Chart, label: &str) -> PlotResult<Markup> {
-    // The page has the style sheet in its head, once for all plots.
-    let svg = plot::figure(REPORT_PANEL, 1, &[chart])?.replace(&plot::style_tag(), "");
-    let label = html! { (label) }.into_string();
-    let svg = svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{label}\""), 1);
-    Ok(html! { figure { (PreEscaped(svg)) } })
-}
-
-fn plots_in_a_row(plots: &[Markup]) -> Markup {
-    html! {
+/// Charts as SVG elements side by side, each with a label for screen readers.
+fn plots_in_a_row(charts: &[(&dyn Chart, String)]) -> PlotResult<Markup> {
+    let panels: Vec<&dyn Chart> = charts.iter().map(|(chart, _)| *chart).collect();
+    let svgs = plot::panels(REPORT_PANEL, &panels)?;
+    let labelled = svgs.iter().zip(charts).map(|(svg, (_, label))| {
+        // The page has the style sheet in its head, once for all plots.
+        let svg = svg.replace(&plot::style_tag(), "");
+        let label = html! { (label) }.into_string();
+        svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{label}\""), 1)
+    });
+    Ok(html! {
         div.plots {
-            @for plot in plots { (plot) }
+            @for svg in labelled { figure { (PreEscaped(svg)) } }
         }
-    }
+    })
 }
 
 /// A table whose first column is text and whose other columns are numbers.
@@ -278,31 +299,5 @@ fn table(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// Appends the leaves of a JSON value as rows of the form (`recipe · model · hidden`, value),
-/// without nulls.
-fn flatten(key: &str, value: &serde_json::Value, rows: &mut Vec<(String, String)>) {
-    match value {
-        serde_json::Value::Object(fields) => {
-            for (name, value) in fields {
-                flatten(&format!("{key} · {}", name.replace('_', " ")), value, rows);
-            }
-        }
-        serde_json::Value::Null => {}
-        value => rows.push((key.to_owned(), json_text(value))),
-    }
-}
-
-/// A JSON value as text: strings without quotes, fractions with six decimals at most.
-fn json_text(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        // Values that were `f32` have more digits than precision.
-        serde_json::Value::Number(number) if number.is_f64() => {
-            ((number.as_f64().unwrap_or_default() * 1e6).round() / 1e6).to_string()
-        }
-        other => other.to_string(),
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /predict`: a picture in, the JSON of `infer` out. For people, scripts and the page.
+//! `POST /predict`: a picture in, the JSON of `infer` or of `infer --many` out. For people, scripts
+//! and the page.
 
 use std::sync::Arc;
 
@@ -14,15 +15,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::classifier::{Classifier, Prediction};
-use crate::picture::DigitImage;
+use crate::number::{RecognisedDigit, RecognisedNumber};
+use crate::picture::{DigitImage, many};
 use crate::serve::account::Weight;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
-use crate::serve::decode::decode;
+use crate::serve::decode::{decode, decode_for_many};
 use crate::serve::request_context::{self, RequestContext, is_short};
 use crate::serve::state::ServerState;
 
 /// Memory of a response with all activations.
 const LAYERS_BYTES: usize = 32 << 10;
+/// Memory of a number's JSON: a picture has 400 groups of ink at most, each is cut into six digits at
+/// most, and a digit takes about 100 bytes.
+const NUMBER_JSON_BYTES: usize = 400 * 6 * 128;
 
 /// The parameters of the query. Any other is an error, because the client expects it to have an
 /// effect.
@@ -31,7 +36,6 @@ const LAYERS_BYTES: usize = 32 << 10;
 pub(crate) struct PredictQuery {
     #[serde(default)]
     layers: bool,
-    /// The flag of `infer`, which is refused with its own reason.
     #[serde(default)]
     many: bool,
 }
@@ -61,23 +65,61 @@ struct LayerValues {
     values: Vec<f32>,
 }
 
+/// The same keys as `infer --many --json`.
+#[derive(Serialize)]
+struct NumberResponse<'a> {
+    path: Option<&'a str>,
+    number: String,
+    digits: Vec<&'a RecognisedDigit>,
+    model: &'a str,
+}
+
 /// Classifies one picture: the request body, or the first file of a form.
 pub(crate) async fn predict(
     State(state): State<Arc<ServerState>>,
     query: Result<Query<PredictQuery>, QueryRejection>,
     request: Request<Body>,
 ) -> Response {
+    let is_many = query.as_ref().is_ok_and(|query| query.many);
     let response = match query {
+        Ok(Query(PredictQuery { many: true, layers: true })) => Err(ApiError::invalid(
+            "layers=true describes the network's answer to one digit; leave out layers or many",
+        )),
+        Ok(Query(PredictQuery { many: true, .. })) => read_number(&state, request).await,
         Ok(Query(query)) => respond(&state, &query, request).await,
         Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
     };
     // Errors have the keys of `infer --json` too.
-    response.unwrap_or_else(|error| match error.kind {
-        ApiErrorKind::NoInk => {
-            error.response_with(json!({ "path": null, "digit": null, "error": error.message }))
-        }
-        _ => error.response_with(json!({ "path": null, "error": error.message })),
+    response.unwrap_or_else(|error| {
+        let reason = &error.message;
+        error.response_with(match error.kind {
+            ApiErrorKind::NoInk if is_many => {
+                json!({ "path": null, "number": null, "digits": [], "error": reason })
+            }
+            ApiErrorKind::NoInk => json!({ "path": null, "digit": null, "error": reason }),
+            _ => json!({ "path": null, "error": reason }),
+        })
     })
+}
+
+/// Reads all digits of a picture. The candidates, up to thousands, go through the network on the
+/// worker's thread instead of the queue, where they would delay everybody else's.
+async fn read_number(state: &ServerState, request: Request<Body>) -> Result<Response, ApiError> {
+    let context = request_context::of(&request)?;
+    context.charge(NUMBER_JSON_BYTES).await?;
+    let file = read_file(request, state, &context).await?;
+    let model = state.queue.model();
+    let reading = decode_for_many(file, &state.workers, &context, move |image, stop| {
+        let rows = many::find(image)?;
+        stop.check()?;
+        let number = RecognisedNumber::read(rows, &model)?;
+        let digits = number.digits().collect();
+        let (number, model) = (number.text(), model.name());
+        // As JSON here, because the images of the digits are charged to the worker.
+        serde_json::to_vec(&NumberResponse { path: None, number, digits, model })
+            .map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], reading.await?).into_response())
 }
 
 async fn respond(
@@ -85,12 +127,6 @@ async fn respond(
     query: &PredictQuery,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    if query.many {
-        return Err(ApiError::invalid(
-            "many=true is not supported: the server reads one digit per picture. `burn-digits infer \
-             --many` reads all digits of one",
-        ));
-    }
     let context = request_context::of(&request)?;
     if query.layers {
         context.charge(LAYERS_BYTES).await?;

@@ -26,30 +26,8 @@ pub struct NumberReader<'a> {
 struct NumberAnswer<'a> {
     path: &'a str,
     number: String,
-    digits: Vec<DigitInNumber>,
+    digits: Vec<&'a RecognisedDigit>,
     model: &'a str,
-}
-
-#[derive(Serialize)]
-struct DigitInNumber {
-    /// Left, top, width and height in the picture's pixels.
-    r#box: [u32; 4],
-    digit: u8,
-    confidence: f32,
-    unsure: bool,
-}
-
-impl From<&RecognisedDigit> for DigitInNumber {
-    fn from(digit: &RecognisedDigit) -> Self {
-        let Area { left, top, width, height } = digit.candidate.area;
-        let prediction = &digit.prediction;
-        Self {
-            r#box: [left, top, width, height],
-            digit: prediction.digit,
-            confidence: prediction.confidence,
-            unsure: prediction.unsure,
-        }
-    }
 }
 
 /// The places that may hold digits, and the image if it is to be annotated.
@@ -87,7 +65,7 @@ impl NumberReader<'_> {
     fn print(&self, path: &str, number: &RecognisedNumber) -> Result<()> {
         let model = self.classifier.name();
         if self.args.json {
-            let digits = number.digits().map(DigitInNumber::from).collect();
+            let digits = number.digits().collect();
             return print_json(&NumberAnswer { path, number: number.text(), digits, model });
         }
         let (path, model) = (printable(path), printable(model));
