@@ -7,20 +7,24 @@
 mod app;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
-use app::arguments::Cli;
-use clap::Parser;
+use app::{arguments, output};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let started = Instant::now();
+    let cli = match arguments::parse() {
         Ok(cli) => cli,
         Err(error) => return app::exit::report_usage(&error),
     };
+    output::set_verbosity(cli.verbosity());
     app::panic_hook::skip_download_thread();
-    start_threads(cli.threads)
+    let code = start_threads(cli.threads)
         .and_then(|()| app::commands::run(cli.command))
-        .unwrap_or_else(|error| app::exit::report(&error))
+        .unwrap_or_else(|error| app::exit::report(&error));
+    output::detail(format_args!("{:.2} s", started.elapsed().as_secs_f64()));
+    code
 }
 
 /// Starts the CPU threads of all of the program, at most `limit`: of Burn, training data and

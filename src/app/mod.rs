@@ -3,9 +3,11 @@
 //! - [`arguments`]: the command-line interface: every command, flag and help text
 //! - [`commands`]: one file per command: arguments in, library calls, output
 //! - [`output`]: lines, JSON, progress bars, and numbers as people read them
+//! - [`terminal`]: its width and its colours
 //! - [`table`]: aligned columns
 //! - [`folders`]: where runs and plots go by default
 //! - [`exit`]: errors as messages and exit codes
+//! - [`hints`]: what a user who made a known mistake probably wants
 //! - [`panic_hook`]: no panic message for Burn's downloader, whose failure is an error here
 //!
 //! What a program might want without a terminal belongs in the library.
@@ -14,6 +16,8 @@ pub mod arguments;
 pub mod commands;
 pub mod exit;
 mod folders;
-mod output;
+mod hints;
+pub mod output;
 pub mod panic_hook;
 mod table;
+mod terminal;

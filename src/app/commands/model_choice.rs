@@ -6,11 +6,12 @@
 use std::path::Path;
 
 use crate::app::folders;
+use crate::app::output::full_model_name;
 use burn::tensor::Device;
 use burn_digits::classifier::Classifier;
 use burn_digits::saved::{FILE_NAME, SHIPPED_NAME, SavedError, SavedModel};
 
-/// A model and its name in messages: `shipped`, or the path it was loaded from.
+/// A model and its name: `shipped`, or the absolute path it was loaded from.
 pub struct ChosenModel {
     pub saved: SavedModel,
     pub name: String,
@@ -24,7 +25,7 @@ impl ChosenModel {
     /// If the named model cannot be loaded. Without a name, damaged runs are skipped.
     pub fn choose(named: Option<&Path>) -> Result<Self, SavedError> {
         if let Some(path) = named {
-            return Ok(Self { saved: SavedModel::load(path)?, name: path.display().to_string() });
+            return Ok(Self { saved: SavedModel::load(path)?, name: full_model_name(path) });
         }
         match newest_run() {
             Some(newest) => Ok(newest),
@@ -54,6 +55,6 @@ fn newest_run() -> Option<ChosenModel> {
         SavedModel::load(&file)
             .ok()
             .filter(|saved| saved.metadata.data.is_mnist)
-            .map(|saved| ChosenModel { saved, name: run.display().to_string() })
+            .map(|saved| ChosenModel { saved, name: full_model_name(&run) })
     })
 }

@@ -12,7 +12,10 @@ use tracing_subscriber::filter::LevelFilter;
 use self::log_writer::LogWriter;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
+use crate::app::output::{Verbosity, short_model_name, verbosity};
+use crate::app::terminal::{self, Stream};
 use burn_digits::backend;
+use burn_digits::classifier::Classifier;
 use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
@@ -28,7 +31,11 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     }
     let device = selected.device;
     let requested = args.model.model;
-    let choose = move || Ok(ChosenModel::choose(requested.as_deref())?.classifier(&device));
+    // Clients get the short name: the path is this machine's.
+    let choose = move || {
+        let ChosenModel { saved, name } = ChosenModel::choose(requested.as_deref())?;
+        Ok(Classifier::new(&saved, short_model_name(&name), &device))
+    };
     let model = choose()?;
     let served = serve::run(&options, model, choose);
     log.finish();
@@ -68,15 +75,20 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
 
 /// Logs to standard error, as text or as JSON.
 fn start_logging(args: &ServeArgs, log: &LogWriter) {
+    let level = match verbosity() {
+        Verbosity::Quiet => LevelFilter::ERROR,
+        Verbosity::Normal => LevelFilter::from(args.log),
+        Verbosity::Verbose => LevelFilter::DEBUG,
+    };
     let lines = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(args.log))
+        .with_max_level(level)
         .with_writer(log.clone())
         .with_target(false);
     // Fails only if a logger is already installed, and none is.
     let _ = if args.json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
     } else {
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        tracing::subscriber::set_global_default(lines.with_ansi(is_terminal).finish())
+        let has_colours = terminal::has_colours(Stream::Error);
+        tracing::subscriber::set_global_default(lines.with_ansi(has_colours).finish())
     };
 }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{Reader, annotate, drawing};
 use crate::app::arguments::InferArgs;
-use crate::app::output::{confidence, print_json};
+use crate::app::output::{confidence, print_json, short_model_name};
 use burn_digits::classifier::Classifier;
-use burn_digits::internal::format::printable;
+use burn_digits::internal::format::{printable, serialize_confidence};
 use burn_digits::number::{RecognisedDigit, RecognisedNumber};
 use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
@@ -35,6 +35,7 @@ struct DigitInNumber {
     /// Left, top, width and height in the picture's pixels.
     r#box: [u32; 4],
     digit: u8,
+    #[serde(serialize_with = "serialize_confidence")]
     confidence: f32,
     unsure: bool,
 }
@@ -90,7 +91,7 @@ impl NumberReader<'_> {
             let digits = number.digits().map(DigitInNumber::from).collect();
             return print_json(&NumberAnswer { path, number: number.text(), digits, model });
         }
-        let (path, model) = (printable(path), printable(model));
+        let (path, model) = (printable(path), short_model_name(model));
         let mut out = io::stdout().lock();
         for row in number.text().lines() {
             writeln!(out, "{path}: {row} (model {model})")?;
