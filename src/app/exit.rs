@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use super::{arguments, hints};
 use super::terminal::{self, Stream};
+use super::{arguments, hints};
 use burn_digits::internal::format::{path, printable_lines};
 use burn_digits::train::{ConfigError, TrainError};
 

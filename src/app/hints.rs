@@ -15,7 +15,7 @@ use clap::{Command, CommandFactory};
 use super::arguments::Cli;
 use super::output::program;
 use burn_digits::internal::same_spelling;
-pub use files::{for_error, for_picture};
+pub use files::{UnreadablePicture, for_error, for_folder, for_picture};
 
 /// Puts a hint into clap's error about these arguments (without the program's name), if there is
 /// one.
@@ -71,7 +71,9 @@ fn for_command(word: &str, arguments: &[String]) -> Option<String> {
         return Some(format!("use `{line}`"));
     }
     if word == "serve" {
-        return Some("the server is not part of this build: build with `--features serve,flex`".to_owned());
+        return Some(
+            "the server is not part of this build: build with `--features serve,flex`".to_owned(),
+        );
     }
     let extension = Path::new(word).extension().and_then(|extension| extension.to_str());
     let command = match extension.map(str::to_lowercase).as_deref() {
@@ -112,9 +114,10 @@ fn for_flag_before_command(
 
 fn for_argument(command: &str, word: &str, arguments: &[String], cli: &Command) -> Option<String> {
     // clap reports `-epochs` as the flag `-e`.
-    let typed = arguments.iter().find(|argument| argument.starts_with(word)).map_or(word, |typed| {
-        typed.split('=').next().unwrap_or(typed)
-    });
+    let typed = arguments
+        .iter()
+        .find(|argument| argument.starts_with(word))
+        .map_or(word, |typed| typed.split('=').next().unwrap_or(typed));
     if let Some(name) = typed.strip_prefix('-')
         && !name.starts_with('-')
         && name.len() > 1
@@ -171,9 +174,8 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
 }
 
 fn for_missing(command: &str, arguments: &[String]) -> Option<String> {
-    let is_output = |argument: &&String| {
-        argument.ends_with(".onnx") || argument.ends_with(".safetensors")
-    };
+    let is_output =
+        |argument: &&String| argument.ends_with(".onnx") || argument.ends_with(".safetensors");
     if command == "export"
         && let Some(file) = arguments.iter().find(is_output)
     {
@@ -214,4 +216,45 @@ fn line(arguments: &[String]) -> String {
         false => format!("'{}'", argument.replace('\'', r"'\''")),
     });
     std::iter::once(program()).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words for what other builds have are unknown to this one only if it lacks them.
+    #[test]
+    fn what_a_build_lacks_is_named_with_its_feature() {
+        let words = ["train", "--tui"].map(str::to_owned);
+        let hint = for_argument("train", "--tui", &words, &Cli::command()).unwrap();
+        assert!(hint.contains("`--features tui`"), "{hint}");
+        let hint = for_command("serve", &["serve".to_owned()]).unwrap();
+        assert!(hint.contains("`--features serve,flex`"), "{hint}");
+    }
+
+    #[test]
+    fn no_known_mistake_is_a_word_of_this_program() {
+        let cli = Cli::command();
+        for word in words::COMMANDS.iter().flat_map(|(words, _)| *words) {
+            assert!(cli.find_subcommand(word).is_none(), "{word}");
+        }
+        for (command, words, _) in words::FLAGS.iter().filter(|entry| !entry.0.is_empty()) {
+            // `serve` is not part of every build.
+            let Some(command) = cli.find_subcommand(command) else { continue };
+            let is_flag = |word: &&&str| {
+                command.get_arguments().any(|argument| {
+                    argument.get_long().is_some_and(|long| format!("--{long}") == **word)
+                })
+            };
+            let own = words.iter().filter(|word| **word != "--tui").find(is_flag);
+            assert_eq!(own, None, "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_command_line_is_quoted_for_the_shell() {
+        let words = ["infer", "two words.png", "it's.png", "a-b_c.png"].map(str::to_owned);
+        let line = line(&words);
+        assert!(line.ends_with(r"infer 'two words.png' 'it'\''s.png' a-b_c.png"), "{line}");
+    }
 }

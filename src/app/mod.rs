@@ -8,6 +8,7 @@
 //! - [`folders`]: where runs and plots go by default
 //! - [`exit`]: errors as messages and exit codes
 //! - [`hints`]: what a user who made a known mistake probably wants
+//! - [`startup`]: the environment and the CPU threads of the process
 //! - [`panic_hook`]: no panic message for Burn's downloader, whose failure is an error here
 //!
 //! What a program might want without a terminal belongs in the library.
@@ -19,5 +20,6 @@ mod folders;
 mod hints;
 pub mod output;
 pub mod panic_hook;
+pub mod startup;
 mod table;
 mod terminal;

@@ -142,7 +142,7 @@ pub fn progress_bar(steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     // The template is a constant; if it were wrong, indicatif's default would still show.
     if let Ok(style) =
-        ProgressStyle::with_template("{msg:18} [{wide_bar}] {percent:>3} %  {eta} to the end")
+        ProgressStyle::with_template("{msg:18} [{wide_bar}] {percent:>3} %  {eta} left in total")
     {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -77,7 +77,7 @@ fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut words = Vec::new();
     let (mut start, mut is_code, mut after_space) = (0, false, false);
     // A single backtick is an apostrophe of some kind.
-    let has_code = line.matches('`').count() % 2 == 0;
+    let has_code = line.matches('`').count().is_multiple_of(2);
     for (index, character) in line.char_indices() {
         if after_space && character != ' ' {
             words.push(Word::from(&line[start..index]));
@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn commands_and_paths_are_not_broken() {
         let text = "now run `burn-digits train --resume x` or /a/very/long/path/of/a/file";
-        let lines = ["now run", "`burn-digits train --resume x`", "or", "/a/very/long/path/of/a/file"];
+        let lines =
+            ["now run", "`burn-digits train --resume x`", "or", "/a/very/long/path/of/a/file"];
         assert_eq!(wrap(text, 20), lines.join("\n"));
     }
 

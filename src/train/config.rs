@@ -142,10 +142,7 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Backend. `None` is the fastest one available.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "optional_any_spelling"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_any_spelling")]
     pub backend: Option<Backend>,
     /// Shape of the network.
     pub model: ModelConfig,

@@ -79,7 +79,11 @@ fn without_data_and_network_every_command_that_needs_data_says_where_to_get_them
 #[test]
 fn commands_that_need_no_data_work_anywhere() {
     let installed = Installed::new();
-    installed.run(["infer", "image.png"]).assert().success().stdout(predicate::str::contains(": 7 ("));
+    installed
+        .run(["infer", "image.png"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains(": 7 ("));
     for command in ["summary", "devices"] {
         installed.run([command]).assert().success();
     }
@@ -117,7 +121,8 @@ fn the_folder_in_burn_digits_data_is_used_like_that_of_the_flag() {
         .success();
     assert_eq!(json_lines(&eval.get_output().stdout)[0]["total"], 20);
 
-    let missing = installed.run(["eval"]).env("BURN_DIGITS_DATA", "no-such-folder").assert().code(1);
+    let missing =
+        installed.run(["eval"]).env("BURN_DIGITS_DATA", "no-such-folder").assert().code(1);
     missing.stderr(predicate::str::contains("no-such-folder is not a folder"));
     let list = installed
         .run(["data", "--json"])

@@ -14,7 +14,7 @@ use crate::train::write_small_set;
 fn folder_of_a_beginner() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    for name in ["deep/deeper", "empty", "pictures/7", "model", "models"] {
+    for name in ["deep/deeper", "empty", "pictures/7", "model", "models", "run"] {
         fs::create_dir_all(path(name)).unwrap();
     }
     for name in ["image.png", "deep/deeper/7.png", "pictures/7/seven.png", "two words.png"] {
@@ -33,6 +33,7 @@ fn folder_of_a_beginner() -> tempfile::TempDir {
         ("weights.h5", "\u{89}HDF"),
         ("net.onnx", "onnx"),
         ("config.toml", "epochs = 2\n"),
+        ("run/config.toml", "epochs = 2\n"),
         ("pictures/labels.csv", "file,digit\nimage.png,7\n"),
     ] {
         fs::write(path(name), content).unwrap();
@@ -136,7 +137,11 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("infer --topk 3 image.png", 2, &["`--top K`"]),
     ("infer --multi image.png", 2, &["`--many`"]),
     ("infer --model_path model image.png", 2, &["--model"]),
-    ("infer https://example.org/7.png", 1, &["curl -sL 'https://example.org/7.png' | ", "infer -`"]),
+    (
+        "infer https://example.org/7.png",
+        1,
+        &["curl -sL 'https://example.org/7.png' | ", "infer -`"],
+    ),
     ("infer scan.pdf", 1, &["unknown image format", "`pdftoppm -png -r 200 scan.pdf page`"]),
     ("infer drawing.svg", 1, &["convert it to PNG"]),
     ("infer photo.heic", 1, &["convert it to JPEG or PNG"]),
@@ -145,11 +150,21 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("infer *.jpg", 1, &["no file matches this pattern"]),
     ("infer ~/image.png", 1, &["your home folder"]),
     ("infer file:///image.png", 1, &["without file://"]),
+    ("infer shipped image.png", 1, &["`--model shipped`"]),
+    ("infer run", 1, &["this is a run", "`--model run`"]),
+    ("train --resume deep", 1, &["deep is not a run folder", "runs are in home/runs"]),
+    ("explain https://example.org/7.png", 1, &["curl -sL 'https://example.org/7.png'"]),
+    ("explain scan.pdf", 1, &["pdftoppm"]),
+    ("explain deep", 1, &["infer deep` reads all pictures"]),
     ("infer empty", 1, &["empty: there is no picture in this folder"]),
     ("infer deep", 1, &["no picture in this folder", "subfolders are not read"]),
     ("explain image.png image.png", 2, &["one picture"]),
     // Models.
-    ("infer --model weights.pth image.png", 1, &["burn-digits import weights.pth --out model.safetensors`"]),
+    (
+        "infer --model weights.pth image.png",
+        1,
+        &["burn-digits import weights.pth --out model.safetensors`"],
+    ),
     ("infer --model weights.h5 image.png", 1, &["docs/exchange.md"]),
     ("infer --model net.onnx image.png", 1, &["written, not read"]),
     ("infer --model config.toml image.png", 1, &["`--model .`"]),
@@ -218,13 +233,13 @@ fn what_is_clear_works() {
         ("export model --out x.safetensors", "x.safetensors: "),
         ("export --format ONNX --out y", "y: "),
         ("report model --data fashion", "report.html: model model"),
-        ("train --data fashion --epochs 1 --warm-up-epochs 0 --out run --optimizer AdamW", "run"),
+        ("train --data fashion --epochs 1 --warm-up-epochs 0 --out new --optimizer AdamW", "new"),
     ] {
         let assert = run_in(folder.path(), args).assert().success();
         assert.stdout(predicate::str::contains(expected));
     }
     assert!(fs::read(folder.path().join("x.onnx")).unwrap().starts_with(&[8]));
-    let config = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    let config = fs::read_to_string(folder.path().join("new/config.toml")).unwrap();
     assert!(config.contains("optimizer = \"adamw\""), "{config}");
 }
 
@@ -234,9 +249,9 @@ fn names_in_configuration_files_have_any_spelling_too() {
     let recipe = "epochs = 1\nwarm_up_epochs = 0\noptimizer = \"Adam_W\"\nschedule = \"COSINE\"\n\
                   train_on = \"Split\"\nbackend = \"NdArray\"\n[model]\nactivation = \"LeakyReLU\"\n";
     fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
-    let train = "train --config recipe.toml --data fashion --backend ndarray --out run";
+    let train = "train --config recipe.toml --data fashion --backend ndarray --out new";
     run_in(folder.path(), train).assert().success();
-    let config = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
+    let config = fs::read_to_string(folder.path().join("new/config.toml")).unwrap();
     for line in ["optimizer = \"adamw\"", "activation = \"leaky-relu\"", "backend = \"ndarray\""] {
         assert!(config.contains(line), "{line} is missing in {config}");
     }

@@ -100,7 +100,8 @@ fn no_line_of_any_command_is_wider_than_a_terminal_of_80_columns() {
 #[test]
 fn the_epochs_of_a_run_are_the_rows_of_a_table() {
     let folder = small_folder();
-    let args = ["train", "--data", "data", "--epochs", "2", "--warm-up-epochs", "0", "--out", "run"];
+    let args =
+        ["train", "--data", "data", "--epochs", "2", "--warm-up-epochs", "0", "--out", "run"];
     let out = in_folder(folder.path()).args(args).output().unwrap().stdout;
     let text = String::from_utf8(out).unwrap();
     let rows: Vec<_> = text.lines().skip_while(|line| !line.starts_with("epoch ")).collect();
@@ -138,8 +139,22 @@ fn the_help_of_every_command_is_reviewed_and_fits_80_columns() {
     settings.bind(|| {
         insta::assert_snapshot!("help", help(&["--help"]));
         for command in [
-            "train", "eval", "infer", "explain", "features", "compare", "logits", "report", "serve",
-            "summary", "data", "devices", "export", "import", "completions", "man",
+            "train",
+            "eval",
+            "infer",
+            "explain",
+            "features",
+            "compare",
+            "logits",
+            "report",
+            "serve",
+            "summary",
+            "data",
+            "devices",
+            "export",
+            "import",
+            "completions",
+            "man",
         ] {
             insta::assert_snapshot!(format!("help-{command}"), help(&[command, "--help"]));
             // The short form has the same flags.
@@ -161,7 +176,10 @@ fn quiet_leaves_the_results_and_the_errors() {
     assert_eq!(quiet(&["export", "--out", "x.onnx"]), ["", ""]);
     assert_eq!(quiet(&["train", "--resume", "run"]), ["", ""]);
     let state_dict = root().join("tests/library/exchange/files/sequential.pt");
-    assert_eq!(quiet(&["import", state_dict.to_str().unwrap(), "--out", "x.safetensors"]), ["", ""]);
+    assert_eq!(
+        quiet(&["import", state_dict.to_str().unwrap(), "--out", "x.safetensors"]),
+        ["", ""]
+    );
     assert_eq!(quiet(&["report", "run", "--data", "data"]), ["", ""]);
     let [answer, notices] = quiet(&["infer", "image.png"]);
     assert!(answer.starts_with("image.png: 7 (") && notices.is_empty(), "{answer}{notices}");
@@ -176,7 +194,9 @@ fn verbose_names_backend_model_data_and_time() {
     let args = ["-v", "eval", "shipped", "--data", "data", "--backend", "ndarray"];
     let out = in_folder(folder.path()).args(args).output().unwrap();
     let said = String::from_utf8(out.stderr).unwrap();
-    for part in ["backend ndarray (CPU", "model shipped: hidden layers 256, 128, 64", "data", " s\n"] {
+    for part in
+        ["backend ndarray (CPU", "model shipped: hidden layers 256, 128, 64", "data", " s\n"]
+    {
         assert!(said.contains(part), "“{part}” is missing in {said}");
     }
     let plain = in_folder(folder.path()).args(&args[1..]).output().unwrap();

@@ -32,8 +32,13 @@ pub struct InferArgs {
     #[arg(long, conflicts_with = "top", help_heading = "Pictures")]
     pub many: bool,
     /// Write a copy of the picture with a box around each digit found; for a single picture.
-    #[arg(long, value_name = "OUT.png", requires = "many", conflicts_with = "paths_from",
-          help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "OUT.png",
+        requires = "many",
+        conflicts_with = "paths_from",
+        help_heading = "Output"
+    )]
     pub annotate: Option<PathBuf>,
 }
 

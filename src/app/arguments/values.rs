@@ -35,7 +35,8 @@ impl<T: ValueEnum + Clone + Send + Sync + 'static> TypedValueParser for NamePars
     ) -> Result<T, clap::Error> {
         let is_named = |variant: &&T| {
             let name = variant.to_possible_value();
-            name.zip(value.to_str()).is_some_and(|(name, text)| same_spelling(name.get_name(), text))
+            name.zip(value.to_str())
+                .is_some_and(|(name, text)| same_spelling(name.get_name(), text))
         };
         match T::value_variants().iter().find(is_named) {
             Some(variant) => Ok(variant.clone()),
@@ -88,6 +89,7 @@ pub fn one_to_twenty(text: &str) -> Result<u8, String> {
 }
 
 /// A size in MiB.
+#[cfg(feature = "serve")]
 pub fn mebibytes(text: &str) -> Result<u16, String> {
     whole_number_in(text, 1..=1024)
 }

@@ -98,7 +98,9 @@ fn print_table(comparison: &Comparison) -> Result<()> {
 
 fn cells(summary: &ActivationSummary) -> [String; 8] {
     let accuracy = match summary.accuracy_deviation {
-        Some(deviation) => format!("{} ± {}", percent(summary.accuracy), percent(deviation)),
+        Some(deviation) => {
+            format!("{:.2} ± {}", 100.0 * summary.accuracy, percent(deviation))
+        }
         None => percent(summary.accuracy),
     };
     let [start, end] = summary.gradient_ratios.map(ratio);

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::infer::{STANDARD_INPUT, standard_input};
 use super::{classifier, output_folder, write};
 use crate::app::arguments::ExplainArgs;
+use crate::app::hints::UnreadablePicture;
 use crate::app::output::{
     confidence, print_json_result, print_line, print_row, print_unescaped, short_model_name,
 };
@@ -35,7 +36,8 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     } else {
         picture::read(&args.picture)
     };
-    let picture = picture.with_context(|| shown.clone().into_owned())?;
+    let picture =
+        picture.map_err(|error| UnreadablePicture { path: path.clone().into_owned(), error })?;
     let explanation = Explanation::of(&classifier, &picture)?;
 
     let png: PathBuf = match &args.out {

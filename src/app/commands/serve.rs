@@ -80,10 +80,8 @@ fn start_logging(args: &ServeArgs, log: &LogWriter) {
         Verbosity::Normal => LevelFilter::from(args.log),
         Verbosity::Verbose => LevelFilter::DEBUG,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(log.clone())
-        .with_target(false);
+    let lines =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(log.clone()).with_target(false);
     // Fails only if a logger is already installed, and none is.
     let _ = if args.json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())

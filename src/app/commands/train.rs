@@ -17,9 +17,7 @@ use super::{data_set, select};
 use crate::app::arguments::TrainArgs;
 use crate::app::exit::FAILURE;
 use crate::app::folders;
-use crate::app::output::{
-    is_quiet, note, print_error, print_json, print_line, print_row, program,
-};
+use crate::app::output::{is_quiet, note, print_error, print_json, print_line, print_row, program};
 use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{LoadedImages, Split};
 use burn_digits::internal::format::{self, counted, percent};
@@ -93,7 +91,10 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
                 None => "no epoch was finished".to_owned(),
             };
-            print_error(format_args!("interrupted: {saved}. To resume:\n  {}", resume_line(&folder)));
+            print_error(format_args!(
+                "interrupted: {saved}. To resume:\n  {}",
+                resume_line(&folder)
+            ));
             Ok(ExitCode::from(FAILURE))
         }
     }
@@ -188,9 +189,7 @@ fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
         interrupter.stop(Some("Ctrl-C"));
     });
     if let Err(error) = handler {
-        note(format_args!(
-            "Ctrl-C will stop the run immediately, without a checkpoint: {error}"
-        ));
+        note(format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"));
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::app::folders;
 use crate::app::output::program;
 use burn_digits::classifier::ClassifierError;
 use burn_digits::data::labelled_pictures::LabelledPicturesError;
@@ -11,8 +12,16 @@ use burn_digits::data::source::DataError;
 use burn_digits::exchange::import::ImportError;
 use burn_digits::internal::format;
 use burn_digits::picture::PictureError;
-use burn_digits::saved::SavedError;
+use burn_digits::saved::{FILE_NAME, SavedError};
 use burn_digits::train::TrainError;
+
+/// A picture that can't be read, as the error of a command.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", format::printable(path))]
+pub struct UnreadablePicture {
+    pub path: String,
+    pub error: PictureError,
+}
 
 /// A hint for an error of a command.
 pub fn for_error(error: &anyhow::Error) -> Option<String> {
@@ -20,8 +29,16 @@ pub fn for_error(error: &anyhow::Error) -> Option<String> {
 }
 
 fn for_cause(cause: &(dyn Error + 'static)) -> Option<String> {
-    if let Some(TrainError::Saved(error)) = cause.downcast_ref() {
-        return for_model(error);
+    if let Some(UnreadablePicture { path, error }) = cause.downcast_ref() {
+        return for_picture(path, error);
+    }
+    match cause.downcast_ref() {
+        Some(TrainError::Saved(error)) => return for_model(error),
+        Some(TrainError::NoRun(_)) => {
+            let runs = format::path(&folders::runs_folder());
+            return Some(format!("runs are in {runs}, if `--out` did not say otherwise"));
+        }
+        _ => (),
     }
     if let Some(ClassifierError::Saved(error)) = cause.downcast_ref() {
         return for_model(error);
@@ -33,7 +50,9 @@ fn for_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return for_data_set(folder);
     }
     if let Some(LabelledPicturesError::Empty(folder)) = cause.downcast_ref()
-        && ["", ".gz"].iter().any(|end| folder.join(format!("train-images-idx3-ubyte{end}")).exists())
+        && ["", ".gz"]
+            .iter()
+            .any(|end| folder.join(format!("train-images-idx3-ubyte{end}")).exists())
     {
         return Some(format!("this is a data set: use `--data {}`", format::path(folder)));
     }
@@ -85,7 +104,10 @@ fn for_model(error: &SavedError) -> Option<String> {
 
 fn for_data_set(folder: &Path) -> Option<String> {
     if has_pictures(folder) {
-        return Some(format!("these are labelled pictures: use `--pictures {}`", format::path(folder)));
+        return Some(format!(
+            "these are labelled pictures: use `--pictures {}`",
+            format::path(folder)
+        ));
     }
     let is_mnist = folder.file_name().is_some_and(|name| name.eq_ignore_ascii_case("mnist"));
     (is_mnist && !folder.exists()).then(|| "MNIST is the default: leave out `--data`".to_owned())
@@ -93,7 +115,8 @@ fn for_data_set(folder: &Path) -> Option<String> {
 
 /// Whether a folder looks like labelled pictures.
 fn has_pictures(folder: &Path) -> bool {
-    folder.join("labels.csv").is_file() || (0..10).all(|digit| folder.join(digit.to_string()).is_dir())
+    folder.join("labels.csv").is_file()
+        || (0..10).all(|digit| folder.join(digit.to_string()).is_dir())
 }
 
 fn for_import(file: &Path) -> Option<String> {
@@ -102,10 +125,28 @@ fn for_import(file: &Path) -> Option<String> {
             "weights of Keras are saved as safetensors first; docs/exchange.md shows the lines"
         }
         "onnx" => "ONNX files are not read; import the weights that it was exported from",
-        "pkl" | "pickle" => "in PyTorch, save the weights with `torch.save(model.state_dict(), FILE)`",
+        "pkl" | "pickle" => {
+            "in PyTorch, save the weights with `torch.save(model.state_dict(), FILE)`"
+        }
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// A hint about a folder without pictures.
+pub fn for_folder(path: &str) -> Option<String> {
+    let (folder, shown) = (Path::new(path), format::printable(path));
+    if folder.join(FILE_NAME).exists() || folder.join("config.toml").exists() {
+        return Some(format!("this is a run; its model is named with `--model {shown}`"));
+    }
+    let mut entries = folder.read_dir().ok()?.flatten();
+    entries.any(|entry| entry.path().is_dir()).then(|| {
+        format!(
+            "subfolders are not read; `find {shown} -name '*.png' | {} infer --paths-from -` reads them \
+             all",
+            program()
+        )
+    })
 }
 
 /// A hint about a file that is no picture.
@@ -118,30 +159,41 @@ pub fn for_picture(path: &str, error: &PictureError) -> Option<String> {
         && error.kind() == ErrorKind::NotFound
     {
         return match path {
+            "shipped" => Some("a model is named with `--model shipped`".to_owned()),
             _ if path.starts_with("file://") => Some("give the path without file://".to_owned()),
-            _ if path.contains(['*', '?', '[']) => {
-                Some("no file matches this pattern, or its quotes keep the shell from expanding it".to_owned())
-            }
+            _ if path.contains(['*', '?', '[']) => Some(
+                "no file matches this pattern, or its quotes keep the shell from expanding it"
+                    .to_owned(),
+            ),
             _ if path.starts_with('~') => {
                 Some("the quotes keep the shell from replacing ~ by your home folder".to_owned())
             }
             _ => None,
         };
     }
+    if matches!(error, PictureError::Directory) {
+        return Some(format!("`{} infer {shown}` reads all pictures of a folder", program()));
+    }
     if !matches!(error, PictureError::UnknownFormat) {
         return None;
     }
     let hint = match extension(Path::new(path)).as_str() {
         "pdf" => format!("make pictures of its pages: `pdftoppm -png -r 200 {shown} page`"),
-        "svg" | "eps" | "ai" => "convert it to PNG first, for example with Inkscape or ImageMagick".to_owned(),
+        "svg" | "eps" | "ai" => {
+            "convert it to PNG first, for example with Inkscape or ImageMagick".to_owned()
+        }
         "heic" | "heif" | "avif" | "jxl" | "jp2" | "psd" | "raw" | "dng" | "ico" => {
             "convert it to JPEG or PNG first, for example with ImageMagick".to_owned()
         }
-        "txt" | "lst" | "csv" | "list" => format!("a list of paths is read with `--paths-from {shown}`"),
+        "txt" | "lst" | "csv" | "list" => {
+            format!("a list of paths is read with `--paths-from {shown}`")
+        }
         "safetensors" | "pt" | "pth" | "onnx" | "h5" | "keras" => {
             format!("a model is named with `--model {shown}`, and pictures after it")
         }
-        "toml" => format!("a configuration is for training: `{} train --config {shown}`", program()),
+        "toml" => {
+            format!("a configuration is for training: `{} train --config {shown}`", program())
+        }
         "npy" | "npz" | "pkl" => "save the array as a PNG file first".to_owned(),
         "zip" | "tar" | "tgz" | "7z" | "rar" => "unpack it first, and give the folder".to_owned(),
         "mp4" | "mov" | "avi" | "mkv" | "webm" => "save its frames as pictures first".to_owned(),

@@ -21,7 +21,7 @@ use super::classifier;
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::hints;
-use crate::app::output::{note, print_error, print_json, program, progress_bar};
+use crate::app::output::{note, print_error, print_json, progress_bar};
 use burn_digits::internal::{format, sorted_files};
 use burn_digits::picture::{self, DigitImage, PictureError};
 
@@ -125,16 +125,7 @@ impl<R: Reader> Pictures<'_, R> {
         bar.finish_and_clear();
         if count == 0 {
             let path = folder.to_string_lossy();
-            let has_folders = std::fs::read_dir(folder)
-                .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|e| e.path().is_dir())));
-            let hint = has_folders.then(|| {
-                format!(
-                    "subfolders are not read; \
-                     `find {} -name '*.png' | {} infer --paths-from -` reads them all",
-                    format::printable(&path),
-                    program()
-                )
-            });
+            let hint = hints::for_folder(&path);
             self.fail(&path, "there is no picture in this folder", hint, false)?;
         }
         Ok(())
