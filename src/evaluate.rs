@@ -163,12 +163,14 @@ pub fn mean_loss(logits: &[[f32; CLASSES]], labels: &[u8], temperature: f32) -> 
 }
 
 /// −ln softmax(logits / T)\[label\], by log-sum-exp in `f64`: finite for all finite logits.
+// ANCHOR: log_sum_exp
 fn negative_log_likelihood(logits: &[f32; CLASSES], label: u8, temperature: f32) -> f64 {
     let scaled = logits.map(|logit| f64::from(logit) / f64::from(temperature));
     let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = scaled.iter().map(|value| (value - largest).exp()).sum();
     largest + sum.ln() - scaled[label as usize]
 }
+// ANCHOR_END: log_sum_exp
 
 /// Expected calibration error, a fraction in [0, 1].
 ///

@@ -64,7 +64,7 @@
 //! ```
 //!
 //! Complete programs are in `examples/`: sorting a folder of pictures by digit, reading a number,
-//! and training a network from code.
+//! training a network from code, and computing a gradient by hand.
 
 // wgpu's types nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]

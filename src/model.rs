@@ -218,6 +218,7 @@ impl ModelConfig {
 }
 
 /// The network: four linear layers, with the activation function after each of the first three.
+// ANCHOR: network
 #[derive(Module, Debug)]
 pub struct Model {
     fc1: Linear,
@@ -226,6 +227,7 @@ pub struct Model {
     fc4: Linear,
     activation: Activation,
 }
+// ANCHOR_END: network
 
 impl Model {
     /// Builds the network from its layers, from input to output, which must be on `device`.
@@ -248,6 +250,7 @@ impl Model {
     ///
     /// # Panics
     /// If the second dimension is not 784.
+    // ANCHOR: forward
     pub fn features(&self, pixels: Tensor<2>) -> [Tensor<2>; 4] {
         let first = fused_ops::linear(pixels, &self.fc1, Some(&self.activation));
         let second = fused_ops::linear(first.clone(), &self.fc2, Some(&self.activation));
@@ -255,6 +258,7 @@ impl Model {
         let logits = fused_ops::linear(third.clone(), &self.fc4, None);
         [first, second, third, logits]
     }
+    // ANCHOR_END: forward
 
     /// The four layers, from input to output.
     pub fn layers(&self) -> [&Linear; 4] {

@@ -12,9 +12,24 @@ use crate::model::PIXELS;
 
 /// Levels of nesting. No input has more dimensions than `[n, 28, 28, 1]`.
 const MAX_DEPTH: usize = 4;
-/// Strings in an array. Each takes ten times the memory of the shortest JSON for it, so their number
-/// is limited beside the size of the body.
+/// Strings in an array. Each takes forty times the memory of the shortest JSON for it, so their
+/// number is limited beside the size of the body.
 const MAX_STRINGS: usize = 100_000;
+/// Memory of an empty string: twice its handle, because lists grow by doubling, its block of the
+/// allocator, and the handle of the file that it is decoded to.
+const STRING_BYTES: usize = 128;
+/// Memory of a number: its pixel in the array and in the picture.
+const NUMBER_BYTES: usize = 2 * size_of::<f32>();
+
+/// Memory in bytes, estimated from above, of what is parsed from a request's JSON: its array, and
+/// the pictures or files made of it.
+pub(crate) fn parsed_bytes(json: &[u8]) -> usize {
+    let count = |character: u8| json.iter().filter(|&&byte| byte == character).count();
+    let numbers = count(b',') + 1;
+    let strings = (count(b'"') / 2).min(MAX_STRINGS);
+    // A text and the file decoded from it take less than twice the JSON.
+    (2 * json.len()).max(NUMBER_BYTES * numbers) + STRING_BYTES * strings
+}
 
 /// The values of a [`FlatArray`], row-major. An empty array counts as numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,6 +224,22 @@ mod tests {
     fn with_objects(json: &str) -> Result<FlatArray, String> {
         FlatArray::parse(&mut serde_json::Deserializer::from_str(json), true)
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_memory_of_a_parsed_array_is_estimated_from_above() {
+        // Eight bytes of a number in the array and in the picture, in two bytes of JSON.
+        let numbers = format!("[{}0]", "0,".repeat(999_999));
+        assert!((8_000_000..8_100_000).contains(&parsed_bytes(numbers.as_bytes())));
+        // Numbers as programs write them take no more than twice their JSON.
+        let long = format!("[{}0.5]", "0.123456,".repeat(9999));
+        assert_eq!(parsed_bytes(long.as_bytes()), 2 * long.len());
+        let strings = format!("[{}\"\"]", "\"\",".repeat(999));
+        let handles = 1000 * (size_of::<String>() + size_of::<bytes::Bytes>());
+        assert!((handles..3 * handles).contains(&parsed_bytes(strings.as_bytes())));
+        // More strings are refused while they are parsed.
+        let many = "\"\",".repeat(1_000_000);
+        assert!(parsed_bytes(many.as_bytes()) < 25_000_000);
     }
 
     #[test]

@@ -69,7 +69,8 @@ fn header_value(bytes: &[u8]) -> Result<HeaderValue, ApiError> {
 /// If the request is invalid.
 pub fn open_inference(body: Bytes, json_length: Option<&[u8]>) -> Parsed {
     let json_length = json_length.map(header_value).transpose()?;
-    let (_, choices, pictures) = open_inference::infer::parse(body, json_length.as_ref())?;
+    let (json, binary) = open_inference::infer::split_body(body, json_length.as_ref())?;
+    let (_, choices, pictures) = open_inference::infer::parse(&json, binary)?;
     parsed(pictures, choices.into_iter().map(|choice| choice.output))
 }
 

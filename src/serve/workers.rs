@@ -72,17 +72,18 @@ impl Workers {
     }
 
     /// Parses a body of `bytes`: here if it is short, otherwise on a thread of its own.
+    /// `memory_bytes` is what is parsed from it.
     ///
     /// # Errors
     /// As [`Self::run`].
     pub(crate) async fn parse<T: Send + 'static>(
         &self,
         bytes: usize,
+        memory_bytes: usize,
         context: &RequestContext,
         parse: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        // Numbers and texts take at most twice the memory of their JSON.
-        context.charge(2 * bytes).await?;
+        context.charge(memory_bytes).await?;
         if is_short(bytes) {
             parse()
         } else {

@@ -209,6 +209,32 @@ def large_and_deep_json(trial: Trial) -> None:
 
 
 @attack()
+def pixels_that_grow(trial: Trial) -> None:
+    """10,000 valid pictures as JSON zeros, or 20,000 as UINT8, in 16 MB, eight requests at a time.
+
+    A number takes two bytes in JSON, eight in the array and the picture; a UINT8 pixel becomes four
+    bytes. The server must charge that before it parses, and reject more pictures than its queue
+    holds. An old one charged twice the body for the numbers and nothing for the pictures.
+    """
+    count = (BODY - 4000) // (2 * 784)
+    numbers = b"0," * (count * 784 - 1) + b"0"
+    text = b'{"inputs":[{"name":"image","datatype":"FP32","shape":[%d,784],"data":[%s]}]}'
+    rows = b"[" + b"0," * 783 + b"0]"
+    instances = b'{"instances":[' + (rows + b",") * (count - 1) + rows + b"]}"
+    small, length = binary({**IMAGE, "shape": [20_000, 784]}, bytes(20_000 * 784))
+    for path, body, headers in (
+        (INFER, text % (count, numbers), {}),
+        ("/v1/models/digits:predict", instances, {}),
+        (INFER, small, {LENGTH: length}),
+    ):
+
+        def send() -> None:
+            trial.expect_in(post(trial, path, body, headers), REJECTED, "many pixels")
+
+        at_once([send] * 8)
+
+
+@attack()
 def long_texts_in_json(trial: Trial) -> None:
     """An id, or a name that is unknown, of 16 MB, four at a time.
 

@@ -156,3 +156,30 @@ fn the_examples_do_what_their_documentation_says() {
         assert!(errors.parse::<usize>().unwrap() < 2_000, "{said}");
     }
 }
+
+#[test]
+fn the_example_of_backpropagation_computes_the_gradients_of_burn_and_of_the_difference_quotient() {
+    let Some(mut example) = example("backpropagation") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let train = ["train", "--limit", "1000", "--epochs", "2", "--backend", "ndarray", "--quiet"];
+    burn_digits().args(train).arg("--out").arg(&run).assert().success();
+    let output = example.arg(&run).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+
+    let gradients: Vec<&str> = said.lines().filter(|line| line.contains("chain rule")).collect();
+    assert_eq!(gradients.len(), 2, "{said}");
+    for line in gradients {
+        // chain rule -1.2034, Burn -1.2034, difference quotient -1.2031
+        let last_word = |part: &str| part.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        let values: Vec<f64> = line.split(", ").map(last_word).collect();
+        let [by_hand, by_burn, quotient] = values[..] else { panic!("{line}") };
+        assert!(by_hand.abs() > 0.01, "{line}");
+        assert!((by_hand - by_burn).abs() < 2e-4, "{line}");
+        assert!((by_hand / quotient - 1.0).abs() < 0.02, "{line}");
+    }
+    // The sums of the columns: softmax 1, one-hot 1, and p − y 0.
+    let sums = said.lines().find(|line| line.trim_start().starts_with("sum")).unwrap();
+    assert!(sums.contains("1.0000          1   0.0000"), "{sums}");
+}

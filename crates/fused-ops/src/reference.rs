@@ -11,6 +11,7 @@ use crate::adam::{BETA_1, BETA_2, EPSILON};
 use crate::cross_entropy::LossOptions;
 
 /// [`linear`](crate::linear) in Burn's own operations.
+// ANCHOR: linear
 pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> Tensor<2> {
     let z = layer.forward(x);
     match activation {
@@ -18,8 +19,10 @@ pub fn linear(x: Tensor<2>, layer: &Linear, activation: Option<&Activation>) -> 
         None => z,
     }
 }
+// ANCHOR_END: linear
 
 /// [`cross_entropy`](crate::cross_entropy) in Burn's own operations.
+// ANCHOR: cross_entropy
 pub fn cross_entropy(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
@@ -35,6 +38,7 @@ pub fn cross_entropy(
     let targets = (one_hot * (1.0 - smoothing) + spread) * weights;
     (targets * log_softmax(logits, 1)).sum() / -(n as f32)
 }
+// ANCHOR_END: cross_entropy
 
 /// [`adam_step`](crate::adam_step) by Burn's AdamW.
 pub fn adam_step<const D: usize>(

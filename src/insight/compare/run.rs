@@ -95,6 +95,7 @@ impl ActivationRun {
             let mut losses = RunningMean::default();
             let mut norms = RunningMean::default();
             for (step, batch) in loader.iter().flatten().enumerate() {
+                // ANCHOR: step
                 let loss = cross_entropy(
                     net.forward(activation, batch.images),
                     batch.targets,
@@ -105,6 +106,7 @@ impl ActivationRun {
                 norms.add(layer_norms(&net, &gradient, device));
                 let gradient = GradientsParams::from_grads(gradient, &net);
                 net = optimizer.step(config.optimizer.learning_rate(), net, gradient);
+                // ANCHOR_END: step
                 steps_done.step();
 
                 let is_first = epoch == 0 && step == 0;

@@ -19,7 +19,7 @@ use crate::model::{CLASSES, PIXELS};
 use crate::picture::IMAGE_SIDE;
 use crate::serve::api_error::{ApiError, quoted};
 use crate::serve::decode::from_base64;
-use crate::serve::flat_array::{ArrayValues, FlatArray};
+use crate::serve::flat_array::{ArrayValues, FlatArray, parsed_bytes};
 use crate::serve::input_tensors::{InputPictures, from_fp32};
 use crate::serve::model_spec::{IMAGE_INPUT, MODEL_NAME, MODEL_VERSION};
 use crate::serve::request_context;
@@ -101,7 +101,8 @@ async fn predict(
     let context = request_context::of(&request)?;
     let body = request.into_body().collect().await;
     let body = body.map_err(|error| ApiError::invalid(error.to_string()))?.to_bytes();
-    let parsing = state.workers.parse(body.len(), &context, move || parse(&body));
+    let (length, memory) = (body.len(), parsed_bytes(&body));
+    let parsing = state.workers.parse(length, memory, &context, move || parse(&body));
     let (pictures, response) = parsing.await?;
     let output = state.predict(pictures, &context).await?;
     let probabilities = output.predictions.iter().map(|prediction| prediction.probabilities);

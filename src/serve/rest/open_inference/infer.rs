@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{self, ByteCount, Flag};
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::from_base64;
-use crate::serve::flat_array::{ArrayValues, FlatArray};
+use crate::serve::flat_array::{ArrayValues, FlatArray, parsed_bytes};
 use crate::serve::inference_queue::InferenceOutput;
 use crate::serve::input_tensors::{
     InputDatatype, InputPictures, check_count, check_input, from_binary, from_fp32,
@@ -31,6 +31,8 @@ use crate::serve::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
 use crate::serve::request_context;
 use crate::serve::state::ServerState;
 
+/// Memory of the pictures made of a binary tensor, for each of its bytes: UINT8 becomes f32.
+const BINARY_COST: usize = size_of::<f32>();
 /// The length of the JSON in a body with binary tensors.
 static JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
@@ -135,9 +137,10 @@ pub(super) async fn infer(
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| ApiError::invalid(error.to_string()))?;
     let body = body.to_bytes();
-    let json_length = parts.headers.get(&JSON_LENGTH).cloned();
-    let parsing =
-        state.workers.parse(body.len(), &context, move || parse(body, json_length.as_ref()));
+    let (json, binary) = split_body(body, parts.headers.get(&JSON_LENGTH))?;
+    let length = json.len() + binary.len();
+    let memory = parsed_bytes(&json) + BINARY_COST * binary.len();
+    let parsing = state.workers.parse(length, memory, &context, move || parse(&json, binary));
     let (id, choices, pictures) = parsing.await?;
     let output = state.predict(pictures, &context).await?;
     respond(id, &output, &choices)
@@ -148,11 +151,10 @@ pub(super) async fn infer(
 /// # Errors
 /// If it is not a valid request.
 pub(in crate::serve) fn parse(
-    body: Bytes,
-    json_length: Option<&HeaderValue>,
+    json: &[u8],
+    binary: Bytes,
 ) -> Result<(Option<String>, Vec<OutputChoice>, InputPictures), ApiError> {
-    let (json, binary) = split_body(body, json_length)?;
-    let request: InferRequest = serde_json::from_slice(&json)
+    let request: InferRequest = serde_json::from_slice(json)
         .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))?;
     let choices = output_choices(&request)?;
     let pictures = input_pictures(&request.inputs, binary)?;
@@ -160,7 +162,13 @@ pub(in crate::serve) fn parse(
 }
 
 /// Splits a body into its JSON and the binary tensors.
-fn split_body(body: Bytes, json_length: Option<&HeaderValue>) -> Result<(Bytes, Bytes), ApiError> {
+///
+/// # Errors
+/// If the length is invalid.
+pub(in crate::serve) fn split_body(
+    body: Bytes,
+    json_length: Option<&HeaderValue>,
+) -> Result<(Bytes, Bytes), ApiError> {
     let Some(length) = json_length else { return Ok((body, Bytes::new())) };
     let length = length.to_str().ok().and_then(|length| length.parse::<usize>().ok());
     let length = length.filter(|&length| length <= body.len()).ok_or_else(|| {
