@@ -97,8 +97,8 @@ fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let Metadata { model, temperature, unsure_below, .. } = classifier.metadata();
     let [a, b, c] = model.hidden;
     detail(format_args!(
-        "model {}: hidden layers {a}, {b}, {c}, {}; temperature {temperature}, unsure below \
-         {unsure_below}",
+        "model {}: hidden layers {a}, {b}, {c}, {}; temperature {temperature:.3}, unsure below \
+         {unsure_below:.3}",
         format::printable(classifier.name()),
         model.activation
     ));

@@ -104,9 +104,9 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
     print_line(format_args!(
-        "{} answered with confidence {} or more, {} of them wrong",
+        "{} answered with a confidence of {} or more, {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),
-        classifier.metadata().unsure_below,
+        percent(classifier.metadata().unsure_below.into()),
         figures.sure_errors
     ))
 }

@@ -28,10 +28,13 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
 
     let bar = progress_bar(0);
     let mut progress = |progress| show_progress(&bar, progress);
-    let report = Report::measure(&classifier, history, &train, &test, &mut progress)?;
+    let mut report = Report::measure(&classifier, history, &train, &test, &mut progress)?;
     bar.finish_and_clear();
     let images = ReportImages::of(&classifier, &test)?;
+    // The page may be sent to others, whom this machine's path tells nothing.
+    let model = std::mem::replace(&mut report.model, short_model_name(classifier.name()));
     let page = report.html(&images).map_err(|error| anyhow!(error))?;
+    report.model = model;
     write(out, page.as_bytes())?;
     if args.json {
         print_json_result(out, &report)?;
