@@ -12,8 +12,8 @@
 //! | `serve` | REST, gRPC and a drawing page over a [`Classifier`](classifier::Classifier) (feature `serve`) |
 //! | `insight` | activation functions compared, features per layer, explanations, numerical stability of the loss, the report (feature `insight`) |
 //! | [`train`] | training with Burn's Learner: configuration, run folder, checkpoints, resume, calibration |
-//! | [`number`] | reading several digits in one picture as a number |
 //! | [`evaluate`] | accuracy, confusion matrix, precision and recall, calibration error; by kind of picture |
+//! | [`number`] | reading several digits in one picture as a number |
 //! | [`exchange`] | import from PyTorch, Keras and other safetensors files; export to ONNX |
 //! | [`classifier`] | a trained model ready for prediction: [`Prediction`](classifier::Prediction) |
 //! | [`saved`] | the model file: safetensors with metadata and checksums |

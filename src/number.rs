@@ -5,8 +5,11 @@
 //! recognition (Matan, Burges, LeCun and Denker, "Multi-Digit Recognition Using a Space
 //! Displacement Neural Network", NIPS 1991; LeCun et al. 1998, section VI).
 
+use image::DynamicImage;
+
 use crate::classifier::{Classifier, ClassifierError, Prediction};
-use crate::picture::many::{Candidate, Region};
+use crate::picture::IMAGE_SIDE;
+use crate::picture::many::{self, Candidate, Region};
 
 /// Penalty for cutting through ink, per pen width of ink that is cut, in units of ln(confidence).
 const CUT_PENALTY: f32 = 0.03;
@@ -20,6 +23,9 @@ const WIDTH_PENALTY: f32 = 1.0;
 const MIN_HEIGHT_FRACTION: f32 = 0.5;
 /// Penalty for a fragment.
 const FRAGMENT_PENALTY: f32 = 2.0;
+/// Longer side of the smallest picture that can show several digits, in pixels: it has room for two
+/// images. In smaller ones the parts of a digit are easily taken for digits.
+const MIN_SEVERAL_SIDE: u32 = 2 * IMAGE_SIDE as u32;
 
 /// A digit of a number.
 #[derive(Clone, Debug)]
@@ -80,6 +86,40 @@ impl RecognisedNumber {
             text
         };
         self.rows.iter().map(row).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Where a picture that should show one digit may show digits. A model that reads the picture as
+/// one digit sees only the most prominent one, and can be confident of it.
+#[derive(Clone, Debug, Default)]
+pub struct DigitPlaces(Vec<Vec<Region>>);
+
+impl DigitPlaces {
+    /// Searches a picture.
+    pub fn find(picture: &DynamicImage) -> Self {
+        if picture.width().max(picture.height()) < MIN_SEVERAL_SIDE {
+            return Self::default();
+        }
+        Self(many::find(picture).unwrap_or_default())
+    }
+
+    /// The number of digits seen, without specks and other marks that are less than half as high as
+    /// the highest digit; 0 for a small picture. The classifier only decides where to separate
+    /// digits that touch.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn count(self, classifier: &Classifier) -> Result<usize, ClassifierError> {
+        let mut regions = self.0.iter().flatten();
+        if let (Some(only), None) = (regions.next(), regions.next())
+            && only.segmentations.iter().all(|segmentation| segmentation.candidates.len() == 1)
+        {
+            return Ok(1);
+        }
+        let number = RecognisedNumber::read(self.0, classifier)?;
+        let heights: Vec<u32> = number.digits().map(|digit| digit.candidate.area.height).collect();
+        let highest = heights.iter().copied().max().unwrap_or_default();
+        Ok(heights.into_iter().filter(|&height| 2 * height >= highest).count())
     }
 }
 

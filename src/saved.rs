@@ -33,7 +33,7 @@
 //! | `model.hidden` | three integers | a, b and c, each 1 or more |
 //! | `model.activation` | string | activation function of the hidden layers |
 //! | `temperature` | number | above 0 |
-//! | `unsure_below` | number | a lower confidence is marked unsure; 0 marks none |
+//! | `unsure_below` | number | a lower confidence is marked unsure; 0 marks none, more than 1 all |
 //! | `data.is_mnist` | boolean | whether the training images are MNIST's |
 //! | `data.sha256` | string | SHA-256 of the uncompressed image file, or of a folder's pixels and labels; or empty |
 //! | `data.images` | integer | number of training images |
@@ -127,7 +127,7 @@ pub struct Metadata {
     pub model: ModelConfig,
     /// Probabilities are softmax(logits / temperature); above 0.
     pub temperature: f32,
-    /// Predictions with a lower confidence are marked unsure; 0 marks none.
+    /// Predictions with a lower confidence are marked unsure; 0 marks none, more than 1 marks all.
     pub unsure_below: f32,
     /// The training data.
     pub data: DataProvenance,

@@ -148,14 +148,14 @@ pub struct BackendArgs {
 }
 
 /// Help of every argument that names the model to use.
-const MODEL_HELP: &str = "Model file, run folder, or `shipped` [default: the newest finished run on MNIST in \
-                          artifacts/runs, otherwise shipped]";
+const MODEL_HELP: &str = "Model file, run folder, `last` (the newest finished run in artifacts/runs), or `shipped` \
+                          [default: shipped]";
 
 /// The model to use, and the backend to compute on.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    #[arg(long, short, value_name = "FILE|RUN|shipped", help = MODEL_HELP)]
+    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub backend: BackendArgs,

@@ -93,7 +93,7 @@ fn data_set(given: Option<&Path>) -> Result<Source> {
 /// The requested model on the requested backend.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let selected = select(args.backend.backend, note)?;
-    let classifier = ChosenModel::choose(args.model.as_deref())?.classifier(&selected.device);
+    let classifier = ChosenModel::choose(args.model.as_deref(), note)?.classifier(&selected.device);
     let Metadata { model, temperature, unsure_below, .. } = classifier.metadata();
     let [a, b, c] = model.hidden;
     detail(format_args!(

@@ -178,6 +178,20 @@ pub fn full_model_name(path: &Path) -> String {
     }
 }
 
+/// A path as an argument of a suggested command: relative where it lies below the working
+/// directory, and quoted for the shell.
+pub fn path_argument(given: &Path) -> String {
+    let below = std::env::current_dir().ok().and_then(|here| given.strip_prefix(here).ok());
+    let text = path(below.unwrap_or(given));
+    let is_plain =
+        |character: char| character.is_alphanumeric() || "/._-+:,@%=\\".contains(character);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text,
+        false if cfg!(windows) => format!("\"{text}\""),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// The name by which this program was called, so that commands it suggests can be copied: after
 /// `cargo run` it is not in the PATH.
 pub fn program() -> String {

@@ -1,8 +1,9 @@
 //! A folder of labelled pictures of any size and format, as people collect them.
 //!
 //! Either one subfolder per digit, `0` to `9`, or a table `labels.csv` beside a folder `img`, with
-//! the columns `file` and `digit` and optionally `kind`.
+//! the columns `file` and `digit` and optionally `kind` and `author`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ use crate::checksum::sha256_hex;
 use crate::picture::{self, PictureError};
 use crate::{files, format};
 
+/// One in this many pictures is for validation.
+const VALIDATION_DIVISOR: usize = 5;
 /// The largest table that is read, in bytes: a million pictures.
 const MAX_TABLE_BYTES: u64 = 64 << 20;
 
@@ -28,6 +31,8 @@ pub struct LabelledPicture {
     pub digit: u8,
     /// The column `kind` of the table: any category to report separately.
     pub kind: Option<String>,
+    /// The column `author` of the table: who wrote the digit.
+    pub author: Option<String>,
 }
 
 /// Why a folder can't be used as labelled pictures.
@@ -81,6 +86,7 @@ struct TableRow {
     file: PathBuf,
     digit: u8,
     kind: Option<String>,
+    author: Option<String>,
 }
 
 /// Lists all pictures of a folder with their labels: sorted by name, or in the table's order.
@@ -96,8 +102,9 @@ pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError
     Ok(pictures)
 }
 
-/// Reads all pictures of a folder as a training set. The order is shuffled, always in the same way,
-/// so that the validation images at the end are of every digit.
+/// Reads all pictures of a folder as a training set. A fifth of them, at the end, is for validation:
+/// whole authors where the table names them, because a network reads other pictures by an author
+/// that it has learned from better than those of new people. The division is always the same.
 ///
 /// Pictures that can't be read are left out and returned beside the training set, with the reason.
 ///
@@ -107,13 +114,16 @@ pub fn list(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesError
 pub fn load(
     folder: &Path,
 ) -> Result<(LoadedImages, Vec<(PathBuf, PictureError)>), LabelledPicturesError> {
-    let mut pictures = list(folder)?;
-    fastrand::Rng::with_seed(0).shuffle(&mut pictures);
+    let [mut pictures, held_back] = divide(list(folder)?);
+    let training = pictures.len();
+    pictures.extend(held_back);
     let read: Vec<_> = pictures.par_iter().map(|item| picture::read(&item.path)).collect();
     let (mut pixels, mut labels, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    for (item, outcome) in pictures.into_iter().zip(read) {
+    let mut validation = 0;
+    for (index, (item, outcome)) in pictures.into_iter().zip(read).enumerate() {
         match outcome {
             Ok(image) => {
+                validation += usize::from(index >= training);
                 pixels.extend(image.as_slice().iter().map(|v| (v * 255.0).round() as u8));
                 labels.push(item.digit);
             }
@@ -123,11 +133,58 @@ pub fn load(
     if labels.is_empty() {
         return Err(LabelledPicturesError::NoneReadable(folder.to_owned()));
     }
+    // With nothing left to train on, what can be read is trained on.
+    if validation == labels.len() {
+        validation = 0;
+    }
     let sha256 = sha256_hex([&pixels, &labels]);
     Ok((
-        LoadedImages { images: LabelledImages::new(pixels, labels), is_mnist: false, sha256 },
+        LoadedImages {
+            images: LabelledImages::new(pixels, labels),
+            is_mnist: false,
+            sha256,
+            validation: Some(validation),
+        },
         skipped,
     ))
+}
+
+/// Divides pictures into those to train on and those for validation, both shuffled.
+fn divide(mut pictures: Vec<LabelledPicture>) -> [Vec<LabelledPicture>; 2] {
+    let mut rng = fastrand::Rng::with_seed(0);
+    rng.shuffle(&mut pictures);
+    let wanted = pictures.len() / VALIDATION_DIVISOR;
+    let mut by_author = BTreeMap::<String, Vec<LabelledPicture>>::new();
+    let mut groups = Vec::new();
+    for picture in pictures {
+        match picture.author.clone() {
+            Some(author) => by_author.entry(author).or_default().push(picture),
+            None => groups.push(vec![picture]),
+        }
+    }
+    groups.extend(by_author.into_values());
+    rng.shuffle(&mut groups);
+    let mut validation = Vec::new();
+    groups.retain_mut(|group| {
+        let fits = validation.len() + group.len() <= wanted;
+        if fits {
+            validation.append(group);
+        }
+        !fits
+    });
+    if validation.is_empty() && wanted > 0 {
+        // Each author has more than a fifth of the pictures: the one with the fewest is held back.
+        // Of a single author, a fifth of the pictures.
+        groups.sort_by_key(Vec::len);
+        match groups.len() {
+            1 => validation.extend(groups[0].drain(..wanted)),
+            _ => validation = groups.remove(0),
+        }
+    }
+    let mut training = groups.concat();
+    rng.shuffle(&mut training);
+    rng.shuffle(&mut validation);
+    [training, validation]
 }
 
 fn from_table(
@@ -140,11 +197,12 @@ fn from_table(
     let mut reader = csv::Reader::from_reader(text.as_slice());
     let mut pictures = Vec::new();
     for row in reader.deserialize() {
-        let TableRow { file, digit, kind } = row.map_err(invalid)?;
+        let TableRow { file, digit, kind, author } = row.map_err(invalid)?;
         if digit > 9 {
             return Err(LabelledPicturesError::Label { table, file, label: digit });
         }
-        pictures.push(LabelledPicture { path: folder.join("img").join(file), digit, kind });
+        let path = folder.join("img").join(file);
+        pictures.push(LabelledPicture { path, digit, kind, author });
     }
     Ok(pictures)
 }
@@ -158,7 +216,8 @@ fn from_folders(folder: &Path) -> Result<Vec<LabelledPicture>, LabelledPicturesE
         }
         let files = files::sorted_files(&class)
             .map_err(|error| LabelledPicturesError::Read { path: class, error })?;
-        pictures.extend(files.into_iter().map(|path| LabelledPicture { path, digit, kind: None }));
+        let unknown = |path| LabelledPicture { path, digit, kind: None, author: None };
+        pictures.extend(files.into_iter().map(unknown));
     }
     Ok(pictures)
 }
@@ -183,6 +242,48 @@ mod tests {
             .map(|item| (item.digit, item.path.strip_prefix(folder.path()).unwrap().to_owned()))
             .collect();
         assert_eq!(names, [(0, "0/z.png".into()), (7, "7/a.png".into()), (7, "7/b.png".into())]);
+    }
+
+    fn by(authors: &[(Option<&str>, usize)]) -> Vec<LabelledPicture> {
+        let pictures = authors.iter().flat_map(|&(author, count)| {
+            (0..count).map(move |index| LabelledPicture {
+                path: format!("{author:?}-{index}").into(),
+                digit: 0,
+                kind: None,
+                author: author.map(str::to_owned),
+            })
+        });
+        pictures.collect()
+    }
+
+    #[test]
+    fn a_fifth_of_the_pictures_is_for_validation_and_each_is_in_one_part() {
+        for (count, expected) in [(0, 0), (4, 0), (5, 1), (27, 5), (100, 20)] {
+            let pictures = by(&[(None, count)]);
+            let [training, validation] = divide(pictures.clone());
+            assert_eq!(validation.len(), expected, "{count}");
+            let mut all: Vec<_> = training.into_iter().chain(validation).collect();
+            all.sort_by(|a, b| a.path.cmp(&b.path));
+            let mut expected = pictures;
+            expected.sort_by(|a, b| a.path.cmp(&b.path));
+            assert_eq!(all, expected);
+        }
+    }
+
+    #[test]
+    fn an_authors_pictures_are_all_for_training_or_all_for_validation() {
+        let authors = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let [training, validation] = divide(by(&authors.map(|author| (Some(author), 7))));
+        assert_eq!((training.len(), validation.len()), (56, 14));
+        assert!(
+            validation.iter().all(|held| training.iter().all(|item| item.author != held.author))
+        );
+        // Both have more than a fifth: the one with fewer pictures.
+        let [training, validation] = divide(by(&[(Some("a"), 30), (Some("b"), 20)]));
+        assert_eq!((training.len(), validation.len()), (30, 20));
+        // Of one author, a fifth of the pictures.
+        let [training, validation] = divide(by(&[(Some("a"), 30)]));
+        assert_eq!((training.len(), validation.len()), (24, 6));
     }
 
     #[test]

@@ -94,9 +94,16 @@ impl LabelledImages {
     /// Divides the images into training and validation images. The last [`VALIDATION_IMAGES`] are
     /// for validation, or the last twelfth if there are fewer than MNIST's 60,000.
     pub fn split_validation(&self) -> (Self, Self) {
-        let valid = VALIDATION_IMAGES.min(self.len / 12);
-        let train = self.len - valid;
-        (self.slice(0, train), self.slice(train, valid))
+        self.split_last(VALIDATION_IMAGES.min(self.len / 12))
+    }
+
+    /// Divides the images into all but the last `count`, and these.
+    ///
+    /// # Panics
+    /// If there are fewer than `count`.
+    pub(crate) fn split_last(&self, count: usize) -> (Self, Self) {
+        let rest = self.len - count;
+        (self.slice(0, rest), self.slice(rest, count))
     }
 
     /// These images followed by `others`, copied.

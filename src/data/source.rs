@@ -121,6 +121,19 @@ pub struct LoadedImages {
     pub is_mnist: bool,
     /// SHA-256 checksum of the unzipped file of images, in hexadecimal.
     pub sha256: String,
+    /// Number of images at the end that are for validation; `None` for the usual number, see
+    /// [`LabelledImages::split_validation`].
+    pub validation: Option<usize>,
+}
+
+impl LoadedImages {
+    /// Divides the images into training and validation images.
+    pub fn split_validation(&self) -> (LabelledImages, LabelledImages) {
+        match self.validation {
+            Some(count) => self.images.split_last(count),
+            None => self.images.split_validation(),
+        }
+    }
 }
 
 impl Source {
@@ -275,6 +288,7 @@ impl Source {
             images: LabelledImages::new(pixels, labels),
             is_mnist: images_sum == image_file.sha256 && labels_sum == label_file.sha256,
             sha256: images_sum,
+            validation: None,
         })
     }
 

@@ -12,6 +12,7 @@ use super::{Evaluation, ratio};
 use crate::classifier::{Classifier, ClassifierError, Prediction};
 use crate::data::labelled_pictures::LabelledPicture;
 use crate::format;
+use crate::number::DigitPlaces;
 use crate::picture::{self, DigitImage, PictureError};
 use crate::saved::Metadata;
 
@@ -23,6 +24,8 @@ pub struct PictureEvaluation {
     /// [`Evaluation::with_unanswered`].
     #[serde(flatten)]
     pub evaluation: Evaluation,
+    /// Number of pictures that seem to show more than one digit; their answers are unsure.
+    pub several_digits: usize,
     /// The accuracy of each kind, by name; empty if the pictures have none.
     pub kinds: Vec<KindAccuracy>,
     /// The pictures that were not read as their label, in order.
@@ -67,22 +70,35 @@ impl PictureEvaluation {
         classifier: &Classifier,
         pictures: &[LabelledPicture],
     ) -> Result<Self, ClassifierError> {
-        let read: Vec<Result<DigitImage, PictureError>> =
-            pictures.par_iter().map(|picture| picture::read(&picture.path)).collect();
-        let images: Vec<DigitImage> = read.iter().flatten().cloned().collect();
-        let predictions = classifier.try_predict(&images)?;
-        Ok(Self::new(pictures, &read, predictions, classifier.metadata()))
+        let read_one = |labelled: &LabelledPicture| {
+            let picture = picture::decode(&picture::read_bytes(&labelled.path)?)?;
+            Ok((picture::normalise(&picture)?, DigitPlaces::find(&picture)))
+        };
+        let read: Vec<Result<(DigitImage, DigitPlaces), PictureError>> =
+            pictures.par_iter().map(read_one).collect();
+        let (images, places): (Vec<DigitImage>, Vec<DigitPlaces>) =
+            read.iter().flatten().cloned().unzip();
+        let mut predictions = classifier.try_predict(&images)?;
+        let mut several_digits = 0;
+        for (prediction, places) in predictions.iter_mut().zip(places) {
+            let shows_several = places.count(classifier)? > 1;
+            prediction.unsure |= shows_several;
+            several_digits += usize::from(shows_several);
+        }
+        let measured = Self::new(pictures, &read, predictions, classifier.metadata());
+        Ok(Self { several_digits, ..measured })
     }
 
     /// The metrics of `predictions`, one for each picture that was `read`.
     fn new(
         pictures: &[LabelledPicture],
-        read: &[Result<DigitImage, PictureError>],
+        read: &[Result<impl Sized, PictureError>],
         predictions: Vec<Prediction>,
         metadata: &Metadata,
     ) -> Self {
         let mut predictions = predictions.into_iter();
         let (mut logits, mut labels) = (Vec::new(), Vec::new());
+        let (mut sure, mut sure_errors) = (0, 0);
         let mut kinds = BTreeMap::<&str, (usize, usize)>::new();
         let mut mistakes = Vec::new();
         for (picture, outcome) in pictures.iter().zip(read) {
@@ -92,6 +108,9 @@ impl PictureEvaluation {
                 labels.push(picture.digit);
             }
             let is_correct = prediction.as_ref().is_some_and(|read| read.digit == picture.digit);
+            let is_sure = prediction.as_ref().is_some_and(|read| !read.unsure);
+            sure += usize::from(is_sure);
+            sure_errors += usize::from(is_sure && !is_correct);
             if let Some(kind) = &picture.kind {
                 let (correct, total) = kinds.entry(kind).or_default();
                 *correct += usize::from(is_correct);
@@ -110,13 +129,15 @@ impl PictureEvaluation {
         let evaluation =
             Evaluation::new(&logits, &labels, metadata.temperature, metadata.unsure_below)
                 .with_unanswered(pictures.len() - labels.len());
+        // A picture of several digits is unsure at any confidence.
+        let evaluation = Evaluation { sure, sure_errors, ..evaluation };
         let kinds = kinds.into_iter().map(|(kind, (correct, total))| KindAccuracy {
             kind: kind.to_owned(),
             accuracy: ratio(correct, total),
             errors: total - correct,
             total,
         });
-        Self { evaluation, kinds: kinds.collect(), mistakes }
+        Self { evaluation, several_digits: 0, kinds: kinds.collect(), mistakes }
     }
 }
 
@@ -127,7 +148,7 @@ mod tests {
     use crate::saved::SavedModel;
 
     fn labelled(path: &str, digit: u8, kind: Option<&str>) -> LabelledPicture {
-        LabelledPicture { path: path.into(), digit, kind: kind.map(str::to_owned) }
+        LabelledPicture { path: path.into(), digit, kind: kind.map(str::to_owned), author: None }
     }
 
     fn read_as(digit: usize) -> Prediction {

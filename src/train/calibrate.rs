@@ -11,9 +11,14 @@ use crate::model::CLASSES;
 const LOG_TEMPERATURES: (f64, f64) = (-1.386, 1.386);
 /// Each step narrows the search to 0.618 of its range: 20 steps to less than a thousandth.
 const SEARCH_STEPS: usize = 20;
-/// Fraction of the validation images whose answers are sure. The goal for new pictures is 99 %; the
-/// margin is there because the threshold is fitted to these images.
-const SURE_FRACTION: f64 = 0.992;
+/// Probability over the choice of the validation images that more of the sure answers are wrong than
+/// [`Calibration::MAX_WRONG_SHARE`].
+const RISK: f64 = 0.05;
+/// Lowest threshold. The validation images are all digits, so they tell nothing about pictures of
+/// something else, for which confidences are lower.
+const MIN_UNSURE_BELOW: f32 = 0.8;
+/// The threshold that no confidence reaches.
+const ALL_UNSURE: f32 = 2.0;
 
 /// Turns logits into calibrated probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +26,8 @@ const SURE_FRACTION: f64 = 0.992;
 pub struct Calibration {
     /// Probabilities are softmax(logits / temperature); above 0.
     pub temperature: f32,
-    /// Answers with a confidence below this are marked unsure, 0 to 1.
+    /// Answers with a confidence below this are marked unsure, 0 to 1; above 1 in a fitted
+    /// calibration that marks all of them.
     pub unsure_below: f32,
 }
 
@@ -33,24 +39,89 @@ impl Default for Calibration {
 }
 
 impl Calibration {
+    /// The promise of a fitted threshold: at most this share of the sure answers is wrong.
+    pub const MAX_WRONG_SHARE: f64 = 0.005;
+    /// The fewest validation images that can support it, if all are classified correctly.
+    pub const MIN_IMAGES: usize = 736;
+
+    /// Whether every answer is marked unsure.
+    pub fn marks_all(&self) -> bool {
+        self.unsure_below > 1.0
+    }
+
     /// The temperature with the lowest loss (Guo et al., *On Calibration of Modern Neural
-    /// Networks*, 2017), and the confidence that 99.2 % of the answers reach. The default if there
-    /// are no logits.
+    /// Networks*, 2017), and the lowest threshold, from 0.8 on, whose sure answers are right often
+    /// enough: for new images like these, at most 0.5 % of them are wrong. If no threshold can
+    /// promise that, all answers are marked unsure.
     pub(super) fn fit(logits: &[[f32; CLASSES]], labels: &[u8]) -> Self {
         if logits.is_empty() {
-            return Self::default();
+            return Self { temperature: 1.0, unsure_below: ALL_UNSURE };
         }
         let temperature =
             minimise(LOG_TEMPERATURES, |log| mean_loss(logits, labels, log.exp() as f32));
         let temperature = temperature.exp() as f32;
-        let mut confidences: Vec<f32> = logits
-            .iter()
-            .map(|row| Prediction::from_logits(*row, temperature, 0.0).confidence)
-            .collect();
-        confidences.sort_by(f32::total_cmp);
-        let unsure = (confidences.len() as f64 * (1.0 - SURE_FRACTION)) as usize;
-        Self { temperature, unsure_below: confidences[unsure] }
+        let answers = logits.iter().zip(labels).map(|(row, &label)| {
+            let Prediction { digit, confidence, .. } =
+                Prediction::from_logits(*row, temperature, 0.0);
+            (confidence, digit == label)
+        });
+        let unsure_below = lowest_threshold(answers.collect()).unwrap_or(ALL_UNSURE);
+        Self { temperature, unsure_below }
     }
+}
+
+/// The lowest confidence from [`MIN_UNSURE_BELOW`] on above which at most [`Calibration::MAX_WRONG_SHARE`]
+/// of
+/// new answers are wrong, judged by these answers (confidence, whether it is right). `None` if
+/// there is none, or too few answers to tell.
+///
+/// This is Selection with Guaranteed Risk (Geifman and El-Yaniv, *Selective Classification for Deep
+/// Neural Networks*, 2017, algorithm 1): a binary search over the number of sure answers. Each of
+/// its tests asks whether so few wrong answers would be unlikely if the share were larger than
+/// promised. All tests together may err with probability [`RISK`]; the lowest threshold, which
+/// should be the usual one, is tested first and has half of it.
+fn lowest_threshold(mut answers: Vec<(f32, bool)>) -> Option<f32> {
+    answers.retain(|&(confidence, _)| confidence >= MIN_UNSURE_BELOW);
+    answers.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let passes = |sure: usize, risk: f64| {
+        // Answers of equal confidence are sure together.
+        let sure = answers.partition_point(|&(confidence, _)| confidence >= answers[sure - 1].0);
+        let wrong = answers[..sure].iter().filter(|&&(_, is_right)| !is_right).count();
+        at_most_wrong(wrong, sure, Calibration::MAX_WRONG_SHARE) <= risk
+    };
+    let all = answers.len();
+    if all == 0 {
+        return None;
+    }
+    if passes(all, RISK / 2.0) {
+        return Some(MIN_UNSURE_BELOW);
+    }
+    // The fewest answers that can pass are tested first, then those of the search.
+    let risk = RISK / 2.0 / f64::from(2 + all.ilog2());
+    let fewest = (risk.ln() / (1.0 - Calibration::MAX_WRONG_SHARE).ln()).ceil() as usize;
+    if all <= fewest || !passes(fewest, risk) {
+        return None;
+    }
+    let (mut passed, mut failed) = (fewest, all);
+    while failed - passed > 1 {
+        let middle = usize::midpoint(passed, failed);
+        if passes(middle, risk) { passed = middle } else { failed = middle }
+    }
+    Some(answers[passed - 1].0)
+}
+
+/// The probability of at most `wrong` wrong answers among `total` if each is wrong with probability
+/// `share`: the binomial distribution function.
+fn at_most_wrong(wrong: usize, total: usize, share: f64) -> f64 {
+    // In logarithms: (1 - share)^total can be too small for a float.
+    let odds = share.ln() - (1.0 - share).ln();
+    let mut log = total as f64 * (1.0 - share).ln();
+    let mut sum = log.exp();
+    for k in 1..=wrong {
+        log += ((total + 1 - k) as f64 / k as f64).ln() + odds;
+        sum += log.exp();
+    }
+    sum
 }
 
 /// Where a unimodal function has its minimum, by golden-section search (Kiefer 1953).
@@ -67,7 +138,13 @@ fn minimise((mut low, mut high): (f64, f64), f: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classifier::softmax;
+
+    /// Logits whose softmax at temperature 1 gives `digit` the probability `confidence`.
+    fn row(digit: usize, confidence: f32) -> [f32; CLASSES] {
+        let mut row = [0.0; CLASSES];
+        row[digit] = (confidence * 9.0 / (1.0 - confidence)).ln();
+        row
+    }
 
     #[test]
     fn logits_that_are_twice_too_large_get_temperature_two() {
@@ -80,21 +157,56 @@ mod tests {
         let labels = [3, 3, 3, 3, 5, 3, 3, 3, 3, 3];
         let fitted = Calibration::fit(&[row; 10], &labels);
         assert!((fitted.temperature - 2.0).abs() < 2e-3, "{fitted:?}");
-        assert!((fitted.unsure_below - 0.9).abs() < 1e-3, "{fitted:?}");
     }
 
     #[test]
-    fn eight_answers_in_a_thousand_are_marked_unsure() {
-        let rows: Vec<[f32; CLASSES]> = (0..1000)
-            .map(|index| {
-                let mut row = [0.0; CLASSES];
-                row[0] = 5.0 + index as f32 / 100.0;
-                row
-            })
-            .collect();
-        let fitted = Calibration::fit(&rows, &[1; 1000]);
-        let confidence = |row| softmax(row, fitted.temperature)[0];
-        let below = rows.iter().filter(|row| confidence(row) < fitted.unsure_below).count();
-        assert!((7..=8).contains(&below), "{below}");
+    fn the_binomial_distribution_function_is_that_of_exact_fractions() {
+        // Sums of comb(n, k) p^k (1 - p)^(n - k) over Python's fractions.
+        for (wrong, total, share, expected) in [
+            (0, 1000, 0.005, 0.006_653_968_578_831_995),
+            (3, 100, 0.1, 0.007_836_487_121_184_399),
+            (7, 4960, 0.005, 2.568_908_740_946_193_3e-5),
+        ] {
+            let found = at_most_wrong(wrong, total, share);
+            assert!((found / expected - 1.0).abs() < 1e-10, "{found} {expected}");
+        }
+        assert_eq!(at_most_wrong(0, 1_000_000, 0.005), 0.0);
+    }
+
+    #[test]
+    fn a_threshold_keeps_the_promise_and_is_not_below_the_floor() {
+        // At most 15 wrong of 5,000 have a probability of 0.022 where 0.5 % are wrong, at most 16 of
+        // 0.037, and half of the risk is 0.025.
+        let answers = |wrong: usize| {
+            let mut answers = vec![(0.99, true); 5000 - wrong];
+            answers.extend(vec![(0.85, false); wrong]);
+            answers
+        };
+        assert_eq!(lowest_threshold(answers(15)), Some(0.8));
+        assert_eq!(lowest_threshold(answers(16)), Some(0.99));
+        // Below the floor nothing is sure, so nothing there is counted.
+        let below = answers(0).into_iter().chain(vec![(0.79, false); 2000]).collect();
+        assert_eq!(lowest_threshold(below), Some(0.8));
+    }
+
+    #[test]
+    fn few_images_promise_nothing_even_if_all_are_right() {
+        let right = |count| lowest_threshold(vec![(1.0, true); count]);
+        assert_eq!(right(Calibration::MIN_IMAGES - 1), None);
+        assert_eq!(right(Calibration::MIN_IMAGES), Some(0.8));
+        assert_eq!(right(0), None);
+        assert!(Calibration::fit(&[], &[]).marks_all());
+    }
+
+    #[test]
+    fn a_model_whose_most_confident_answers_are_often_wrong_marks_all_unsure() {
+        // Four in ten are wrong, at any confidence.
+        let rows: Vec<_> =
+            (0..5000).map(|index| row(0, 0.85 + index as f32 / 5000.0 * 0.149)).collect();
+        let labels: Vec<u8> = (0..5000).map(|index| u8::from(index % 10 < 4)).collect();
+        let fitted = Calibration::fit(&rows, &labels);
+        assert!(fitted.marks_all(), "{fitted:?}");
+        let certain = [f32::MAX, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        assert!(Prediction::from_logits(certain, 1.0, fitted.unsure_below).unsure);
     }
 }

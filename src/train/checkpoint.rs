@@ -21,6 +21,7 @@ use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
+use super::extension::FixedEpochs;
 use super::folder::MAX_TEXT_BYTES;
 use super::history::History;
 use crate::checksum::sha256_hex;
@@ -93,6 +94,24 @@ impl VerifiedCheckpoint {
         let CheckpointState { epoch: saved_epoch, config, history } =
             toml::from_str(&state).ok()?;
         (saved_epoch == epoch).then_some(Self { epoch, config, history })
+    }
+}
+
+impl VerifiedCheckpoint {
+    /// Whether the run can go on from here with the number of epochs of `config`.
+    ///
+    /// # Errors
+    /// With the reason why not.
+    pub fn check_extension(&self, config: &TrainConfig) -> Result<(), FixedEpochs> {
+        if config.epochs == self.config.epochs {
+            Ok(())
+        } else if config.epochs < self.epoch {
+            Err(FixedEpochs::AlreadyTrained(self.epoch))
+        } else if config.stops_early(&self.history) {
+            Err(FixedEpochs::StoppedEarly(self.epoch))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -100,7 +100,8 @@ pub struct TrainConfig {
     /// Learning-rate schedule after the warm-up.
     #[serde(deserialize_with = "any_spelling")]
     pub schedule: Schedule,
-    /// Length of the linear warm-up in epochs, fractions included; less than `epochs`.
+    /// Length of the linear warm-up in epochs, fractions included; less than `epochs`. The default
+    /// is 1, or a quarter of the run if that is one epoch.
     pub warm_up_epochs: f64,
     /// Optimizer.
     #[serde(deserialize_with = "any_spelling")]
@@ -254,9 +255,23 @@ impl TrainConfig {
     /// # Errors
     /// If the text is not TOML, has an unknown key, or a value is invalid.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)?;
+        let mut config: Self = toml::from_str(text)?;
+        let has_warm_up = text.parse::<toml::Table>()?.contains_key("warm_up_epochs");
+        if !has_warm_up {
+            config.shorten_warm_up();
+        }
         config.check()?;
         Ok(config)
+    }
+
+    /// Shortens a warm-up that is not shorter than the run to a quarter of it. Returns whether it
+    /// did.
+    pub fn shorten_warm_up(&mut self) -> bool {
+        let is_too_long = self.warm_up_epochs >= self.epochs as f64;
+        if is_too_long {
+            self.warm_up_epochs = self.epochs as f64 / 4.0;
+        }
+        is_too_long
     }
 
     /// Reads a TOML file and checks the values.
@@ -312,5 +327,12 @@ mod tests {
         assert_eq!(config.recipe().get("non_digit_weight"), None);
         let other = TrainConfig::from_toml("non_digit_weight = 0.5").unwrap();
         assert_eq!(other.recipe()["non_digit_weight"], 0.5);
+    }
+
+    #[test]
+    fn the_default_warm_up_is_shorter_than_a_run_of_one_epoch() {
+        let warm_up = |toml| TrainConfig::from_toml(toml).unwrap().warm_up_epochs;
+        assert_eq!(warm_up("epochs = 1"), 0.25);
+        assert_eq!(warm_up("epochs = 2"), 1.0);
     }
 }

@@ -34,10 +34,12 @@ fn first_change(key: String, old: &Value, new: &Value) -> Option<ConfigChange> {
 
 impl TrainConfig {
     /// The first value that differs from `old`, by key in alphabetical order. `data` and `pictures`
-    /// are ignored: the data may have moved, and a checksum identifies them.
+    /// are ignored: the data may have moved, and a checksum identifies them. So is the number of
+    /// epochs where it may change.
     pub fn change_since(&self, old: &Self) -> Option<ConfigChange> {
         let values = |config: &Self| {
-            let without_paths = Self { data: None, pictures: None, ..config.clone() };
+            let epochs = if old.allows_other_epochs().is_ok() { 0 } else { config.epochs };
+            let without_paths = Self { data: None, pictures: None, epochs, ..config.clone() };
             serde_json::to_value(without_paths).expect("numbers, names and UTF-8 paths are JSON")
         };
         first_change(String::new(), &values(old), &values(self))

@@ -5,7 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::EventStoreClient;
 
+use super::config::TrainConfig;
 use super::history::History;
+
+impl TrainConfig {
+    /// Whether a run with this history stops early.
+    pub(super) fn stops_early(&self, history: &History) -> bool {
+        self.early_stopping.is_some_and(|patience| history.since_best() >= patience)
+    }
+}
 
 /// Stops after `patience` epochs without improvement.
 ///

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::config::ConfigError;
 use super::config_diff::ConfigChange;
 use super::divergence::Divergence;
+use super::extension::FixedEpochs;
 use crate::classifier::ClassifierError;
 use crate::format;
 use crate::saved::SavedError;
@@ -75,6 +76,20 @@ pub enum TrainError {
         folder: PathBuf,
         /// The first key that differs.
         change: ConfigChange,
+    },
+    /// The number of epochs of a run cannot be changed.
+    #[error(
+        "{folder} can't have {epochs} epochs: {reason}. Train on from its model with `train --from \
+         {folder}`, or start a new run with `train --config {folder}/config.toml --epochs {epochs}`",
+        folder = format::path(folder)
+    )]
+    Extension {
+        /// The run's folder.
+        folder: PathBuf,
+        /// The requested number.
+        epochs: usize,
+        /// Why it is fixed.
+        reason: FixedEpochs,
     },
     /// The model to start from has other layers than the configuration.
     #[error(

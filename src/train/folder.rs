@@ -8,7 +8,8 @@
 //!     history.jsonl        one JSON object per epoch
 //!     checkpoints/         see `checkpoint.rs`
 //!     curves.svg           loss and error by epoch
-//!     model.safetensors    the result; it exists if and only if the run is finished
+//!     model.safetensors    the result; it exists if and only if the run is finished. A run that is
+//!                          extended keeps the model of its first end until it ends again
 //! ```
 //!
 //! The folder is created under a temporary name and renamed when it is complete; each file in it is
@@ -147,6 +148,18 @@ impl RunFolder {
     /// If it cannot be read or is not a valid configuration.
     pub fn config(&self) -> Result<TrainConfig, TrainError> {
         Ok(TrainConfig::from_file(&self.path.join("config.toml"))?)
+    }
+
+    /// The configuration with another number of epochs, where the run may have one.
+    ///
+    /// # Errors
+    /// If the configuration cannot be read, or with the reason why the number is fixed.
+    pub fn config_with_epochs(&self, epochs: usize) -> Result<TrainConfig, TrainError> {
+        let config = self.config()?.with_epochs(epochs).map_err(|reason| {
+            TrainError::Extension { folder: self.path.clone(), epochs, reason }
+        })?;
+        config.check()?;
+        Ok(config)
     }
 
     /// Writes a file of the run atomically.

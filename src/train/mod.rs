@@ -5,7 +5,7 @@
 //!
 //! | what happens | module |
 //! |---|---|
-//! | TOML → configuration, checked; compared with that of a resumed run | `config`, `config_diff` |
+//! | TOML → configuration, checked; compared with that of a resumed run | `config`, `config_diff`, `extension` |
 //! | configuration and data set → training and validation images | `training_data` |
 //! | models to start from or to learn from | `pretrained` |
 //! | a run: connects the following parts, and calls Burn's loop | `run` |
@@ -33,6 +33,7 @@ mod divergence;
 mod early_stopping;
 mod epoch_end;
 mod error;
+mod extension;
 mod folder;
 mod history;
 mod keep_awake;
@@ -49,6 +50,7 @@ pub use config::{ConfigError, DistillationConfig, OptimizerKind, Schedule, Train
 pub use config_diff::ConfigChange;
 pub use divergence::Divergence;
 pub use error::TrainError;
+pub use extension::FixedEpochs;
 pub use folder::RunFolder;
 pub use history::{Epoch, History};
 pub use progress::{ProgressRenderer, TrainingProgress};

@@ -24,7 +24,7 @@ use super::metrics::{AccuracyMetric, EpochMean, LossMetric};
 use super::pretrained::PretrainedModels;
 use super::progress::ProgressRenderer;
 use super::step::Learnable;
-use super::training_data::TrainingData;
+use super::training_data::{TrainingData, VALID_IMAGES_LEARNED};
 use super::{keep_awake, optimizer};
 use crate::classifier::Classifier;
 use crate::data::LabelledImages;
@@ -66,6 +66,8 @@ pub struct Finished {
     pub best: Epoch,
     /// All epochs.
     pub history: History,
+    /// The calibration of the model: configured, or fitted on the validation images.
+    pub calibration: Calibration,
 }
 
 /// Options that do not change the result of a run. By default nothing is reported.
@@ -120,7 +122,8 @@ impl Run {
     ///
     /// # Errors
     /// If the data or the configuration differ from those of the checkpoint, or a file of the run
-    /// cannot be read.
+    /// cannot be read or written. The number of epochs may differ as
+    /// [`RunFolder::config_with_epochs`] allows.
     pub fn resume(
         folder: RunFolder,
         config: TrainConfig,
@@ -138,10 +141,20 @@ impl Run {
         }
         let pretrained = PretrainedModels::load_copies(&config, &folder)?;
         let (history, resumed_from) = match checkpoint {
-            Some(checkpoint) => (checkpoint.history, Some(checkpoint.epoch)),
+            Some(checkpoint) => {
+                checkpoint.check_extension(&config).map_err(|reason| TrainError::Extension {
+                    folder: folder.path().to_owned(),
+                    epochs: config.epochs,
+                    reason,
+                })?;
+                (checkpoint.history, Some(checkpoint.epoch))
+            }
             None => (History::default(), None),
         };
         folder.write("history.jsonl", &history.to_jsonl())?;
+        if folder.config()?.epochs != config.epochs {
+            folder.write("config.toml", &config.to_toml())?;
+        }
         Ok((Self { folder, config, history, resumed_from, data, pretrained }, damaged))
     }
 
@@ -155,14 +168,21 @@ impl Run {
         (self.data.train.len(), self.data.valid.len())
     }
 
+    /// Whether the model that the run starts from was trained on the validation images, so that
+    /// validation shows less than it seems to.
+    pub fn validates_on_learned_images(&self) -> bool {
+        let initial = self.pretrained.initial.as_ref();
+        initial.is_some_and(|model| self.data.valid_is_learned_by(&model.metadata))
+    }
+
     /// Trains until the run is finished or interrupted.
     ///
     /// # Errors
     /// If the loss diverges, a file cannot be written, or the device fails.
     pub fn train(self, device: &Device, options: RunOptions) -> Result<RunOutcome, TrainError> {
-        let is_over = self
-            .resumed_from
-            .is_some_and(|epoch| epoch >= self.config.epochs || self.stopped_early(&self.history));
+        let is_over = self.resumed_from.is_some_and(|epoch| {
+            epoch >= self.config.epochs || self.config.stops_early(&self.history)
+        });
         let history = Arc::new(Mutex::new(self.history.clone()));
         if !is_over {
             let divergence = Arc::new(Mutex::new(None));
@@ -178,7 +198,7 @@ impl Run {
                 return Err(TrainError::Stopped(error.to_string()));
             }
             // Burn's dashboard forgets that it was interrupted: then epochs are missing.
-            let is_complete = rows.0.len() >= self.config.epochs || self.stopped_early(&rows);
+            let is_complete = rows.0.len() >= self.config.epochs || self.config.stops_early(&rows);
             if result.interrupted.is_some() || !is_complete {
                 return Ok(RunOutcome::Interrupted {
                     last_epoch: rows.0.last().map(|row| row.epoch),
@@ -187,10 +207,6 @@ impl Run {
         }
         let history = history.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.finish(device, history).map(RunOutcome::Finished)
-    }
-
-    fn stopped_early(&self, history: &History) -> bool {
-        self.config.early_stopping.is_some_and(|patience| history.since_best() >= patience)
     }
 
     /// Calls Burn's loop over epochs, steps, metrics and checkpoints.
@@ -294,7 +310,7 @@ impl Run {
         saved.metadata.unsure_below = calibration.unsure_below;
         let file = self.folder.model_file();
         saved.save(&file)?;
-        Ok(Finished { model: file, best, history })
+        Ok(Finished { model: file, best, history, calibration })
     }
 
     /// The configured calibration, or one fitted on the validation images.
@@ -313,6 +329,14 @@ impl Run {
         if !self.pretrained.is_empty() {
             recipe["models_sha256"] = self.pretrained.checksums();
         }
+        let mut figures = json!({
+            "epoch": best.epoch,
+            "valid_accuracy": best.valid_accuracy,
+            "valid_loss": best.valid_loss,
+        });
+        if self.validates_on_learned_images() {
+            figures[VALID_IMAGES_LEARNED] = true.into();
+        }
         Metadata {
             format: FORMAT_VERSION,
             model: self.config.model.clone(),
@@ -320,11 +344,7 @@ impl Run {
             unsure_below: 0.0,
             data: self.data.provenance.clone(),
             recipe,
-            figures: json!({
-                "epoch": best.epoch,
-                "valid_accuracy": best.valid_accuracy,
-                "valid_loss": best.valid_loss,
-            }),
+            figures,
             made_with: MADE_WITH.to_owned(),
         }
     }

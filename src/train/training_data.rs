@@ -5,7 +5,10 @@ use super::config::{TrainConfig, TrainOn};
 use super::error::TrainError;
 use crate::data::source::LoadedImages;
 use crate::data::{LabelledImages, drawn};
-use crate::saved::DataProvenance;
+use crate::saved::{DataProvenance, Metadata};
+
+/// Key of the metadata's figures of a run whose initial model has learned the validation images.
+pub(super) const VALID_IMAGES_LEARNED: &str = "valid_images_learned";
 
 /// The images of a run.
 pub(super) struct TrainingData {
@@ -15,6 +18,8 @@ pub(super) struct TrainingData {
     pub train: LabelledImages,
     /// Images to validate on; none with `train_on = "all"`.
     pub valid: LabelledImages,
+    /// Index of the first of them in the data set.
+    first_valid: usize,
 }
 
 impl TrainingData {
@@ -24,7 +29,7 @@ impl TrainingData {
     /// If `limit` is larger than the training set.
     pub fn new(config: &TrainConfig, data: &LoadedImages) -> Result<Self, TrainError> {
         let (train, valid) = match config.train_on {
-            TrainOn::Split => data.images.split_validation(),
+            TrainOn::Split => data.split_validation(),
             TrainOn::All => (data.images.clone(), data.images.slice(0, 0)),
         };
         let images = train.len();
@@ -40,7 +45,17 @@ impl TrainingData {
             let non_digits = drawn::non_digits(config.non_digits, config.seed);
             train = train.concat(&digits.concat(&non_digits));
         }
-        Ok(Self { provenance, train, valid })
+        Ok(Self { provenance, train, valid, first_valid: images })
+    }
+
+    /// Whether a model has learned the validation images: then they do not show how well it does on
+    /// new ones.
+    pub fn valid_is_learned_by(&self, model: &Metadata) -> bool {
+        let is_same_data = model.data.sha256 == self.provenance.sha256;
+        // A run trains on the first images of its data set.
+        let has_learned = model.data.images > self.first_valid
+            || model.figures.get(VALID_IMAGES_LEARNED) == Some(&true.into());
+        is_same_data && has_learned && self.valid.len() > 0
     }
 
     /// The content of `data.json`.

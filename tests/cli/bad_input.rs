@@ -6,8 +6,7 @@ use std::path::Path;
 
 use predicates::prelude::*;
 
-use crate::common::{burn_digits, json_lines, root};
-use crate::train::write_small_set;
+use crate::common::{burn_digits, json_lines, root, write_small_set};
 
 /// Runs the program and checks that it fails as it should; gives what it said.
 #[track_caller]
@@ -173,7 +172,7 @@ fn existing_or_invalid_run_folders_are_errors() {
         1,
         &[text(folder.path()), "not a run folder"],
     );
-    fails(&["train", "--resume", "x", "--epochs", "3"], 2, &["--resume", "--epochs"]);
+    fails(&["train", "--resume", "x", "--seed", "3"], 2, &["--resume", "--seed"]);
     fails(&["train", "--limit", "70000", "--out", "never-made"], 1, &["70000", "55000"]);
     assert!(!root().join("never-made").exists());
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use burn_digits::saved::SavedModel;
 use predicates::prelude::*;
 use serde_json::Value;
 
@@ -75,6 +76,38 @@ fn a_blank_picture_has_the_digit_null_with_the_reason() {
     assert!(answers[0].get("digit").is_some());
     assert!(answers[0]["error"].as_str().unwrap().contains("no ink"), "{}", answers[0]);
     burn_digits().arg("infer").arg(&blank).assert().code(1);
+}
+
+#[test]
+fn a_picture_of_several_digits_says_how_many_and_is_unsure_whatever_the_model() {
+    // docs/number.png shows 31415926.
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("sure.safetensors");
+    let mut sure = SavedModel::shipped().unwrap();
+    sure.metadata.unsure_below = 0.0;
+    sure.save(&model).unwrap();
+    for model in ["shipped", model.to_str().unwrap()] {
+        let infer = || {
+            let mut command = burn_digits();
+            command.args(["infer", "docs/number.png", "image.png", "--model", model]);
+            command
+        };
+        let printed = String::from_utf8(infer().output().unwrap().stdout).unwrap();
+        let [number, seven] = printed.lines().collect::<Vec<_>>()[..] else { panic!("{printed}") };
+        assert!(number.contains(", unsure, model"), "{printed}");
+        assert!(number.ends_with("): 8 digits seen; use --many"), "{printed}");
+        assert!(seven.starts_with("image.png: 7 (") && seven.ends_with(')'), "{printed}");
+        let out = infer().arg("--json").output().unwrap();
+        let [number, seven] = &json_lines(&out.stdout)[..] else { panic!("{out:?}") };
+        assert_eq!((&number["digits_seen"], &number["unsure"]), (&8.into(), &true.into()));
+        assert_eq!((seven.get("digits_seen"), &seven["unsure"]), (None, &false.into()));
+    }
+}
+
+#[test]
+fn a_sample_of_one_digit_is_not_taken_for_several() {
+    let answers = infer(&["artifacts/samples"]);
+    assert!(answers.iter().all(|answer| answer.get("digits_seen").is_none()), "{answers:?}");
 }
 
 #[test]

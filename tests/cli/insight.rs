@@ -8,8 +8,7 @@ use std::process::Command;
 use predicates::prelude::*;
 use serde_json::Value;
 
-use crate::common::{burn_digits, json_lines, root};
-use crate::train::write_small_set;
+use crate::common::{burn_digits, json_lines, root, write_small_set};
 
 /// Runs a command with `--json --out OUT` and returns its JSON.
 #[track_caller]

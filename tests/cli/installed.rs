@@ -9,8 +9,7 @@ use assert_cmd::Command;
 use predicates::prelude::*;
 use tempfile::TempDir;
 
-use crate::common::{json_lines, root};
-use crate::train::write_small_set;
+use crate::common::{json_lines, root, write_small_set};
 
 /// A copy of the program in an empty folder, with a home of its own.
 struct Installed {

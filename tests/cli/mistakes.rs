@@ -7,8 +7,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use predicates::prelude::*;
 
-use crate::common::{burn_digits, root};
-use crate::train::write_small_set;
+use crate::common::{burn_digits, root, write_small_set};
 
 /// A folder with what the table below mentions.
 fn folder_of_a_beginner() -> tempfile::TempDir {

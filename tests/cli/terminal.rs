@@ -6,8 +6,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use predicates::prelude::*;
 
-use crate::common::{burn_digits, json_lines, root};
-use crate::train::write_small_set;
+use crate::common::{burn_digits, json_lines, root, write_small_set};
 
 /// Columns that a terminal of 80 shows without a break.
 const WIDTH: usize = 79;

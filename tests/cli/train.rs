@@ -11,7 +11,7 @@ use burn_digits::saved::{Metadata, SavedModel};
 use predicates::prelude::*;
 use serde_json::Value;
 
-use crate::common::{burn_digits, devices, json_lines, root};
+use crate::common::{burn_digits, devices, json_lines, root, write_small_set};
 
 const HISTORY_KEYS: [&str; 8] = [
     "epoch",
@@ -82,6 +82,79 @@ fn the_commands_that_a_finished_run_suggests_work() {
         shell.current_dir(root()).args(["-c", line]).stdout(Stdio::null());
         assert!(shell.status().unwrap().success(), "{line}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_suggested_commands_name_the_run_as_seen_from_the_working_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root().join("image.png"), folder.path().join("image.png")).unwrap();
+    let args = ["train", "--limit", "300", "--epochs", "1", "--hidden", "8,8,8", "--out"];
+    let mut train = burn_digits();
+    let data = root().join("artifacts/mnist");
+    train.current_dir(folder.path()).args(args).arg("it's my run").arg("--data").arg(data);
+    let printed = String::from_utf8(train.assert().success().get_output().stdout.clone()).unwrap();
+    let infer = printed.lines().find(|line| line.contains(" infer ")).unwrap();
+    assert!(!infer.contains(folder.path().to_str().unwrap()), "{infer}");
+    let shell = Command::new("sh").current_dir(folder.path()).args(["-c", infer]).output().unwrap();
+    assert!(shell.status.success(), "{infer}");
+}
+
+#[test]
+fn a_hasty_run_is_reported_as_poor_and_marks_every_answer_unsure() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&run, &["--epochs", "1", "--limit", "300"]).success().stderr(
+        predicate::str::contains("validation images are right, which is poor")
+            .and(predicate::str::contains("marks every answer unsure")),
+    );
+    let mut infer = burn_digits();
+    let infer = infer.args(["infer", "--json", "artifacts/samples", "--model"]).arg(&run).assert();
+    let answers = json_lines(&infer.success().get_output().stdout);
+    assert_eq!(answers.len(), 9);
+    assert!(answers.iter().all(|answer| answer["unsure"] == true), "{answers:?}");
+    let mut eval = burn_digits();
+    eval.args(["eval", "--model"])
+        .arg(&run)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("no answer is sure"));
+}
+
+#[test]
+fn a_run_without_validation_marks_every_answer_unsure_unless_a_threshold_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let [without, with] = ["without", "with"].map(|name| folder.path().join(name));
+    let all = ["--train-on", "all", "--limit", "300", "--epochs", "1", "--hidden", "8,8,8"];
+    train(&without, &all)
+        .success()
+        .stderr(predicate::str::contains("no validation images to choose a threshold on"));
+    assert!(metadata(&without).unsure_below > 1.0);
+    let recipe = folder.path().join("recipe.toml");
+    fs::write(&recipe, "[calibration]\ntemperature = 1.5\nunsure_below = 0.25\n").unwrap();
+    train(&with, &[&["--config", recipe.to_str().unwrap()], &all[..]].concat())
+        .success()
+        .stderr(predicate::str::contains("unsure").not());
+    assert_eq!((metadata(&with).temperature, metadata(&with).unsure_below), (1.5, 0.25));
+}
+
+#[test]
+fn a_file_with_a_longer_warm_up_than_the_epochs_of_the_flag_is_adapted_with_a_notice() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recipe.toml");
+    fs::write(&file, "epochs = 9\nlimit = 500\nwarm_up_epochs = 2.0\n").unwrap();
+    let run = |name: &str, args: &[&str]| {
+        let args = [&["--config", file.to_str().unwrap()], args].concat();
+        train(&folder.path().join(name), &args)
+    };
+    run("short", &["--epochs", "2"])
+        .success()
+        .stderr(predicate::str::contains("the warm-up is shortened to 0.5 epochs"));
+    let config = fs::read_to_string(folder.path().join("short/config.toml")).unwrap();
+    assert!(config.contains("warm_up_epochs = 0.5\n"), "{config}");
+    run("asked", &["--epochs", "2", "--warm-up-epochs", "2"])
+        .code(2)
+        .stderr(predicate::str::contains("warm_up_epochs is 2, but must be less than epochs"));
 }
 
 #[test]
@@ -347,23 +420,4 @@ fn a_model_trained_on_another_data_set_is_not_marked_as_trained_on_mnist() {
         .success();
     let out = &eval.get_output().stdout;
     assert_eq!(json_lines(out)[0]["total"], 240);
-}
-
-/// Writes four IDX files of images with one bright row, whose position depends on the digit.
-pub fn write_small_set(folder: &Path, count: u32) {
-    fs::create_dir_all(folder).unwrap();
-    let mut images =
-        [[0, 0, 8, 3].as_slice(), &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
-    let mut labels = [[0, 0, 8, 1].as_slice(), &count.to_be_bytes()].concat();
-    for index in 0..count {
-        let digit = (index % 10) as usize;
-        let mut picture = [0; 784];
-        picture[28 * (2 * digit + 4)..][..28].fill(255);
-        images.extend(picture);
-        labels.push(digit as u8);
-    }
-    for half in ["train", "t10k"] {
-        fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
-        fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
-    }
 }

@@ -123,11 +123,49 @@ fn a_folder_of_pictures_can_be_trained_on_and_unreadable_files_are_reported() {
     let args = ["--from", "shipped", "--epochs", "2", "--warm-up-epochs", "0"];
     train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
         .success()
-        .stdout(predicate::str::contains("25 training images, 2 validation images"))
+        .stdout(predicate::str::contains("22 training images, 5 validation images"))
         .stderr(predicate::str::contains("broken.png is skipped"));
     let whole = model(&run);
     repeat_last_epoch(&run, "epoch-0002");
     assert_eq!(model(&run), whole);
+}
+
+#[test]
+fn fine_tuning_on_a_handful_of_pictures_prints_few_epochs_and_losses_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pictures, run) = (folder.path().join("pictures"), folder.path().join("run"));
+    write_labelled_pictures(&pictures);
+    let args = ["--from", "shipped", "--epochs", "20", "--learning-rate", "2e-4"];
+    let assert = train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
+        .success()
+        .stderr(predicate::str::contains("it takes 736 validation images"));
+    let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    let epochs: Vec<_> = printed.lines().filter(|line| line.contains("/20  ")).collect();
+    assert!((2..=7).contains(&epochs.len()), "{printed}");
+    assert!(epochs[0].contains(" 1/20 ") && epochs.last().unwrap().contains("20/20 "));
+    assert!(!printed.contains("0.0000"), "{printed}");
+    assert_eq!(fs::read_to_string(run.join("history.jsonl")).unwrap().lines().count(), 20);
+}
+
+#[test]
+fn starting_from_a_model_that_has_learned_the_validation_images_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, fresh, other] =
+        ["first", "second", "fresh", "other"].map(|name| folder.path().join(name));
+    let short = ["--epochs", "1", "--limit", "128", "--learning-rate", "1e-5"];
+    let warning = || predicate::str::contains("was trained on the 5,000 validation images too");
+    // The shipped model was trained on all 60,000 images.
+    train(&first, &[&["--from", "shipped"], &short[..]].concat()).success().stderr(warning());
+    // And so its weights were in the model that this run starts from.
+    let from_first = ["--from", first.to_str().unwrap()];
+    train(&second, &[&from_first, &short[..]].concat()).success().stderr(warning());
+    train(&fresh, &short).success().stderr(warning().not());
+    let from_fresh = ["--from", fresh.to_str().unwrap()];
+    train(&other, &[&from_fresh, &short[..]].concat()).success().stderr(warning().not());
+    let data = folder.path().join("data");
+    write_training_images(&data, 300, |label| label);
+    let other_data = ["--data", data.to_str().unwrap(), "--from", "shipped", "--epochs", "1"];
+    train(&folder.path().join("data-run"), &other_data).success().stderr(warning().not());
 }
 
 #[test]

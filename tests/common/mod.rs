@@ -60,3 +60,31 @@ pub fn write_training_images(folder: &Path, count: u32, label: impl Fn(u8) -> u8
         std::fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
     }
 }
+
+/// Writes four IDX files of images with one bright row, whose position depends on the digit.
+pub fn write_small_set(folder: &Path, count: u32) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut images =
+        [[0, 0, 8, 3].as_slice(), &count.to_be_bytes(), &[0, 0, 0, 28, 0, 0, 0, 28]].concat();
+    let mut labels = [[0, 0, 8, 1].as_slice(), &count.to_be_bytes()].concat();
+    for index in 0..count {
+        let digit = (index % 10) as usize;
+        let mut picture = [0; 784];
+        picture[28 * (2 * digit + 4)..][..28].fill(255);
+        images.extend(picture);
+        labels.push(digit as u8);
+    }
+    for half in ["train", "t10k"] {
+        std::fs::write(folder.join(format!("{half}-images-idx3-ubyte")), &images).unwrap();
+        std::fs::write(folder.join(format!("{half}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+/// An empty checkout: runs made in this folder are kept in its own `artifacts/runs`.
+pub fn checkout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["model", "mnist"] {
+        std::fs::create_dir_all(folder.path().join("artifacts").join(name)).unwrap();
+    }
+    folder
+}

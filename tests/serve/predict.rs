@@ -44,6 +44,16 @@ fn layers_true_adds_the_pixels_and_the_values_of_all_layers() {
 }
 
 #[test]
+fn a_query_parameter_that_has_no_effect_is_refused_with_its_name() {
+    let server = TestServer::start();
+    for (query, words) in [("many=true", "one digit per picture"), ("layer=true", "`layer`")] {
+        let error = server.post(&format!("/predict?{query}"), file(SEVEN)).error(400);
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(server.post("/predict?many=false", file(SEVEN)).ok()["digit"], 7);
+}
+
+#[test]
 fn a_body_that_is_not_a_picture_of_a_digit_gets_an_error_that_says_why() {
     let server = TestServer::start();
     let mut blank = std::io::Cursor::new(Vec::new());

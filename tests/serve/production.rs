@@ -10,7 +10,7 @@ use burn_digits::saved::SavedModel;
 use predicates::prelude::*;
 use serde_json::json;
 
-use crate::common::{burn_digits, root};
+use crate::common::{burn_digits, checkout, root};
 use crate::server::{
     HttpResponse, INFER_PATH, SEVEN, SHIPPED_MODEL, TestServer, connect, file, pixels,
     read_until_closed, request,
@@ -192,6 +192,33 @@ fn on_sighup_the_model_is_reloaded_without_losing_a_request_and_a_damaged_file_c
     assert_eq!(confidence(), after);
     let error = server.log().into_iter().find(|line| line["level"] == "ERROR").unwrap();
     assert!(error["error"].as_str().unwrap().contains("can't be used as a model"), "{error}");
+}
+
+#[test]
+fn last_is_the_run_at_the_start_and_a_run_that_finishes_later_does_not_replace_it() {
+    let folder = checkout();
+    let run = |name: &str, temperature: f32| {
+        let run = folder.path().join("artifacts/runs").join(name);
+        std::fs::create_dir_all(&run).unwrap();
+        write_model(&run.join("model.safetensors"), temperature);
+    };
+    run("first", 1.0);
+    let server = TestServer::in_folder(folder.path(), &["--model", "last"]);
+    let answer = || server.post("/predict", file(SEVEN)).ok();
+    let before = answer();
+    assert!(before["model"].as_str().unwrap().ends_with("artifacts/runs/first"), "{before}");
+    let reload = |count: usize| {
+        server.signal("HUP");
+        let line = format!("burn_digits_model_reloads_total{{outcome=\"replaced\"}} {count}");
+        until(|| server.get("/metrics").text().lines().any(|found| found == line));
+    };
+    run("second", 20.0);
+    reload(1);
+    assert_eq!(answer(), before);
+    run("first", 20.0);
+    reload(2);
+    let (after, before) = (answer()["confidence"].as_f64(), before["confidence"].as_f64());
+    assert!(after < before, "{after:?} {before:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +36,12 @@ impl TestServer {
     }
 
     pub fn with(args: &[&str]) -> Self {
-        let (server, lines) = Self::spawn(args);
+        Self::in_folder(&root(), args)
+    }
+
+    /// A server whose working directory is `folder`.
+    pub fn in_folder(folder: &Path, args: &[&str]) -> Self {
+        let (server, lines) = Self::spawn(folder, args);
         let log = server.log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -47,19 +53,19 @@ impl TestServer {
 
     /// A server whose standard error is closed once it listens.
     pub fn with_closed_log(args: &[&str]) -> Self {
-        Self::spawn(args).0
+        Self::spawn(&root(), args).0
     }
 
     /// A server whose standard error is a pipe that is open and never read.
     pub fn with_unread_log(args: &[&str]) -> (Self, impl Sized + use<>) {
-        Self::spawn(args)
+        Self::spawn(&root(), args)
     }
 
-    fn spawn(args: &[&str]) -> (Self, Lines<BufReader<ChildStderr>>) {
+    fn spawn(folder: &Path, args: &[&str]) -> (Self, Lines<BufReader<ChildStderr>>) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_burn-digits"))
             .args(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json"])
             .args(args)
-            .current_dir(root())
+            .current_dir(folder)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

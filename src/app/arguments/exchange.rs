@@ -24,7 +24,8 @@ pub struct ExportArgs {
     /// The same as `--model`.
     #[arg(value_name = "MODEL", conflicts_with = "model")]
     pub subject: Option<PathBuf>,
-    #[arg(long, short, value_name = "FILE|RUN|shipped", help = MODEL_HELP, help_heading = "Model")]
+    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help = MODEL_HELP,
+          help_heading = "Model")]
     pub model: Option<PathBuf>,
     /// File format [default: by the name of the file, .safetensors or .onnx].
     #[arg(long, value_name = "NAME", value_parser = values::name::<ExportFormat>(),

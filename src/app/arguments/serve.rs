@@ -23,7 +23,7 @@ pub struct ServeArgs {
     /// address only names of this machine are accepted otherwise, elsewhere every name.
     #[arg(long, value_name = "NAME", help_heading = "Addresses")]
     pub allow_host: Vec<String>,
-    /// SIGHUP reloads the model.
+    /// SIGHUP reads the file of the model again.
     #[command(flatten)]
     pub model: ModelArgs,
     /// Maximum number of pictures waiting for the network; more are rejected with status 503.

@@ -14,13 +14,18 @@ use super::{BackendArgs, DataArgs, NO_HEADING, values};
 pub struct TrainArgs {
     #[command(flatten)]
     pub new_run: NewRunArgs,
-    /// Resume an interrupted run with its own configuration.
+    /// Resume an interrupted run with its own configuration. With `--epochs`, a run whose schedule
+    /// is constant goes on to that number, also after its end.
     #[arg(long, value_name = "DIR", conflicts_with = "NewRunArgs", help_heading = "Configuration")]
     pub resume: Option<PathBuf>,
+    /// Number of passes over the training images [default: 20].
+    #[arg(long, value_name = "N", value_parser = values::at_least_one, help_heading = "Optimisation")]
+    pub epochs: Option<usize>,
     #[command(flatten)]
     pub data: DataArgs,
     /// Train on labelled pictures instead: a folder with subfolders 0 to 9, or with a labels.csv
-    /// (columns file and digit) beside img/.
+    /// (columns file and digit, and optionally author) beside img/. A fifth of them is for
+    /// validation, by author where known.
     #[arg(long, value_name = "DIR", conflicts_with = "data", help_heading = "Data")]
     pub pictures: Option<PathBuf>,
     #[command(flatten)]
@@ -46,9 +51,6 @@ pub struct NewRunArgs {
     #[arg(long, value_name = "FILE.toml", help_heading = "Configuration")]
     pub config: Option<PathBuf>,
 
-    /// Number of passes over the training images [default: 20].
-    #[arg(long, value_name = "N", value_parser = values::at_least_one, help_heading = "Optimisation")]
-    pub epochs: Option<usize>,
     /// Number of images per training step [default: 128].
     #[arg(long, value_name = "N", value_parser = values::at_least_one, help_heading = "Optimisation")]
     pub batch_size: Option<usize>,
@@ -91,8 +93,8 @@ pub struct NewRunArgs {
     /// Widths of the three hidden layers [default: 256,128,64].
     #[arg(long, value_name = "A,B,C", value_parser = values::three_widths, help_heading = "Model")]
     pub hidden: Option<[usize; 3]>,
-    /// Start from the weights of a model file, run folder, or `shipped` [default: random weights].
-    /// Fine-tuning needs a lower learning rate, such as 2e-4.
+    /// Start from the weights of a model file, run folder, `last` or `shipped` [default: random
+    /// weights]. Fine-tuning needs a lower learning rate, such as 2e-4.
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     pub from: Option<PathBuf>,
     /// Also learn from this model's answers (knowledge distillation); may be repeated. Its hidden

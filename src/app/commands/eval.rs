@@ -59,8 +59,13 @@ fn on_pictures(output: JsonArgs, classifier: &Classifier, folder: &Path) -> Resu
     if output.json {
         return print_json(&measured);
     }
-    let PictureEvaluation { evaluation, kinds, mistakes } = &measured;
+    let PictureEvaluation { evaluation, several_digits, kinds, mistakes } = &measured;
     headline(evaluation, classifier, "picture")?;
+    if *several_digits > 0 {
+        print_line(format_args!(
+            "{several_digits} seem to show several digits, and their answers are unsure"
+        ))?;
+    }
     if !kinds.is_empty() {
         let rows = kinds.iter().map(|kind| {
             let correct = kind.total - kind.errors;
@@ -103,6 +108,9 @@ fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result
         percent(figures.ece)
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
+    if classifier.metadata().unsure_below > 1.0 {
+        return print_line("no answer is sure: the model marks every one unsure");
+    }
     print_line(format_args!(
         "{} answered with a confidence of {} or more, {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),

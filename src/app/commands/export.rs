@@ -10,7 +10,7 @@ use serde_json::json;
 use super::model_choice::ChosenModel;
 use super::write;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
-use crate::app::output::{print_json_result, print_result, short_model_name};
+use crate::app::output::{note, print_json_result, print_result, short_model_name};
 use burn_digits::internal::format::{path, thousands};
 use burn_digits::saved::SavedModel;
 
@@ -22,7 +22,7 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
     let model = args.subject.as_deref().or(args.model.as_deref());
-    let ChosenModel { saved, name } = ChosenModel::choose(model)?;
+    let ChosenModel { saved, name } = ChosenModel::choose(model, note)?;
     let bytes = match format {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,

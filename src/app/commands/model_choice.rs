@@ -1,15 +1,26 @@
-//! Chooses the model of a command: the one named, or the newest run's.
+//! Chooses the model of a command: the one named, or the shipped model.
 //!
-//! All commands with `--model` follow this rule, so that after training no argument is needed to
-//! use the result. The library has no such default; it loads the model that it is given.
+//! All commands with `--model` follow this rule. A run never becomes the model of later commands by
+//! itself: a hasty one would answer pictures worse than the shipped model, and nobody would know
+//! why. The library has no default; it loads the model that it is given.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
 
 use crate::app::folders;
 use crate::app::output::full_model_name;
 use burn::tensor::Device;
 use burn_digits::classifier::Classifier;
+use burn_digits::internal::format;
 use burn_digits::saved::{FILE_NAME, SHIPPED_NAME, SavedError, SavedModel};
+
+/// The word for the newest finished run.
+const LAST_RUN: &str = "last";
+/// In the folder of runs: this user has been told that the shipped model is the default.
+const TOLD_MARKER: &str = ".shipped-model-is-the-default";
 
 /// A model and its name: `shipped`, or the absolute path it was loaded from.
 pub struct ChosenModel {
@@ -18,19 +29,28 @@ pub struct ChosenModel {
 }
 
 impl ChosenModel {
-    /// The model `named` (a model file, a run's folder or `shipped`). Without a name, the newest
-    /// finished run on MNIST in `artifacts/runs`; without such a run, the shipped model.
+    /// The model `named`: a model file, a run's folder, `last` or `shipped`. Without a name, the
+    /// shipped model; a notice for users of an earlier default goes to `notify`, once.
     ///
     /// # Errors
-    /// If the named model cannot be loaded. Without a name, damaged runs are skipped.
-    pub fn choose(named: Option<&Path>) -> Result<Self, SavedError> {
-        if let Some(path) = named {
-            return Ok(Self { saved: SavedModel::load(path)?, name: full_model_name(path) });
-        }
-        match newest_run() {
-            Some(newest) => Ok(newest),
-            None => Ok(Self { saved: SavedModel::shipped()?, name: SHIPPED_NAME.to_owned() }),
-        }
+    /// If the model cannot be loaded.
+    pub fn choose(named: Option<&Path>, notify: impl FnOnce(String)) -> Result<Self> {
+        let path = match named {
+            Some(named) => resolve(named)?,
+            None => {
+                tell_once_about_default(notify);
+                PathBuf::from(SHIPPED_NAME)
+            }
+        };
+        Ok(Self::load(&path)?)
+    }
+
+    /// The model at a path without the word `last`.
+    ///
+    /// # Errors
+    /// If the model cannot be loaded.
+    pub fn load(path: &Path) -> Result<Self, SavedError> {
+        Ok(Self { saved: SavedModel::load(path)?, name: full_model_name(path) })
     }
 
     /// The classifier of this model on `device`.
@@ -39,22 +59,57 @@ impl ChosenModel {
     }
 }
 
-/// The newest finished run that was trained on MNIST.
-fn newest_run() -> Option<ChosenModel> {
-    let runs = std::fs::read_dir(folders::runs_folder()).ok()?;
+/// The path that a name stands for: for `last` the folder of the newest finished run, otherwise
+/// the name itself.
+///
+/// # Errors
+/// If there is no finished run.
+pub fn resolve(named: &Path) -> Result<PathBuf> {
+    if named != Path::new(LAST_RUN) {
+        return Ok(named.to_owned());
+    }
+    finished_runs().into_iter().next().ok_or_else(|| {
+        let runs = format::path(&folders::runs_folder());
+        anyhow!(
+            "there is no finished run in {runs} for `{LAST_RUN}`. Make one with `burn-digits train`, \
+             or name the folder of another one"
+        )
+    })
+}
+
+/// The folders of the finished runs, the newest first.
+fn finished_runs() -> Vec<PathBuf> {
+    let runs = fs::read_dir(folders::runs_folder()).into_iter().flatten().flatten();
     let mut finished: Vec<_> = runs
-        .flatten()
         .filter_map(|run| {
-            let file = run.path().join(FILE_NAME);
-            let written = file.metadata().ok()?.modified().ok()?;
-            Some((written, run.path(), file))
+            let written = run.path().join(FILE_NAME).metadata().ok()?.modified().ok()?;
+            Some((written, run.path()))
         })
         .collect();
     finished.sort();
-    finished.into_iter().rev().find_map(|(_, run, file)| {
-        SavedModel::load(&file)
-            .ok()
-            .filter(|saved| saved.metadata.data.is_mnist)
-            .map(|saved| ChosenModel { saved, name: full_model_name(&run) })
-    })
+    finished.into_iter().rev().map(|(_, run)| run).collect()
+}
+
+/// Tells users whose runs on MNIST were the default model in earlier versions that they no longer
+/// are. A file in the folder of runs remembers it.
+fn tell_once_about_default(notify: impl FnOnce(String)) {
+    let marker = folders::runs_folder().join(TOLD_MARKER);
+    if marker.exists() {
+        return;
+    }
+    let is_on_mnist =
+        |run: &PathBuf| SavedModel::load(run).is_ok_and(|saved| saved.metadata.data.is_mnist);
+    if !finished_runs().iter().any(is_on_mnist) {
+        return;
+    }
+    // Of several processes, the one that creates the file tells.
+    if let Err(error) = File::create_new(&marker)
+        && error.kind() == io::ErrorKind::AlreadyExists
+    {
+        return;
+    }
+    notify(format!(
+        "burn-digits: without --model, commands now use the shipped model; --model {LAST_RUN} is your \
+         newest run (shown once)"
+    ));
 }

@@ -3,6 +3,7 @@
 mod allocator;
 mod log_writer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -30,14 +31,19 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
         tracing::info!("{notice}");
     }
     let device = selected.device;
-    let requested = args.model.model;
+    let ChosenModel { saved, name } =
+        ChosenModel::choose(args.model.model.as_deref(), |line| tracing::info!("{line}"))?;
+    // A reload reads the same file again. `last` is not resolved anew: a run that finishes later
+    // must not replace the model of a server by itself.
+    let path = PathBuf::from(&name);
     // Clients get the short name: the path is this machine's.
-    let choose = move || {
-        let ChosenModel { saved, name } = ChosenModel::choose(requested.as_deref())?;
-        Ok(Classifier::new(&saved, short_model_name(&name), &device))
+    let name = short_model_name(&name);
+    let model = Classifier::new(&saved, name.clone(), &device);
+    let reload = move || {
+        let ChosenModel { saved, .. } = ChosenModel::load(&path)?;
+        Ok(Classifier::new(&saved, name.clone(), &device))
     };
-    let model = choose()?;
-    let served = serve::run(&options, model, choose);
+    let served = serve::run(&options, model, reload);
     log.finish();
     served?;
     Ok(ExitCode::SUCCESS)

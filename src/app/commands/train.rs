@@ -1,5 +1,6 @@
 //! `burn-digits train`: a run from its configuration to its model.
 
+mod conclusion;
 mod progress;
 
 use std::io::IsTerminal;
@@ -13,34 +14,46 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use super::model_choice::resolve;
 use super::{data_set, select};
 use crate::app::arguments::TrainArgs;
 use crate::app::exit::FAILURE;
 use crate::app::folders;
-use crate::app::output::{is_quiet, note, print_error, print_json, print_line, print_row, program};
+use crate::app::output::{
+    is_quiet, note, path_argument, print_error, print_json, print_line, print_row, program,
+};
 use burn_digits::data::labelled_pictures;
 use burn_digits::data::source::{LoadedImages, Split};
 use burn_digits::internal::format::{self, counted, percent};
 use burn_digits::saved::{SavedError, SavedModel};
 use burn_digits::train::{
-    Epoch, Finished, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig,
-    TrainError,
+    Epoch, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig, TrainError,
 };
 use progress::TrainingBar;
+
+/// With fewer training images ...
+const FEW_IMAGES: usize = 1000;
+/// ... about this many epochs are printed.
+const FEW_LINES: usize = 5;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
+            let config = match args.epochs {
+                Some(epochs) => folder.config_with_epochs(epochs)?,
+                None => folder.config()?,
+            };
             match SavedModel::load(&folder.model_file()) {
-                Ok(_) => return already_finished(&args, &folder),
+                Ok(saved) if is_result_of(&saved, &config) => {
+                    return already_finished(&args, &folder);
+                }
                 Err(SavedError::Content { path, problem }) => {
                     let path = format::path(&path);
                     note(format_args!("{path} will be written again: {problem}"));
                 }
-                Err(_) => (),
+                Ok(_) | Err(_) => (),
             }
-            let config = folder.config()?;
             let device = select(args.backend.backend.or(config.backend), note)?.device;
             let data = match (&args.data.data, &args.pictures) {
                 (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
@@ -65,7 +78,11 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
 
     let folder = run.folder.path().to_owned();
     let epochs = run.config.epochs;
+    let (train, valid) = run.images();
     announce(&args, &run);
+    if run.validates_on_learned_images() {
+        note(conclusion::learned_images(&run));
+    }
     let bar = if is_quiet() || !std::io::stderr().is_terminal() {
         ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
     } else {
@@ -75,7 +92,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     stop_on_ctrl_c(&interrupter, &folder);
     let options = RunOptions {
         renderer: renderer(&args, &run, &bar, &interrupter),
-        on_epoch: on_epoch(&args, epochs, bar.clone()),
+        on_epoch: on_epoch(&args, epochs, line_interval(train, epochs), bar.clone()),
         interrupter,
         keep_awake: !args.no_spin,
     };
@@ -83,7 +100,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
     match outcome.map_err(|error| with_resume(error, &folder))? {
         RunOutcome::Finished(finished) => {
-            conclude(&args, &folder, &finished)?;
+            print_message(&args, &conclusion::describe(&folder, &finished));
+            conclusion::warnings(&finished, valid).into_iter().for_each(note);
             Ok(ExitCode::SUCCESS)
         }
         RunOutcome::Interrupted { last_epoch } => {
@@ -126,7 +144,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
             value.clone_from(flag);
         }
     }
-    set(&mut config.epochs, &flags.epochs);
+    set(&mut config.epochs, &args.epochs);
     set(&mut config.batch_size, &flags.batch_size);
     set(&mut config.learning_rate, &flags.learning_rate);
     set(&mut config.schedule, &flags.schedule);
@@ -138,10 +156,10 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     set(&mut config.seed, &flags.seed);
     set(&mut config.train_on, &flags.train_on);
     if let Some(from) = &flags.from {
+        let from = resolve(from)?;
         // The network has that model's layers, unless others are asked for.
-        let saved = SavedModel::load(from)?;
-        config.model = saved.metadata.model;
-        config.from = Some(from.clone());
+        config.model = SavedModel::load(&from)?.metadata.model;
+        config.from = Some(from);
     }
     set(&mut config.model.activation, &flags.activation);
     set(&mut config.model.hidden, &flags.hidden);
@@ -155,7 +173,8 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
         config.pictures.clone_from(&args.pictures);
     }
     if !flags.teacher.is_empty() {
-        config.teacher.get_or_insert_default().models.clone_from(&flags.teacher);
+        let models = flags.teacher.iter().map(|teacher| resolve(teacher));
+        config.teacher.get_or_insert_default().models = models.collect::<Result<_>>()?;
     }
     config.backend = args.backend.backend.or(config.backend);
     match flags.warm_up_epochs {
@@ -164,7 +183,13 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
         None if flags.config.is_none() => {
             config.warm_up_epochs = config.warm_up_epochs.min(config.epochs as f64 / 4.0);
         }
-        None => {}
+        None => {
+            // Nor must a file's warm-up make the epochs of a flag impossible.
+            if args.epochs.is_some() && config.shorten_warm_up() {
+                let epochs = config.warm_up_epochs;
+                note(format_args!("the warm-up is shortened to {epochs} epochs"));
+            }
+        }
     }
     config.check()?;
     Ok(config)
@@ -210,7 +235,18 @@ fn renderer(
     Box::new(ProgressRenderer::new(move |progress| bar.update(progress)))
 }
 
-fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(&Epoch) + Send> {
+/// Every how many epochs a line is printed. Epochs of a handful of images take milliseconds and
+/// hardly differ.
+fn line_interval(training_images: usize, epochs: usize) -> usize {
+    if training_images < FEW_IMAGES { epochs.div_ceil(FEW_LINES) } else { 1 }
+}
+
+fn on_epoch(
+    args: &TrainArgs,
+    epochs: usize,
+    interval: usize,
+    bar: ProgressBar,
+) -> Box<dyn FnMut(&Epoch) + Send> {
     if is_quiet() || shows_dashboard(args) {
         Box::new(|_| ())
     } else if args.json {
@@ -219,6 +255,9 @@ fn on_epoch(args: &TrainArgs, epochs: usize, bar: ProgressBar) -> Box<dyn FnMut(
     } else {
         let mut is_first = true;
         Box::new(move |epoch| {
+            if !epoch.epoch.is_multiple_of(interval) && ![1, epochs].contains(&epoch.epoch) {
+                return;
+            }
             bar.suspend(|| {
                 if std::mem::take(&mut is_first) {
                     drop(print_row(header(epoch, epochs)));
@@ -252,11 +291,14 @@ fn header(epoch: &Epoch, epochs: usize) -> String {
 /// The figures of an epoch, in columns below [`header`].
 fn describe(epoch: &Epoch, epochs: usize) -> String {
     let number = format!("{}/{epochs}", epoch.epoch);
-    let (loss, accuracy) = (epoch.train_loss, percent(epoch.train_accuracy));
-    let mut line =
-        format!("{number:>width$}  {loss:>10.4}  {accuracy:>8}", width = epoch_width(epochs));
+    let mut line = format!(
+        "{number:>width$}  {:>10}  {:>8}",
+        loss(epoch.train_loss),
+        percent(epoch.train_accuracy),
+        width = epoch_width(epochs)
+    );
     if let (Some(loss), Some(accuracy)) = (epoch.valid_loss, epoch.valid_accuracy) {
-        line += &format!("  {loss:>10.4}  {:>8}", percent(accuracy));
+        line += &format!("  {:>10}  {:>8}", self::loss(loss), percent(accuracy));
     }
     line + &format!("  {:>8.1}", epoch.train_seconds)
 }
@@ -264,6 +306,11 @@ fn describe(epoch: &Epoch, epochs: usize) -> String {
 /// The width of the widest `epoch/epochs`.
 fn epoch_width(epochs: usize) -> usize {
     (2 * epochs.to_string().len() + 1).max("epoch".len())
+}
+
+/// A loss in six characters: with four decimals, or in scientific notation where those are zeros.
+fn loss(loss: f64) -> String {
+    if loss < 1e-3 { format!("{loss:>6.0e}") } else { format!("{loss:.4}") }
 }
 
 /// Prints a message about the run: on standard error if standard output is JSON.
@@ -296,27 +343,11 @@ fn announce(args: &TrainArgs, run: &Run) {
     );
 }
 
-fn conclude(args: &TrainArgs, folder: &Path, finished: &Finished) -> Result<()> {
-    let result = match finished.best.valid_accuracy {
-        Some(accuracy) => {
-            format!(
-                "epoch {} is the best: {} of validation images right",
-                finished.best.epoch,
-                percent(accuracy)
-            )
-        }
-        None => format!("epoch {} is the last", finished.best.epoch),
-    };
-    let (program, folder) = (program(), format::path(folder));
-    print_message(
-        args,
-        &format!(
-            "\n{result}. Saved in {}\n\nnext:\n  {program} eval {folder}\n  \
-             {program} infer --model {folder} image.png",
-            format::path(&finished.model)
-        ),
-    );
-    Ok(())
+/// Whether a run's model has the number of epochs of its configuration. It has not while the run is
+/// being extended.
+fn is_result_of(model: &SavedModel, config: &TrainConfig) -> bool {
+    let epochs = model.metadata.recipe.get("epochs");
+    epochs.is_none_or(|epochs| epochs.as_u64() == Some(config.epochs as u64))
 }
 
 fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
@@ -332,7 +363,7 @@ fn already_finished(args: &TrainArgs, folder: &RunFolder) -> Result<ExitCode> {
 }
 
 fn resume_line(folder: &Path) -> String {
-    format!("{} train --resume {}", program(), format::path(folder))
+    format!("{} train --resume {}", program(), path_argument(folder))
 }
 
 /// Tells the user how to resume a run that has a checkpoint.

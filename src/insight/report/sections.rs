@@ -211,10 +211,14 @@ impl Report {
 
     pub(super) fn configuration(&self) -> Markup {
         let metadata = &self.metadata;
+        let unsure_below = match metadata.unsure_below {
+            above_one if above_one > 1.0 => "every answer is unsure".to_owned(),
+            threshold => threshold.to_string(),
+        };
         let mut rows = vec![
             ("made with".to_owned(), metadata.made_with.clone()),
             ("temperature".to_owned(), metadata.temperature.to_string()),
-            ("unsure below".to_owned(), metadata.unsure_below.to_string()),
+            ("unsure below".to_owned(), unsure_below),
             ("training images".to_owned(), thousands(metadata.data.images)),
             ("is MNIST".to_owned(), metadata.data.is_mnist.to_string()),
             ("SHA-256 of the images".to_owned(), metadata.data.sha256.clone()),

@@ -24,10 +24,16 @@ use crate::serve::state::ServerState;
 /// Memory of a response with all activations.
 const LAYERS_BYTES: usize = 32 << 10;
 
+/// The parameters of the query. Any other is an error, because the client expects it to have an
+/// effect.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PredictQuery {
     #[serde(default)]
     layers: bool,
+    /// The flag of `infer`, which is refused with its own reason.
+    #[serde(default)]
+    many: bool,
 }
 
 /// The same keys as `infer --json`. A picture in a request has no path.
@@ -79,6 +85,12 @@ async fn respond(
     query: &PredictQuery,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    if query.many {
+        return Err(ApiError::invalid(
+            "many=true is not supported: the server reads one digit per picture. `burn-digits infer \
+             --many` reads all digits of one",
+        ));
+    }
     let context = request_context::of(&request)?;
     if query.layers {
         context.charge(LAYERS_BYTES).await?;

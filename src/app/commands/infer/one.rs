@@ -11,6 +11,7 @@ use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, short_model_name};
 use burn_digits::classifier::{Classifier, Prediction};
 use burn_digits::internal::format::printable;
+use burn_digits::number::DigitPlaces;
 use burn_digits::picture::{self, DigitImage, PictureError};
 
 pub struct DigitReader<'a> {
@@ -24,6 +25,9 @@ struct DigitAnswer<'a> {
     path: &'a str,
     #[serde(flatten)]
     prediction: &'a Prediction,
+    /// The number of digits seen, if it is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digits_seen: Option<usize>,
     /// The most probable digits, if `--top` asks for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     top: Option<Vec<RankedDigit>>,
@@ -36,26 +40,42 @@ struct RankedDigit {
     probability: f32,
 }
 
-impl Reader for DigitReader<'_> {
-    type Decoded = DigitImage;
+/// The network's input, and where the picture may show several digits.
+pub struct DecodedDigit {
+    image: DigitImage,
+    places: DigitPlaces,
+}
 
-    fn decode(&self, bytes: &[u8]) -> Result<DigitImage, PictureError> {
-        picture::from_bytes(bytes)
+impl Reader for DigitReader<'_> {
+    type Decoded = DecodedDigit;
+
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedDigit, PictureError> {
+        let picture = picture::decode(bytes)?;
+        let image = picture::normalise(&picture)?;
+        Ok(DecodedDigit { image, places: DigitPlaces::find(&picture) })
     }
 
-    fn answer(&self, decoded: &[(&str, DigitImage)]) -> Result<()> {
-        let images: Vec<DigitImage> = decoded.iter().map(|(_, image)| image.clone()).collect();
+    fn answer(&self, decoded: &[(&str, DecodedDigit)]) -> Result<()> {
+        let images: Vec<_> = decoded.iter().map(|(_, decoded)| decoded.image.clone()).collect();
         let predictions = self.classifier.try_predict(&images)?;
         let model = self.classifier.name();
         let mut out = io::stdout().lock();
-        for ((path, image), prediction) in decoded.iter().zip(&predictions) {
+        for ((path, DecodedDigit { image, places }), mut prediction) in
+            decoded.iter().zip(predictions)
+        {
+            let digits_seen = places.clone().count(self.classifier)?;
+            let digits_seen = (digits_seen > 1).then_some(digits_seen);
+            // The digit of one of several is no answer, however confident.
+            prediction.unsure |= digits_seen.is_some();
+            let prediction = &prediction;
             if self.args.json {
                 let ranked = |count| {
                     let ranked = prediction.most_probable(usize::from(count));
                     ranked.map(|(digit, probability)| RankedDigit { digit, probability }).collect()
                 };
                 let top = self.args.top.map(ranked);
-                serde_json::to_writer(&mut out, &DigitAnswer { path, prediction, top, model })?;
+                let answer = DigitAnswer { path, prediction, digits_seen, top, model };
+                serde_json::to_writer(&mut out, &answer)?;
                 writeln!(out)?;
                 continue;
             }
@@ -65,7 +85,11 @@ impl Reader for DigitReader<'_> {
             let doubt = if prediction.unsure { ", unsure" } else { "" };
             let (digit, confidence_shown) = (prediction.digit, confidence(prediction.confidence));
             let (path, model) = (printable(path), short_model_name(model));
-            writeln!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
+            write!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
+            match digits_seen {
+                Some(count) => writeln!(out, ": {count} digits seen; use --many")?,
+                None => writeln!(out)?,
+            }
             // One digit is on the line above.
             if let Some(count @ 2..) = self.args.top {
                 for (digit, probability) in prediction.most_probable(count.into()) {
