@@ -148,8 +148,8 @@ pub struct BackendArgs {
 }
 
 /// Help of every argument that names the model to use.
-const MODEL_HELP: &str = "Model file, run folder, `last` (the newest finished run in artifacts/runs), or `shipped` \
-                          [default: shipped]";
+const MODEL_HELP: &str =
+    "Model file, run folder, `last` (your newest finished run) or `shipped` [default: shipped]";
 
 /// The model to use, and the backend to compute on.
 #[derive(Debug, Args)]
@@ -201,11 +201,11 @@ pub struct JsonArgs {
 /// Arguments of `summary`.
 #[derive(Debug, Args)]
 pub struct SummaryArgs {
-    /// Model file, run folder, or `shipped`, whose network to show.
+    /// Model file, run folder, `last` or `shipped`, whose network to show.
     #[arg(value_name = "MODEL", conflicts_with_all = ["model", "hidden", "activation"])]
     pub subject: Option<PathBuf>,
     /// The same as MODEL.
-    #[arg(long, short, value_name = "FILE|RUN|shipped", help_heading = "Model",
+    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help_heading = "Model",
           conflicts_with_all = ["hidden", "activation"])]
     pub model: Option<PathBuf>,
     /// Widths of the three hidden layers of a network without a model.

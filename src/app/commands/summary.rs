@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::model_choice::ChosenModel;
 use crate::app::arguments::SummaryArgs;
-use crate::app::output::{print_json, print_line, print_row};
+use crate::app::output::{note, print_json, print_line, print_row};
 use crate::app::table;
 use burn_digits::internal::format::thousands;
 use burn_digits::model::ModelConfig;
@@ -17,7 +17,7 @@ const BYTES_PER_PARAMETER: usize = size_of::<f32>();
 
 pub fn run(args: SummaryArgs) -> Result<ExitCode> {
     let config = match args.subject.as_deref().or(args.model.as_deref()) {
-        Some(model) => ChosenModel::choose(Some(model))?.saved.metadata.model,
+        Some(model) => ChosenModel::choose(Some(model), note)?.saved.metadata.model,
         None => ModelConfig { hidden: args.hidden, activation: args.activation },
     };
     let (layers, total) = (config.layers(), config.parameters());

@@ -74,7 +74,7 @@ fn for_model(error: &SavedError) -> Option<String> {
             ));
         }
         SavedError::NoModel(_) => {
-            return Some("name a model file or the folder of a run, or `shipped`".to_owned());
+            return Some("name a model file, the folder of a run, `last` or `shipped`".to_owned());
         }
         _ => return None,
     };

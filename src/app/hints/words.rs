@@ -264,7 +264,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
             "--run",
             "--net",
         ],
-        "use `--model FILE`, with a model file, a run folder or `shipped`",
+        "use `--model FILE`, with a model file, a run folder, `last` or `shipped`",
     ),
     (
         "",
