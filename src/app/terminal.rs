@@ -53,9 +53,10 @@ pub fn has_colours(stream: Stream) -> bool {
 }
 
 /// Breaks the lines of `text` that are longer than `width` between words. A continuation has the
-/// indentation of its line. Words in backticks stay together, so that a command can be copied; a
-/// path that is longer than a line is left whole.
+/// indentation of its line. Words in backticks stay together, and so do lines that begin with this
+/// program's name, so that a command can be copied; a path that is longer than a line is left whole.
 pub fn wrap(text: &str, width: usize) -> String {
+    let program = super::output::program();
     let lines = text.split('\n').map(|line| {
         let indentation = &line[..line.len() - line.trim_start_matches(' ').len()];
         let options = Options::new(width)
@@ -64,7 +65,8 @@ pub fn wrap(text: &str, width: usize) -> String {
             .word_separator(WordSeparator::Custom(words))
             .word_splitter(WordSplitter::NoHyphenation)
             .wrap_algorithm(WrapAlgorithm::FirstFit);
-        match textwrap::core::display_width(line) > width {
+        let is_command = line[indentation.len()..].starts_with(&format!("{program} "));
+        match textwrap::core::display_width(line) > width && !is_command {
             true => textwrap::wrap(line, options).join("\n"),
             false => line.to_owned(),
         }
@@ -106,6 +108,9 @@ mod tests {
         let lines =
             ["now run", "`burn-digits train --resume x`", "or", "/a/very/long/path/of/a/file"];
         assert_eq!(wrap(text, 20), lines.join("\n"));
+        let next =
+            format!("next:\n  {} infer --model run image.png", super::super::output::program());
+        assert_eq!(wrap(&next, 20), next);
     }
 
     #[test]
