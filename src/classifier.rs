@@ -279,6 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn images_of_several_batches_get_the_logits_they_get_alone() {
+        let classifier = Classifier::shipped(&crate::backend::cpu()).unwrap();
+        let pixels = |index: usize| {
+            (0..PIXELS).map(move |pixel| ((index * 31 + pixel * 7) % 256) as f32 / 255.0)
+        };
+        let count = 2 * PREDICTION_BATCH + 1;
+        let all = classifier.logits(count, pixels).unwrap();
+        assert_eq!(all.len(), count);
+        for index in [0, PREDICTION_BATCH - 1, PREDICTION_BATCH, count - 1] {
+            let alone = classifier.logits(1, |_| pixels(index)).unwrap()[0];
+            for (one, other) in all[index].iter().zip(alone) {
+                // Products of another number of rows may be summed in another order.
+                assert!((one - other).abs() < 1e-4, "image {index}: {one} and {other}");
+            }
+        }
+    }
+
+    #[test]
     fn a_confidence_equal_to_the_threshold_is_not_unsure() {
         // Ten equal logits give each digit 1/10.
         let unsure_below = |threshold| Prediction::from_logits([0.0; 10], 1.0, threshold).unsure;

@@ -295,6 +295,14 @@ mod tests {
     }
 
     #[test]
+    fn the_confidence_of_a_bin_is_the_mean_of_its_predictions() {
+        let bins = reliability(&[(0.35, true), (0.375, false), (0.39, true), (0.875, true)]);
+        assert!((bins[5].confidence - (0.35 + 0.375 + 0.39) / 3.0).abs() < 1e-7);
+        assert!((bins[5].accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(bins[13].confidence, 0.875);
+    }
+
+    #[test]
     fn a_confidence_equal_to_the_threshold_is_sure() {
         let rows = [nine_tenths(1), [0.0; CLASSES]];
         let confidence = Prediction::from_logits(rows[0], 1.0, 0.0).confidence;

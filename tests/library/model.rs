@@ -1,6 +1,7 @@
 //! The network: its shape, its initial weights, and equal logits on all backends.
 
 use burn::module::Module;
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
@@ -82,6 +83,17 @@ fn initial_weights_have_the_standard_deviation_of_he_or_glorot_and_biases_are_ze
             }
         }
     }
+}
+
+#[test]
+fn the_initialiser_of_leaky_relu_has_the_gain_of_its_slope() {
+    // He et al. 2015, equation 15: the square root of 2 / (1 + 0.01²).
+    let Initializer::KaimingNormal { gain, fan_out_only: false } =
+        HiddenActivation::LeakyRelu.initializer()
+    else {
+        panic!("leaky ReLU has the initialiser of He et al.");
+    };
+    assert!((gain - 1.414_142_856_997_835_4).abs() < 1e-12, "{gain}");
 }
 
 #[test]
