@@ -54,7 +54,7 @@ def main():
         answer = json.loads(infer(picture, "--json"))
         y = 3 * GAP + 2 * CELL
         draw.text((x, y), str(answer["digit"]), INK, font=large)
-        draw.text((x + 24, y + 9), f"{int(answer['confidence'] * 1e4) / 1e2:.2f} %", FAINT, font=small)
+        draw.text((x + 24, y + 9), f"{100 * answer['confidence']:.2f} %", FAINT, font=small)
     sheet.save(ROOT / "docs/overview.png", optimize=True)
 
 

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, TensorReadError};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::format;
 use crate::model::{CLASSES, Model, PIXELS};
 use crate::picture::DigitImage;
 use crate::saved::{Metadata, SHIPPED_NAME, SavedError, SavedModel};
@@ -33,7 +34,8 @@ pub enum ClassifierError {
 pub struct Prediction {
     /// The digit with the largest logit, and therefore the most probable; of several, the smallest.
     pub digit: u8,
-    /// Its probability.
+    /// Its probability. In JSON it is rounded down to four decimals.
+    #[serde(serialize_with = "format::serialize_confidence")]
     pub confidence: f32,
     /// Whether the confidence is below the model's threshold, [`Metadata::unsure_below`].
     pub unsure: bool,

@@ -8,6 +8,7 @@ mod pictures;
 use serde::Serialize;
 
 use crate::classifier::Prediction;
+use crate::format;
 use crate::model::CLASSES;
 
 pub use pictures::{KindAccuracy, PictureEvaluation, PictureMistake};
@@ -239,7 +240,8 @@ pub struct Misclassification {
     pub digit: u8,
     /// The predicted digit.
     pub answer: u8,
-    /// The predicted digit's probability.
+    /// The predicted digit's probability. In JSON it is rounded down to four decimals.
+    #[serde(serialize_with = "format::serialize_confidence")]
     pub confidence: f32,
 }
 

@@ -23,7 +23,7 @@
 mod read;
 mod write;
 
-use std::fs::{File, FileType};
+use std::fs::{DirEntry, File, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,14 +35,20 @@ pub(crate) use write::{new_folder, replace};
 /// Prefix of the temporary names of files being written. A killed process leaves such files behind.
 pub const TEMPORARY_PREFIX: &str = ".writing-";
 
-/// The files in a folder, sorted by name; folders in it are left out.
+/// The files in a folder, sorted by name. Folders in it are left out, and hidden files, such as
+/// `.gitkeep` and `._7.png`, which systems and programs leave there.
 ///
 /// # Errors
 /// If the folder cannot be read.
 pub fn sorted_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?;
-    let mut files: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let is_hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| !is_hidden(entry))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect();
     files.sort();
     Ok(files)
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use serde::{Serialize, Serializer};
+
 /// A fraction as a percentage with two decimals.
 ///
 /// ```
@@ -33,6 +35,50 @@ fn grouped(digits: &str) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A count with its noun, in the singular or the plural.
+///
+/// ```
+/// use burn_digits::internal::format::counted;
+///
+/// assert_eq!([1, 2_000].map(|n| counted(n, "epoch")), ["1 epoch", "2,000 epochs"]);
+/// ```
+pub fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", thousands(count))
+}
+
+/// A confidence as a JSON number with four decimals, rounded down, so that only certainty is 1 and
+/// no answer below a threshold seems to reach it.
+///
+/// A fraction's further digits say nothing about a picture, and those of an `f32` differ between
+/// backends. The probabilities beside it are not rounded.
+pub fn serialize_confidence<S: Serializer>(
+    confidence: &f32,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(round_down(*confidence))
+}
+
+/// Like [`serialize_confidence`], and null without an answer.
+pub fn serialize_optional_confidence<S: Serializer>(
+    confidence: &Option<f32>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    confidence.map(round_down).serialize(serializer)
+}
+
+/// Rounds a probability down to four decimals.
+///
+/// ```
+/// use burn_digits::internal::format::round_down;
+///
+/// assert_eq!([0.999_984_7, 1.0, 0.8, 0.0].map(round_down), [0.9999, 1.0, 0.8, 0.0]);
+/// ```
+pub fn round_down(probability: f32) -> f64 {
+    // A decimal fraction such as 0.7 is a little less as an f32, which must not cost a digit.
+    ((f64::from(probability) + f64::from(f32::EPSILON) / 4.0) * 1e4).floor() / 1e4
 }
 
 /// A number as a decimal where that is short, with commas as in [`thousands`]; otherwise in scientific

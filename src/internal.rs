@@ -10,10 +10,14 @@ pub use crate::data::source::download::DOWNLOAD_THREAD;
 pub use crate::files::{is_standard_output, open_regular, sorted_files, write_atomically};
 pub use crate::paths::artifacts_folder;
 pub use crate::png::encode as encode_png;
+pub use crate::spelling::same_spelling;
 
 /// Numbers and names as people read them.
 pub mod format {
-    pub use crate::format::{path, percent, printable, printable_lines, scientific, thousands};
+    pub use crate::format::{
+        counted, path, percent, printable, printable_lines, round_down, scientific,
+        serialize_confidence, thousands,
+    };
 }
 
 /// Text in images.

@@ -23,7 +23,7 @@
 //! | [`picture`] | any picture to MNIST's 28×28 pixels: the crate `digit-picture` |
 //! | `fused_ops` | a layer, the loss and a step of Adam as one operation each: a crate for any Burn program |
 //! | `plot`, `lettering`, `png`, `format` | SVG plots and text in images (feature `insight`), PNG files, numbers as people read them |
-//! | `files`, `paths`, `checksum`, `panic_message` | files written completely or not at all, the project's `artifacts/`, SHA-256, text of a caught panic |
+//! | `files`, `paths`, `checksum`, `panic_message`, `spelling` | files written completely or not at all, the project's `artifacts/`, SHA-256, text of a caught panic, names in any spelling |
 //!
 //! Names without a link are private. The program and the integration tests use a few of their
 //! functions through `internal`, a public but undocumented module, because they are crates of
@@ -95,4 +95,5 @@ mod png;
 pub mod saved;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod spelling;
 pub mod train;

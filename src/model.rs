@@ -17,6 +17,8 @@ use burn::nn::{LeakyReluConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::spelling::any_spelling;
+
 /// Pixels of one image, 28 × 28 = 784: the number of inputs.
 pub const PIXELS: usize = 28 * 28;
 /// Digits, 0 to 9: the number of outputs.
@@ -144,6 +146,7 @@ pub struct ModelConfig {
     /// Widths of the three hidden layers.
     pub hidden: [usize; 3],
     /// Activation function of the hidden layers.
+    #[serde(deserialize_with = "any_spelling")]
     pub activation: HiddenActivation,
 }
 

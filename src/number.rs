@@ -9,6 +9,7 @@ use image::DynamicImage;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::classifier::{Classifier, ClassifierError, Prediction};
+use crate::format::round_down;
 use crate::picture::IMAGE_SIDE;
 use crate::picture::many::{self, Area, Candidate, Region};
 
@@ -46,7 +47,7 @@ impl Serialize for RecognisedDigit {
         let mut fields = serializer.serialize_struct("RecognisedDigit", 4)?;
         fields.serialize_field("box", &[left, top, width, height])?;
         fields.serialize_field("digit", &self.prediction.digit)?;
-        fields.serialize_field("confidence", &self.prediction.confidence)?;
+        fields.serialize_field("confidence", &round_down(self.prediction.confidence))?;
         fields.serialize_field("unsure", &self.prediction.unsure)?;
         fields.end()
     }

@@ -85,7 +85,7 @@ mod error;
 mod layers;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Param;
 use burn::nn::Linear;
@@ -173,8 +173,8 @@ impl SavedModel {
         })
     }
 
-    /// Loads and verifies a model: `path` is a model file, the folder of a finished run, or the
-    /// word `shipped` for [`Self::shipped`].
+    /// Loads and verifies a model: `path` is a model file, the folder of a finished run, another
+    /// folder with exactly one model file, or the word `shipped` for [`Self::shipped`].
     ///
     /// ```
     /// use burn_digits::saved::SavedModel;
@@ -195,12 +195,7 @@ impl SavedModel {
         if !path.is_dir() {
             return Self::load_file(path);
         }
-        let file = path.join(FILE_NAME);
-        if file.exists() {
-            Self::load_file(&file)
-        } else {
-            Err(SavedError::Unfinished(path.to_owned()))
-        }
+        Self::load_file(&model_file_in(path)?)
     }
 
     fn load_file(path: &Path) -> Result<Self, SavedError> {
@@ -284,5 +279,27 @@ impl SavedModel {
     /// `f32`.
     pub fn weights_sha256(&self) -> String {
         sha256_hex(self.tensors().map(|(_, _, values)| layers::to_little_endian(values)))
+    }
+}
+
+/// The model file of a folder: `model.safetensors`, as in a run, or the only one of another name.
+fn model_file_in(folder: &Path) -> Result<PathBuf, SavedError> {
+    let file = folder.join(FILE_NAME);
+    if file.exists() {
+        return Ok(file);
+    }
+    if folder.join("config.toml").exists() {
+        return Err(SavedError::Unfinished(folder.to_owned()));
+    }
+    let files = files::sorted_files(folder)
+        .map_err(|error| SavedError::Read { path: folder.to_owned(), error })?;
+    let is_model = |file: &PathBuf| file.extension() == Some("safetensors".as_ref());
+    let mut models = files.into_iter().filter(is_model);
+    match (models.next(), models.next()) {
+        (Some(file), None) => Ok(file),
+        (None, _) => Err(SavedError::NoModel(folder.to_owned())),
+        (Some(one), Some(other)) => {
+            Err(SavedError::SeveralModels { folder: folder.to_owned(), examples: [one, other] })
+        }
     }
 }

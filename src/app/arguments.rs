@@ -6,12 +6,13 @@ mod insight;
 #[cfg(feature = "serve")]
 mod serve;
 mod train;
+mod values;
 
 use std::path::PathBuf;
 
 use burn_digits::backend::Backend;
-use burn_digits::model::{HiddenActivation, MAX_HIDDEN_WIDTH};
-use clap::{Args, Parser, Subcommand};
+use burn_digits::model::HiddenActivation;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exchange::{CompletionsArgs, ExportArgs, ExportFormat, ImportArgs, ManArgs};
 pub use infer::{EvalArgs, InferArgs};
@@ -20,22 +21,75 @@ pub use insight::{CompareArgs, ExplainArgs, FeaturesArgs, LogitsArgs, ReportArgs
 pub use serve::ServeArgs;
 pub use train::TrainArgs;
 
+use super::output::Verbosity;
+use super::terminal::help_width;
+
 /// Handwritten-digit recognition with a fully connected network, built on Burn.
 #[derive(Debug, Parser)]
 #[command(
     name = "burn-digits",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 failure, 2 usage error, 130 stopped by a second Ctrl-C."
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
     /// Maximum number of CPU threads [default: all processors].
-    #[arg(long, global = true, value_name = "N", value_parser = thread_count)]
+    #[arg(long, global = true, value_name = "N", value_parser = values::thread_count)]
     pub threads: Option<usize>,
+    /// Print results and errors only: no notices, no progress.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Also print the backend, the model, the data and the time that the command took.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
     #[command(subcommand)]
     /// The command.
     pub command: Command,
 }
+
+impl Cli {
+    /// How much is printed beside the results.
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+/// Parses the command line. Help is as wide as the terminal.
+///
+/// # Errors
+/// With clap's error: a wrong command line, or requested help.
+pub fn parse() -> Result<Cli, clap::Error> {
+    parse_from(std::env::args_os().collect())
+}
+
+/// Like [`parse`], with given arguments; the first is the program's name.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_from(arguments: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().term_width(help_width()).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    the command did what it was asked to
+  1    it failed: a file can't be read, a picture has no answer, a run was
+       interrupted; the message says what to do
+  2    the command line or a value in a configuration file is wrong; nothing
+       was done
+  130  stopped at once, by a second Ctrl-C
+
+Environment variables:
+  BURN_DIGITS_HOME  folder of training runs and plots [default: artifacts/ in a
+                    clone of the project, otherwise burn-digits/ in the user's
+                    data folder, such as ~/.local/share/burn-digits]
+  BURN_DIGITS_DATA  folder of the data set, for commands without --data
+  NO_COLOR, CLICOLOR_FORCE  never, or always, print colours";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -48,7 +102,7 @@ pub enum Command {
     Infer(InferArgs),
     /// Show which pixels support or contradict the answer to a picture.
     Explain(ExplainArgs),
-    /// Analyse each layer's features: linear probe, scatter plot, effective dimension, components.
+    /// Analyse each layer's features: linear probe, scatter plot, components.
     Features(FeaturesArgs),
     /// Train the same network with several activation functions and compare the results.
     Compare(CompareArgs),
@@ -61,7 +115,7 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Show the network's layers and number of parameters.
     Summary(SummaryArgs),
-    /// Show where the training data are found and whether they are intact.
+    /// Show where the training data are found and whether they are intact, or download them.
     Data(DataSetArgs),
     /// List the backends of this build and the devices of this machine.
     Devices(DevicesArgs),
@@ -81,20 +135,25 @@ bash  burn-digits completions bash > ~/.local/share/bash-completion/completions/
 zsh   burn-digits completions zsh > DIR/_burn-digits, where DIR is in $fpath
 fish  burn-digits completions fish > ~/.config/fish/completions/burn-digits.fish";
 
+/// The heading of general options, which is clap's `Options`, also inside of a group.
+const NO_HEADING: Option<&str> = None;
+
 /// The backend to compute on.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct BackendArgs {
     /// Backend to compute on [default: wgpu if there is a GPU, otherwise flex, otherwise ndarray].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::name::<Backend>(),
+          help_heading = NO_HEADING)]
     pub backend: Option<Backend>,
 }
 
 /// Help of every argument that names the model to use.
-const MODEL_HELP: &str = "Model file, run folder, `last` (the newest finished run in artifacts/runs), or `shipped` \
-                          [default: shipped]";
+const MODEL_HELP: &str =
+    "Model file, run folder, `last` (your newest finished run) or `shipped` [default: shipped]";
 
 /// The model to use, and the backend to compute on.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     #[arg(long, short, value_name = "FILE|RUN|last|shipped", help = MODEL_HELP)]
     pub model: Option<PathBuf>,
@@ -102,17 +161,37 @@ pub struct ModelArgs {
     pub backend: BackendArgs,
 }
 
+/// The same for commands about a model, which may be named without the flag.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub struct SubjectArgs {
+    /// The same as `--model`.
+    #[arg(value_name = "MODEL", conflicts_with = "model", help_heading = NO_HEADING)]
+    subject: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+impl From<SubjectArgs> for ModelArgs {
+    fn from(args: SubjectArgs) -> Self {
+        let SubjectArgs { subject, model: Self { model, backend } } = args;
+        Self { model: subject.or(model), backend }
+    }
+}
+
 /// The data set.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder with the four IDX files of a data set [default: MNIST, bundled, cached or
-    /// downloaded].
+    /// Folder with the four IDX files of a data set [default: that in BURN_DIGITS_DATA, otherwise
+    /// MNIST: bundled, cached or downloaded].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }
 
 /// JSON output.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct JsonArgs {
     /// Print one JSON object on standard output.
     #[arg(long)]
@@ -122,11 +201,20 @@ pub struct JsonArgs {
 /// Arguments of `summary`.
 #[derive(Debug, Args)]
 pub struct SummaryArgs {
-    /// Widths of the three hidden layers.
-    #[arg(long, value_name = "A,B,C", value_parser = three_widths, default_value = "256,128,64")]
+    /// Model file, run folder, `last` or `shipped`, whose network to show.
+    #[arg(value_name = "MODEL", conflicts_with_all = ["model", "hidden", "activation"])]
+    pub subject: Option<PathBuf>,
+    /// The same as MODEL.
+    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help_heading = "Model",
+          conflicts_with_all = ["hidden", "activation"])]
+    pub model: Option<PathBuf>,
+    /// Widths of the three hidden layers of a network without a model.
+    #[arg(long, value_name = "A,B,C", value_parser = values::three_widths,
+          default_value = "256,128,64", help_heading = "Model")]
     pub hidden: [usize; 3],
-    /// Activation function of the hidden layers.
-    #[arg(long, value_name = "NAME", default_value = "relu")]
+    /// Activation function of its hidden layers.
+    #[arg(long, value_name = "NAME", value_parser = values::name::<HiddenActivation>(),
+          default_value = "relu", help_heading = "Model")]
     pub activation: HiddenActivation,
     #[command(flatten)]
     pub output: JsonArgs,
@@ -137,6 +225,9 @@ pub struct SummaryArgs {
 pub struct DataSetArgs {
     #[command(flatten)]
     pub data: DataArgs,
+    /// Download MNIST into the folder for caches, unless it is on this machine already.
+    #[arg(long, conflicts_with = "data", help_heading = "Data")]
+    pub download: bool,
     #[command(flatten)]
     pub output: JsonArgs,
 }
@@ -148,40 +239,10 @@ pub struct DevicesArgs {
     pub output: JsonArgs,
 }
 
-/// Number of threads that is accepted. Each has a stack and takes time to start, and this network
-/// has no work for more than a few dozen.
-const MAX_THREADS: usize = 1024;
-
-fn thread_count(text: &str) -> Result<usize, String> {
-    match at_least_one(text)? {
-        count if count <= MAX_THREADS => Ok(count),
-        _ => Err(format!("must be {MAX_THREADS} or less")),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be 1 or more".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("must be a whole number".to_owned()),
-    }
-}
-
-fn three_widths(text: &str) -> Result<[usize; 3], String> {
-    let widths: Option<Vec<usize>> =
-        text.split(',').map(|width| width.trim().parse().ok()).collect();
-    match widths.and_then(|widths| <[usize; 3]>::try_from(widths).ok()) {
-        Some(widths) if widths.iter().all(|width| (1..=MAX_HIDDEN_WIDTH).contains(width)) => {
-            Ok(widths)
-        }
-        _ => Err(format!("must be three widths from 1 to {MAX_HIDDEN_WIDTH}, like 256,128,64")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use burn_digits::train::TrainConfig;
-    use clap::{CommandFactory, ValueEnum};
+    use clap::ValueEnum;
 
     use super::*;
 
@@ -220,5 +281,39 @@ mod tests {
             let help = argument.unwrap().get_help().unwrap().to_string();
             assert!(help.contains(&format!("[default: {default}]")), "{flag}: {help}");
         }
+    }
+
+    #[test]
+    fn every_enumeration_is_read_in_any_spelling_and_shown_in_one() {
+        let mut enumerations = 0;
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments().filter(|argument| !argument.is_global_set()) {
+                for value in argument.get_possible_values() {
+                    let name = value.get_name();
+                    if matches!(name, "true" | "false") {
+                        continue;
+                    }
+                    enumerations += 1;
+                    let flag = argument.get_long().map(|long| format!("--{long}"));
+                    let spellings = [
+                        name.to_owned(),
+                        name.to_uppercase(),
+                        name.replace('-', "_"),
+                        name.replace('-', ""),
+                    ];
+                    for spelling in spellings {
+                        let words = ["burn-digits", command.get_name()].map(str::to_owned);
+                        let words = words.into_iter().chain(flag.clone()).chain([spelling]);
+                        let missing = clap::error::ErrorKind::MissingRequiredArgument;
+                        let words: Vec<_> = words.collect();
+                        let error = Cli::try_parse_from(&words).err();
+                        let error = error.filter(|error| error.kind() != missing);
+                        assert!(error.is_none(), "{words:?}: {}", error.unwrap());
+                    }
+                }
+            }
+        }
+        // Fourteen names of backends alone.
+        assert!(enumerations > 50, "{enumerations}");
     }
 }

@@ -23,14 +23,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use burn_digits::backend::{self, Backend, SelectedDevice};
+use burn_digits::backend::{self, Backend, DeviceReport, SelectedDevice};
 use burn_digits::classifier::Classifier;
+use burn_digits::data::source::{Source, Split};
 use burn_digits::insight::PlotResult;
 use burn_digits::internal::{format, write_atomically};
+use burn_digits::saved::Metadata;
 
 use super::arguments::{Command, ModelArgs};
 use super::folders;
-use super::output::note;
+use super::output::{Verbosity, detail, note, verbosity};
 use model_choice::ChosenModel;
 
 /// Runs a command.
@@ -65,13 +67,42 @@ fn select(requested: Option<Backend>, notify: impl FnOnce(String)) -> Result<Sel
     if let Some(notice) = &selected.notice {
         notify(format!("burn-digits: {notice}"));
     }
+    if verbosity() == Verbosity::Verbose {
+        let is_selected = |report: &DeviceReport| report.backend == selected.backend;
+        if let Some(report) = backend::report().into_iter().find(is_selected) {
+            detail(format_args!("backend {} ({})", report.backend, report.description));
+        }
+    }
     Ok(selected)
+}
+
+/// The data set: the given one, or MNIST, which is downloaded if it is not on this machine.
+fn data_set(given: Option<&Path>) -> Result<Source> {
+    let source = match Source::find_local(given)? {
+        Some(source) => source,
+        None => {
+            note("burn-digits: MNIST is not on this machine: downloading it (11 MB)");
+            Source::download()?
+        }
+    };
+    let folder = format::path(source.folder(Split::Train));
+    detail(format_args!("data {}: {folder}", source.origin.describe()));
+    Ok(source)
 }
 
 /// The requested model on the requested backend.
 fn classifier(args: &ModelArgs) -> Result<Classifier> {
     let selected = select(args.backend.backend, note)?;
-    Ok(ChosenModel::choose(args.model.as_deref(), note)?.classifier(&selected.device))
+    let classifier = ChosenModel::choose(args.model.as_deref(), note)?.classifier(&selected.device);
+    let Metadata { model, temperature, unsure_below, .. } = classifier.metadata();
+    let [a, b, c] = model.hidden;
+    detail(format_args!(
+        "model {}: hidden layers {a}, {b}, {c}, {}; temperature {temperature:.3}, unsure below \
+         {unsure_below:.3}",
+        format::printable(classifier.name()),
+        model.activation
+    ));
+    Ok(classifier)
 }
 
 /// Creates the folder for output files before any work is done.

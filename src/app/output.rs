@@ -3,24 +3,69 @@
 //! Lines for people contain names that someone else chose: of files, of tensors, of models. No
 //! character in them reaches the terminal that it would obey instead of showing. Where a name is
 //! put into a line, `format::path` or `format::printable` also makes its line breaks visible.
+//!
+//! There are three kinds of lines: results on standard output; notices on standard error, without
+//! `--quiet`, and with `--verbose` details among them; and errors on standard error, always.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use burn_digits::insight::StageProgress;
-use burn_digits::internal::format::{path, printable_lines};
+use burn_digits::internal::format::{path, printable, printable_lines, round_down};
 use burn_digits::internal::is_standard_output;
+use burn_digits::saved::{FILE_NAME, SHIPPED_NAME};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-/// Prints a line on standard output.
+use super::terminal::{self, Stream};
+
+/// How much is printed beside the results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// Notices too.
+    Normal,
+    /// Also what was chosen and how long it took.
+    Verbose,
+}
+
+static VERBOSITY: OnceLock<Verbosity> = OnceLock::new();
+
+/// Sets the verbosity of this process, once, before anything is printed.
+pub fn set_verbosity(verbosity: Verbosity) {
+    let _ = VERBOSITY.set(verbosity);
+}
+
+/// The verbosity of this process.
+pub fn verbosity() -> Verbosity {
+    VERBOSITY.get().copied().unwrap_or(Verbosity::Normal)
+}
+
+/// Whether `--quiet` was given.
+pub fn is_quiet() -> bool {
+    verbosity() == Verbosity::Quiet
+}
+
+/// Prints a line on standard output, broken between words to fit the terminal.
 ///
 /// # Errors
 /// If standard output is closed.
 pub fn print_line(line: impl Display) -> Result<()> {
-    Ok(writeln!(io::stdout(), "{}", printable_lines(&line.to_string()))?)
+    let line = line.to_string();
+    print_unescaped(terminal::wrap(&printable_lines(&line), terminal::width(Stream::Output)))
+}
+
+/// Prints a line on standard output that is not broken: a row of a table, which fits already, or one
+/// that starts with a path.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print_row(line: impl Display) -> Result<()> {
+    print_unescaped(printable_lines(&line.to_string()))
 }
 
 /// Prints a line on standard output as it is: with colours, or for a program.
@@ -31,12 +76,15 @@ pub fn print_unescaped(line: impl Display) -> Result<()> {
     Ok(writeln!(io::stdout(), "{line}")?)
 }
 
-/// Prints what a command wrote to `out`: on standard error if `out` is standard output, whose
-/// reader expects the file alone.
+/// Prints what a command wrote to `out`, unless `--quiet` is given: on standard error if `out` is
+/// standard output, whose reader expects the file alone.
 ///
 /// # Errors
 /// If standard output is closed.
 pub fn print_result(out: &Path, line: impl Display) -> Result<()> {
+    if is_quiet() {
+        return Ok(());
+    }
     if is_standard_output(out) {
         note(line);
         return Ok(());
@@ -44,13 +92,13 @@ pub fn print_result(out: &Path, line: impl Display) -> Result<()> {
     print_line(line)
 }
 
-/// Like [`print_result`], as one line of JSON.
+/// Like [`print_result`], as one line of JSON, also with `--quiet`.
 ///
 /// # Errors
 /// If standard output is closed.
 pub fn print_json_result(out: &Path, value: &impl Serialize) -> Result<()> {
     if is_standard_output(out) {
-        note(serde_json::to_string(value)?);
+        let _ = writeln!(io::stderr(), "{}", serde_json::to_string(value)?);
         return Ok(());
     }
     print_json(value)
@@ -64,18 +112,37 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
     print_unescaped(serde_json::to_string(value)?)
 }
 
-/// Prints a line on standard error, if anyone reads it.
+/// Prints a notice on standard error, if anyone reads it, and unless `--quiet` is given.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", printable_lines(&line.to_string()));
+    if !is_quiet() {
+        print_error(line);
+    }
+}
+
+/// Prints a detail for `--verbose` on standard error.
+pub fn detail(line: impl Display) {
+    if verbosity() == Verbosity::Verbose {
+        print_error(format_args!("burn-digits: {line}"));
+    }
+}
+
+/// Prints an error, or what else a user must see, on standard error, if anyone reads it.
+pub fn print_error(line: impl Display) {
+    let line = line.to_string();
+    let wrapped = terminal::wrap(&printable_lines(&line), terminal::width(Stream::Error));
+    let _ = writeln!(io::stderr(), "{wrapped}");
 }
 
 /// A progress bar of `steps` with the time left, on standard error; hidden where that is no
-/// terminal.
+/// terminal, and with `--quiet`.
 pub fn progress_bar(steps: u64) -> ProgressBar {
+    if is_quiet() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::new(steps);
     // The template is a constant; if it were wrong, indicatif's default would still show.
     if let Ok(style) =
-        ProgressStyle::with_template("{msg:18} [{bar:30}] {percent:>3} %  {eta} left")
+        ProgressStyle::with_template("{msg:18} [{wide_bar}] {percent:>3} %  {eta} left in total")
     {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -91,8 +158,24 @@ pub fn show_progress(bar: &ProgressBar, progress: StageProgress) {
 
 /// A confidence as a percentage, rounded down, so that only certainty is shown as 100 %.
 pub fn confidence(probability: f32) -> String {
-    let percent = (f64::from(probability) * 1e4).floor() / 1e2;
-    format!("{percent:.2} %")
+    format!("{:.2} %", 100.0 * round_down(probability))
+}
+
+/// A model's name on the terminal: `shipped`, the name of its run's folder, or that of its file.
+/// The whole path is in the JSON output.
+pub fn short_model_name(name: &str) -> String {
+    let path = Path::new(name);
+    let is_run = path.file_name() == Some(FILE_NAME.as_ref());
+    let named = if is_run { path.parent().and_then(Path::file_name) } else { path.file_name() };
+    printable(&named.unwrap_or(path.as_os_str()).to_string_lossy()).into_owned()
+}
+
+/// A model's name in JSON: `shipped`, or its absolute path.
+pub fn full_model_name(path: &Path) -> String {
+    match std::path::absolute(path) {
+        Ok(absolute) if path != Path::new(SHIPPED_NAME) => absolute.display().to_string(),
+        _ => path.display().to_string(),
+    }
 }
 
 /// A path as an argument of a suggested command: relative where it lies below the working

@@ -1,23 +1,30 @@
 //! Finds and reads the four files of MNIST, or of a data set in its format.
 //!
-//! In this order: a folder given with `--data`, the one bundled with the project
-//! (`artifacts/mnist/`), Burn's cache, and Burn's download into that cache. Files may be gzipped. A
-//! given folder may hold any data set in MNIST's format, such as Fashion-MNIST; files from anywhere
-//! else must have MNIST's SHA-256 checksums.
+//! In this order: a folder given with `--data`, the one in the environment variable
+//! `BURN_DIGITS_DATA`, the one bundled with the project (`artifacts/mnist/`), Burn's cache, and
+//! Burn's download into that cache. Files may be gzipped. The first two folders may hold any data
+//! set in MNIST's format, such as Fashion-MNIST; files from anywhere else must have MNIST's SHA-256
+//! checksums.
 
 pub(crate) mod download;
+mod error;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
-use thiserror::Error;
 
 use super::LabelledImages;
-use super::idx::{self, IdxError};
+use super::idx;
 use crate::checksum::sha256_hex;
-use crate::{files, format, paths};
+use crate::{files, paths};
+
+pub use error::DataError;
+
+/// The environment variable that names the folder of the data set, for those who don't work in a
+/// checkout. An empty value is none.
+const FOLDER_VARIABLE: &str = "BURN_DIGITS_DATA";
 
 /// Size limit of an unzipped file: 680,000 images, eleven times MNIST.
 const MAX_UNZIPPED_BYTES: u64 = 512 << 20;
@@ -71,80 +78,14 @@ impl Split {
     }
 }
 
-/// Why a data set cannot be read.
-#[derive(Debug, Error)]
-pub enum DataError {
-    /// One of the four files is missing.
-    #[error(
-        "{folder} has neither {name} nor {name}.gz. The folder must contain MNIST's four IDX files, \
-         gzipped or not",
-        folder = format::path(folder)
-    )]
-    Missing {
-        /// The folder.
-        folder: PathBuf,
-        /// The missing file.
-        name: &'static str,
-    },
-    /// A file cannot be read or unzipped.
-    #[error("{} can't be read: {error}", format::path(path))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's or the decompressor's error.
-        error: io::Error,
-    },
-    /// A file is not a valid IDX file.
-    #[error("{} can't be used: {error}", format::path(path))]
-    Idx {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: IdxError,
-    },
-    /// The numbers of images and labels differ.
-    #[error(
-        "{} has {labels} labels for {images} images; the two files don't belong together",
-        format::path(path)
-    )]
-    Counts {
-        /// The file of labels.
-        path: PathBuf,
-        /// Number of labels.
-        labels: usize,
-        /// Number of images in the other file.
-        images: usize,
-    },
-    /// A file has no images.
-    #[error("{} has no images", format::path(path))]
-    Empty {
-        /// The file of images.
-        path: PathBuf,
-    },
-    /// A file that must be MNIST's own differs from it.
-    #[error(
-        "{} is damaged: its SHA-256 checksum is not MNIST's. Restore it (`git checkout \
-         artifacts/mnist` for the bundled files), or give another folder with `--data`",
-        format::path(path)
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// MNIST is not on this machine and cannot be downloaded.
-    #[error(
-        "MNIST is not on this machine, and downloading it failed. Check the network connection, or put \
-         its four IDX files into a folder and give it with `--data DIR`. The error was: {0}"
-    )]
-    Download(String),
-}
-
 /// Where a data set comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// A folder given with `--data`.
     Given,
+    /// The folder in the environment variable `BURN_DIGITS_DATA`.
+    Environment,
     /// `artifacts/mnist/` of the project.
     Bundled,
     /// The cache of Burn's `MnistDataset`.
@@ -156,6 +97,7 @@ impl Origin {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Given => "given with --data",
+            Self::Environment => "given with BURN_DIGITS_DATA",
             Self::Bundled => "bundled with the project",
             Self::BurnCache => "Burn's cache",
         }
@@ -199,10 +141,14 @@ impl Source {
         Self { origin, train: folder.clone(), test: folder }
     }
 
-    /// The folders to search, in order: only the `given` one, if there is one. They need not exist.
+    /// The folders to search, in order: only the `given` one, if there is one, otherwise only that
+    /// of the environment variable `BURN_DIGITS_DATA`, if it is set. They need not exist.
     pub fn candidates(given: Option<&Path>) -> Vec<Self> {
         if let Some(folder) = given {
             return vec![Self::one_folder(Origin::Given, folder.to_owned())];
+        }
+        if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|name| !name.is_empty()) {
+            return vec![Self::one_folder(Origin::Environment, PathBuf::from(folder))];
         }
         let bundled = paths::artifacts_folder()
             .map(|artifacts| Self::one_folder(Origin::Bundled, artifacts.join("mnist")));
@@ -224,21 +170,57 @@ impl Source {
     /// # Errors
     /// If a file is missing in the given folder, or the download fails.
     pub fn find(given: Option<&Path>) -> Result<Self, DataError> {
-        let mut missing = None;
+        match Self::find_local(given)? {
+            Some(source) => Ok(source),
+            None => Self::download(),
+        }
+    }
+
+    /// Like [`find`](Self::find), but `None` where MNIST would be downloaded.
+    ///
+    /// # Errors
+    /// If a file is missing in the given folder.
+    pub fn find_local(given: Option<&Path>) -> Result<Option<Self>, DataError> {
         for source in Self::candidates(given) {
             match source.missing() {
-                None => return Ok(source),
-                some => missing = some,
+                None => return Ok(Some(source)),
+                Some(error) if source.is_given() => return Err(error),
+                Some(_) => (),
             }
         }
-        match (given, missing) {
-            (Some(_), Some(error)) => Err(error),
-            _ => {
-                download::download()?;
-                let no_cache = || DataError::Download("this system has no cache folder".to_owned());
-                Self::burn_cache().ok_or_else(no_cache)
+        Ok(None)
+    }
+
+    /// Downloads MNIST into Burn's cache. Files that are there and differ from MNIST's are replaced.
+    ///
+    /// # Errors
+    /// If the download fails, or this system has no folder for caches.
+    pub fn download() -> Result<Self, DataError> {
+        let failed = |reason: String| {
+            let candidates = Self::candidates(None).into_iter();
+            let searched =
+                candidates.flat_map(|source| [source.train, source.test]).collect::<Vec<_>>();
+            DataError::Download { searched, reason }
+        };
+        let cache = Self::burn_cache()
+            .ok_or_else(|| failed("this system has no folder for caches".to_owned()))?;
+        for split in Split::ALL {
+            for file in split.files() {
+                // Burn keeps a file that exists, whatever it holds.
+                let path = cache.folder(split).join(file.name);
+                if read_unzipped(&path).is_ok_and(|bytes| sha256_hex([&bytes]) != file.sha256) {
+                    std::fs::remove_file(&path)
+                        .map_err(|error| DataError::Read { path: path.clone(), error })?;
+                }
             }
         }
+        download::download().map_err(failed)?;
+        Ok(cache)
+    }
+
+    /// Whether the user named the folder, so that it may hold any data set, and must hold one.
+    fn is_given(&self) -> bool {
+        matches!(self.origin, Origin::Given | Origin::Environment)
     }
 
     /// The error for the first of the four files that is missing.
@@ -294,8 +276,12 @@ impl Source {
             (images_path, images_sum == image_file.sha256),
             (labels_path, labels_sum == label_file.sha256),
         ] {
-            if !is_mnist && self.origin != Origin::Given {
-                return Err(DataError::Damaged { path });
+            if !is_mnist && !self.is_given() {
+                let remedy = match self.origin {
+                    Origin::BurnCache => "burn-digits data --download",
+                    _ => "git checkout artifacts/mnist",
+                };
+                return Err(DataError::Damaged { path, remedy });
             }
         }
         Ok(LoadedImages {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Evaluation, ratio};
 use crate::classifier::{Classifier, ClassifierError, Prediction};
 use crate::data::labelled_pictures::LabelledPicture;
+use crate::format;
 use crate::number::DigitPlaces;
 use crate::picture::{self, DigitImage, PictureError};
 use crate::saved::Metadata;
@@ -54,6 +55,7 @@ pub struct PictureMistake {
     /// The predicted digit; `None` if the picture cannot be read.
     pub answer: Option<u8>,
     /// The predicted digit's probability.
+    #[serde(serialize_with = "format::serialize_optional_confidence")]
     pub confidence: Option<f32>,
     /// Why the picture cannot be read.
     pub error: Option<String>,

@@ -18,6 +18,7 @@ use fused_ops::{tensor, unshared};
 use serde::Serialize;
 
 use crate::classifier::{Classifier, ranking, softmax};
+use crate::format;
 use crate::model::{CLASSES, PIXELS};
 use crate::picture::DigitImage;
 
@@ -37,10 +38,12 @@ pub struct Explanation {
     /// The predicted digit.
     pub digit: u8,
     /// The probability of the predicted digit.
+    #[serde(serialize_with = "format::serialize_confidence")]
     pub confidence: f32,
     /// The digit with the second-highest probability.
     pub runner_up: u8,
     /// The probability of the runner-up.
+    #[serde(serialize_with = "format::serialize_confidence")]
     pub runner_up_confidence: f32,
     /// F(x): the logit of the digit minus that of the runner-up.
     pub lead: f32,

@@ -39,13 +39,29 @@ pub enum SavedError {
         /// The cause.
         problem: ModelFormatError,
     },
-    /// The folder has no model.
+    /// The run in the folder has not finished.
     #[error(
-        "{path} contains no trained model. If training was interrupted, continue it with \
+        "{path} contains no trained model: its run has not finished. Continue it with \
          `burn-digits train --resume {path}`",
         path = format::path(.0)
     )]
     Unfinished(PathBuf),
+    /// The folder has neither a run nor a model file.
+    #[error("the folder {} contains no model file (.safetensors)", format::path(.0))]
+    NoModel(PathBuf),
+    /// The folder has several model files, none of which has a run's name.
+    #[error(
+        "the folder {} contains several model files, such as {} and {}: name one of them",
+        format::path(folder),
+        format::path(&examples[0]),
+        format::path(&examples[1])
+    )]
+    SeveralModels {
+        /// The folder.
+        folder: PathBuf,
+        /// Two of the files.
+        examples: [PathBuf; 2],
+    },
     /// The weights cannot be copied from the device.
     #[error("the weights can't be read from the device: {0}")]
     Device(#[from] TensorReadError),

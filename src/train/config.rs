@@ -14,6 +14,7 @@ use super::calibrate::Calibration;
 use crate::backend::Backend;
 use crate::data::distort::{Distortions, StrengthOutOfRange};
 use crate::model::ModelConfig;
+use crate::spelling::{any_spelling, optional_any_spelling};
 use crate::{files, format};
 use fused_ops::LossOptions;
 
@@ -28,6 +29,7 @@ pub enum OptimizerKind {
     /// Adam without weight decay: β₁ 0.9, β₂ 0.999, ε 1e-8 (Kingma & Ba 2015).
     Adam,
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    #[cfg_attr(feature = "cli", value(name = "adamw"))]
     AdamW,
 }
 
@@ -75,7 +77,8 @@ impl Default for DistillationConfig {
     }
 }
 
-/// Configuration of a training run. Every key has a default; unknown keys are an error.
+/// Configuration of a training run. Every key has a default; unknown keys are an error. Names such as
+/// `adamw` may be spelled in any case, with hyphens or underscores.
 ///
 /// ```
 /// use burn_digits::train::TrainConfig;
@@ -95,11 +98,13 @@ pub struct TrainConfig {
     /// Peak learning rate, greater than 0, at most 1.
     pub learning_rate: f64,
     /// Learning-rate schedule after the warm-up.
+    #[serde(deserialize_with = "any_spelling")]
     pub schedule: Schedule,
     /// Length of the linear warm-up in epochs, fractions included; less than `epochs`. The default
     /// is 1, or a quarter of the run if that is one epoch.
     pub warm_up_epochs: f64,
     /// Optimizer.
+    #[serde(deserialize_with = "any_spelling")]
     pub optimizer: OptimizerKind,
     /// Decoupled weight decay per step and unit of learning rate, 0 or more. Adam requires 0.
     pub weight_decay: f32,
@@ -120,6 +125,7 @@ pub struct TrainConfig {
     /// Seed of everything random.
     pub seed: u64,
     /// Which images are used for training.
+    #[serde(deserialize_with = "any_spelling")]
     pub train_on: TrainOn,
     /// Train on the first `limit` images only, 1 or more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +143,7 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Backend. `None` is the fastest one available.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_any_spelling")]
     pub backend: Option<Backend>,
     /// Shape of the network.
     pub model: ModelConfig,

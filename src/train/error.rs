@@ -27,7 +27,7 @@ pub enum TrainError {
     )]
     FolderExists(PathBuf),
     /// The folder to resume holds no run.
-    #[error("{} is not a run folder: it has no config.toml. Runs are in artifacts/runs/", format::path(.0))]
+    #[error("{} is not a run folder: it has no config.toml", format::path(.0))]
     NoRun(PathBuf),
     /// The run folder contains something that leads out of it, or that cannot be read like a file.
     #[error(

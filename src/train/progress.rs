@@ -17,6 +17,8 @@ pub struct TrainingProgress {
     pub epoch: usize,
     /// Epochs of the whole run.
     pub epochs: usize,
+    /// Whether the current pass is over the validation images.
+    pub is_validating: bool,
     /// Images of the current pass that are done.
     pub images_done: usize,
     /// Images of the current pass.
@@ -67,7 +69,8 @@ impl<F: FnMut(&TrainingProgress) + Send + Sync> TrainingProgressLogger for Progr
     }
 
     fn start_split(&mut self, split: &str, images: usize) {
-        if split == "train" {
+        self.progress.is_validating = split != "train";
+        if !self.progress.is_validating {
             self.progress.epoch += 1;
         }
         self.progress.images = images;

@@ -226,7 +226,7 @@ fn analysis_commands_with_bad_input_report_an_error_and_write_nothing() {
     let inside = file.join("plots");
     let page = folder.path().join("no-such-folder").join("report.html");
     fails(&["compare", "--activations", "gelu"], 2, &["--activations", "leaky-relu"]);
-    fails(&["compare", "--depth", "1"], 2, &["--depth", "2..=64"]);
+    fails(&["compare", "--depth", "1"], 2, &["--depth", "a whole number from 2 to 64"]);
     fails(&["compare", "--limit", "70000", "--out", text(folder.path())], 1, &["70000", "55000"]);
     fails(&["compare", "--data", "no-such-data"], 1, &["no-such-data"]);
     fails(&["logits", "--out", text(&inside)], 1, &[text(&inside)]);

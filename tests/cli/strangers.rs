@@ -204,9 +204,9 @@ fn labelled_pictures_none_of_which_can_be_read_are_an_error() {
 
 #[test]
 fn more_threads_than_a_computer_has_are_refused() {
-    fails(&["infer", "image.png", "--threads", "20000"], 2, &["--threads", "1024 or less"]);
+    fails(&["infer", "image.png", "--threads", "20000"], 2, &["--threads", "from 1 to 1024"]);
     let largest = usize::MAX.to_string();
-    fails(&["infer", "image.png", "--threads", &largest], 2, &["--threads", "1024 or less"]);
+    fails(&["infer", "image.png", "--threads", &largest], 2, &["--threads", "from 1 to 1024"]);
 }
 
 #[test]

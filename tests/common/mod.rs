@@ -24,10 +24,11 @@ pub fn devices() -> Vec<(Backend, Device)> {
     Backend::built_in().filter_map(open).collect()
 }
 
-/// The program, run in the project's folder.
+/// The program, run in the project's folder. It prints each sentence on one line, so that tests can
+/// look for it.
 pub fn burn_digits() -> Command {
     let mut command = Command::cargo_bin("burn-digits").expect("cargo builds the program");
-    command.current_dir(root());
+    command.current_dir(root()).env("COLUMNS", "2000");
     command
 }
 

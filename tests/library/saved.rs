@@ -236,6 +236,9 @@ fn a_model_is_loaded_from_a_file_a_run_folder_or_by_the_name_shipped() {
     let folder = tempfile::tempdir().unwrap();
     let saved = narrow();
     let error = SavedModel::load(folder.path()).unwrap_err();
+    assert!(matches!(&error, SavedError::NoModel(path) if path == folder.path()), "{error}");
+    fs::write(folder.path().join("config.toml"), "").unwrap();
+    let error = SavedModel::load(folder.path()).unwrap_err();
     assert!(matches!(&error, SavedError::Unfinished(path) if path == folder.path()), "{error}");
     assert!(error.to_string().contains("burn-digits train --resume"), "{error}");
 
@@ -244,6 +247,15 @@ fn a_model_is_loaded_from_a_file_a_run_folder_or_by_the_name_shipped() {
     for path in [folder.path(), &file] {
         assert_eq!(SavedModel::load(path).unwrap().to_bytes().unwrap(), fs::read(&file).unwrap());
     }
+    // A folder that is no run: its only model file, whatever its name.
+    let other = tempfile::tempdir().unwrap();
+    fs::copy(&file, other.path().join("a.safetensors")).unwrap();
+    fs::write(other.path().join("README.md"), "a model").unwrap();
+    let loaded = SavedModel::load(other.path()).unwrap();
+    assert_eq!(loaded.to_bytes().unwrap(), fs::read(&file).unwrap());
+    fs::copy(&file, other.path().join("b.safetensors")).unwrap();
+    let error = SavedModel::load(other.path()).unwrap_err();
+    assert!(matches!(&error, SavedError::SeveralModels { .. }), "{error}");
     let shipped = SavedModel::load("shipped".as_ref()).unwrap();
     let expected = fs::read(common::root().join("artifacts/model/digits.safetensors")).unwrap();
     assert_eq!(shipped.to_bytes().unwrap(), expected);

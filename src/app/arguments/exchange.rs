@@ -7,7 +7,7 @@ use burn_digits::model::HiddenActivation;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::{JsonArgs, MODEL_HELP};
+use super::{JsonArgs, MODEL_HELP, values};
 
 /// File formats of `export`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,16 +21,21 @@ pub enum ExportFormat {
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// File format.
-    #[arg(long, value_name = "NAME")]
-    pub format: ExportFormat,
-    /// File to write; an existing file is replaced.
-    #[arg(long, short, value_name = "FILE")]
-    pub out: PathBuf,
-    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help = MODEL_HELP)]
+    /// The same as `--model`.
+    #[arg(value_name = "MODEL", conflicts_with = "model")]
+    pub subject: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE|RUN|last|shipped", help = MODEL_HELP,
+          help_heading = "Model")]
     pub model: Option<PathBuf>,
+    /// File format [default: by the name of the file, .safetensors or .onnx].
+    #[arg(long, value_name = "NAME", value_parser = values::name::<ExportFormat>(),
+          help_heading = "Output")]
+    pub format: Option<ExportFormat>,
+    /// File to write; an existing file is replaced.
+    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
+    pub out: PathBuf,
     /// ONNX: add a second output with the probabilities, softmax(logits / temperature).
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub softmax: bool,
     #[command(flatten)]
     pub output: JsonArgs,
@@ -44,16 +49,17 @@ pub struct ImportArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Model file to write; an existing file is replaced.
-    #[arg(long, short, value_name = "MODEL")]
+    #[arg(long, short, value_name = "MODEL", help_heading = "Output")]
     pub out: PathBuf,
     /// Activation function of the hidden layers, which the weights don't reveal [default: relu].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::name::<HiddenActivation>(),
+          help_heading = "Model")]
     pub activation: Option<HiddenActivation>,
     /// Temperature of the probabilities, softmax(logits / X) [default: 1].
-    #[arg(long, value_name = "X", value_parser = above_zero)]
+    #[arg(long, value_name = "X", value_parser = values::above_zero, help_heading = "Model")]
     pub temperature: Option<f32>,
     /// Mark answers with a confidence below X as unsure, 0 to 1 [default: 0].
-    #[arg(long, value_name = "X", value_parser = zero_to_one)]
+    #[arg(long, value_name = "X", value_parser = values::zero_to_one, help_heading = "Model")]
     pub unsure_below: Option<f32>,
     #[command(flatten)]
     pub output: JsonArgs,
@@ -63,6 +69,7 @@ pub struct ImportArgs {
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// Shell to write the script for.
+    #[arg(value_parser = values::name::<Shell>())]
     pub shell: Shell,
 }
 
@@ -70,20 +77,6 @@ pub struct CompletionsArgs {
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// Write the manual pages of all commands into this folder, instead of one to standard output.
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
-}
-
-fn above_zero(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(number) if number > 0.0 && f32::is_finite(number) => Ok(number),
-        _ => Err("must be a number above 0".to_owned()),
-    }
-}
-
-fn zero_to_one(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
-        _ => Err("must be a number from 0 to 1".to_owned()),
-    }
 }

@@ -4,20 +4,20 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-use super::{output_folder, select, write_plots};
+use super::{data_set, output_folder, select, write_plots};
 use crate::app::arguments::CompareArgs;
-use crate::app::output::{note, print_json, print_line, progress_bar, show_progress};
+use crate::app::output::{note, print_json, print_line, print_row, progress_bar, show_progress};
 use crate::app::table;
-use burn_digits::data::source::{Source, Split};
+use burn_digits::data::source::Split;
 use burn_digits::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
-use burn_digits::internal::format::{self, percent, scientific, thousands};
+use burn_digits::internal::format::{self, counted, percent, scientific, thousands};
 
 /// Images per step, as in `train`.
 const BATCH_SIZE: usize = 128;
 
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
     let device = select(args.backend.backend, note)?.device;
-    let source = Source::find(args.data.data.as_deref())?;
+    let source = data_set(args.data.data.as_deref())?;
     let (train, valid) = source.load(Split::Train)?.images.split_validation();
     ensure!(
         !valid.labels().is_empty(),
@@ -63,10 +63,10 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
 fn print_table(comparison: &Comparison) -> Result<()> {
     let widths: Vec<String> = comparison.widths.iter().map(usize::to_string).collect();
     print_line(format_args!(
-        "{}, {} epochs of {} images, measured on {}\n",
+        "{}, {} of {}, measured on {}\n",
         widths.join(" → "),
-        comparison.config.epochs,
-        thousands(comparison.train_images),
+        counted(comparison.config.epochs, "epoch"),
+        counted(comparison.train_images, "image"),
         thousands(comparison.valid_images)
     ))?;
     let summaries = comparison.summaries();
@@ -80,7 +80,7 @@ fn print_table(comparison: &Comparison) -> Result<()> {
         "dead\nunits",
         "saturated\noutputs",
     ];
-    print_line(table::numbers(header, summaries.iter().map(cells)))?;
+    print_row(table::numbers(header, summaries.iter().map(cells)))?;
     print_line(
         "\ngradient: its norm in the last layer ÷ in the first, fc1\n\
          moved: change of the weights ÷ initial weights\n\
@@ -98,7 +98,9 @@ fn print_table(comparison: &Comparison) -> Result<()> {
 
 fn cells(summary: &ActivationSummary) -> [String; 8] {
     let accuracy = match summary.accuracy_deviation {
-        Some(deviation) => format!("{} ± {}", percent(summary.accuracy), percent(deviation)),
+        Some(deviation) => {
+            format!("{:.2} ± {}", 100.0 * summary.accuracy, percent(deviation))
+        }
         None => percent(summary.accuracy),
     };
     let [start, end] = summary.gradient_ratios.map(ratio);

@@ -6,11 +6,14 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app::arguments::DataSetArgs;
-use crate::app::output::{print_json, print_line};
+use crate::app::output::{note, print_json, print_line};
 use burn_digits::data::source::{DataError, LoadedImages, Source, Split};
-use burn_digits::internal::format::{path, thousands};
+use burn_digits::internal::format::{counted, path};
 
 pub fn run(args: DataSetArgs) -> Result<ExitCode> {
+    if args.download {
+        download()?;
+    }
     let mut rows = Vec::new();
     let mut is_found = false;
     for source in Source::candidates(args.data.data.as_deref()) {
@@ -29,9 +32,30 @@ pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     if args.output.json {
         print_json(&json!({ "sources": rows }))?;
     } else if !is_found {
-        print_line("\nno complete data set found; training would download MNIST through Burn")?;
+        print_line(
+            "\nNo complete data set found. `burn-digits data --download` gets MNIST (11 MB), as the first \
+             `train` would do. A folder with its four IDX files is named with `--data DIR` or the \
+             environment variable BURN_DIGITS_DATA.",
+        )?;
     }
     Ok(ExitCode::from(u8::from(!is_found)))
+}
+
+/// Downloads MNIST, unless an intact copy is on this machine.
+fn download() -> Result<()> {
+    let is_intact =
+        |source: &Source| Split::ALL.iter().all(|&split| source.load(split).is_ok_and(is_mnist));
+    if Source::candidates(None).iter().any(is_intact) {
+        note("burn-digits: MNIST is on this machine already");
+        return Ok(());
+    }
+    note("burn-digits: downloading MNIST (11 MB)");
+    Source::download()?;
+    Ok(())
+}
+
+fn is_mnist(loaded: LoadedImages) -> bool {
+    loaded.is_mnist
 }
 
 fn row(source: &Source, split: Split, loaded: &Result<LoadedImages, DataError>) -> Value {
@@ -59,11 +83,11 @@ fn describe(source: &Source, split: Split, loaded: &Result<LoadedImages, DataErr
     let name = if split == Split::Train { "train" } else { "test" };
     let finding = match loaded {
         Ok(LoadedImages { images, is_mnist: true, .. }) => {
-            format!("{} images, checksums are those of MNIST", thousands(images.len()))
+            format!("{}, checksums are those of MNIST", counted(images.len(), "image"))
         }
         Ok(LoadedImages { images, sha256, .. }) => format!(
-            "{} images, not MNIST (SHA-256 of the images: {sha256})",
-            thousands(images.len())
+            "{}, not MNIST; SHA-256 of the images:\n  {sha256}",
+            counted(images.len(), "image")
         ),
         Err(error) => error.to_string(),
     };

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::app::arguments::DevicesArgs;
-use crate::app::output::{print_json, print_line};
+use crate::app::output::{print_json, print_line, print_row};
 use crate::app::table;
 use burn_digits::backend;
 
@@ -31,7 +31,7 @@ pub fn run(args: DevicesArgs) -> Result<ExitCode> {
             device.description.clone(),
         ]
     });
-    print_line(table::text(rows))?;
+    print_row(table::text(rows))?;
     print_line("\n→ is the default; `--backend NAME` selects another")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,38 +6,38 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::classifier;
-use crate::app::arguments::EvalArgs;
-use crate::app::output::{print_json, print_line};
+use super::{classifier, data_set};
+use crate::app::arguments::{DataArgs, EvalArgs, JsonArgs};
+use crate::app::output::{print_json, print_line, print_row, short_model_name};
 use crate::app::table;
 use burn_digits::classifier::Classifier;
 use burn_digits::data::labelled_pictures::{self, LabelledPicturesError};
-use burn_digits::data::source::{Source, Split};
+use burn_digits::data::source::Split;
 use burn_digits::evaluate::{
     Evaluation, Misclassification, PictureEvaluation, PictureMistake, misclassifications,
 };
-use burn_digits::internal::format::{percent, printable, thousands};
+use burn_digits::internal::format::{counted, percent, printable, thousands};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
-    let classifier = classifier(&args.model)?;
+    let classifier = classifier(&args.subject.into())?;
     match &args.pictures {
-        Some(folder) => on_pictures(&args, &classifier, folder)?,
-        None => on_test_set(&args, &classifier)?,
+        Some(folder) => on_pictures(args.output, &classifier, folder)?,
+        None => on_test_set(args.output, &args.data, &classifier)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn on_test_set(args: &EvalArgs, classifier: &Classifier) -> Result<()> {
-    let images = Source::find(args.data.data.as_deref())?.load(Split::Test)?.images;
+fn on_test_set(output: JsonArgs, data: &DataArgs, classifier: &Classifier) -> Result<()> {
+    let images = data_set(data.data.as_deref())?.load(Split::Test)?.images;
     let logits = classifier.logits(images.len(), |index| images.values(index))?;
     let metadata = classifier.metadata();
     let (temperature, unsure_below) = (metadata.temperature, metadata.unsure_below);
     let figures = Evaluation::new(&logits, images.labels(), temperature, unsure_below);
-    if args.output.json {
+    if output.json {
         let mistakes = misclassifications(&logits, images.labels(), temperature);
         return print_json(&TestFigures { figures: &figures, mistakes: &mistakes });
     }
-    headline(&figures, classifier, "test images")?;
+    headline(&figures, classifier, "test image")?;
     details(&figures, "images")
 }
 
@@ -49,18 +49,18 @@ struct TestFigures<'a> {
     mistakes: &'a [Misclassification],
 }
 
-fn on_pictures(args: &EvalArgs, classifier: &Classifier, folder: &Path) -> Result<()> {
+fn on_pictures(output: JsonArgs, classifier: &Classifier, folder: &Path) -> Result<()> {
     let pictures = labelled_pictures::list(folder)?;
     let measured = PictureEvaluation::measure(classifier, &pictures)?;
     if measured.mistakes.iter().filter(|mistake| mistake.error.is_some()).count() == pictures.len()
     {
         return Err(LabelledPicturesError::NoneReadable(folder.to_owned()).into());
     }
-    if args.output.json {
+    if output.json {
         return print_json(&measured);
     }
     let PictureEvaluation { evaluation, several_digits, kinds, mistakes } = &measured;
-    headline(evaluation, classifier, "pictures")?;
+    headline(evaluation, classifier, "picture")?;
     if *several_digits > 0 {
         print_line(format_args!(
             "{several_digits} seem to show several digits, and their answers are unsure"
@@ -73,7 +73,7 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, folder: &Path) -> Resul
             let [accuracy, correct, total] = figures;
             [kind.kind.clone(), accuracy, correct, total]
         });
-        print_line(format_args!(
+        print_row(format_args!(
             "\n{}",
             table::numbers(["kind", "accuracy", "correct", "pictures"], rows)
         ))?;
@@ -89,29 +89,32 @@ fn on_pictures(args: &EvalArgs, classifier: &Classifier, folder: &Path) -> Resul
             (_, _, Some(error)) => error.clone(),
             _ => "no answer".to_owned(),
         };
-        print_line(format_args!("{} is {digit}: {outcome}", printable(path)))?;
+        print_row(format_args!("{} is {digit}: {outcome}", printable(path)))?;
     }
     details(evaluation, "pictures")
 }
 
 fn headline(figures: &Evaluation, classifier: &Classifier, what: &str) -> Result<()> {
     print_line(format_args!(
-        "{} right: {} errors of {} {what}, loss {:.4}, calibration error {} (model {})",
+        "{} right: {} in {} (model {})",
         percent(figures.accuracy),
-        figures.errors,
-        thousands(figures.total),
+        counted(figures.errors, "error"),
+        counted(figures.total, what),
+        short_model_name(classifier.name())
+    ))?;
+    print_line(format_args!(
+        "loss {:.4}, calibration error {}",
         figures.loss,
-        percent(figures.ece),
-        printable(classifier.name())
+        percent(figures.ece)
     ))?;
     let answered = figures.confusion.iter().flatten().sum();
     if classifier.metadata().unsure_below > 1.0 {
         return print_line("no answer is sure: the model marks every one unsure");
     }
     print_line(format_args!(
-        "{} answered with confidence {} or more, {} of them wrong",
+        "{} answered with a confidence of {} or more, {} of them wrong",
         percent(figures.sure as f64 / usize::max(answered, 1) as f64),
-        classifier.metadata().unsure_below,
+        percent(classifier.metadata().unsure_below.into()),
         figures.sure_errors
     ))
 }
@@ -123,7 +126,7 @@ fn details(figures: &Evaluation, what: &str) -> Result<()> {
         [class.digit.to_string(), precision, recall, f1, thousands(class.support)]
     });
     let header = ["digit", "precision", "recall", "F1", what];
-    print_line(format_args!("\n{}", table::numbers(header, classes)))?;
+    print_row(format_args!("\n{}", table::numbers(header, classes)))?;
 
     let header = ["digit", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let confusion = (0..).zip(&figures.confusion).map(|(digit, counts): (u8, _)| {
@@ -132,7 +135,7 @@ fn details(figures: &Evaluation, what: &str) -> Result<()> {
             _ => counts[column - 1].to_string(),
         })
     });
-    print_line(format_args!(
+    print_row(format_args!(
         "\nConfusion matrix: one row per digit, one column per answer\n\n{}",
         table::numbers(header, confusion)
     ))

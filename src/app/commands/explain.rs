@@ -1,16 +1,19 @@
 //! `burn-digits explain`: which pixels support the answer.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::infer::{STANDARD_INPUT, standard_input};
 use super::{classifier, output_folder, write};
 use crate::app::arguments::ExplainArgs;
-use crate::app::output::{confidence, print_json_result, print_line, print_unescaped};
+use crate::app::hints::UnreadablePicture;
+use crate::app::output::{
+    confidence, print_json_result, print_line, print_row, print_unescaped, short_model_name,
+};
+use crate::app::terminal::{self, Stream};
 use burn_digits::insight::explain::Explanation;
 use burn_digits::internal::format;
 use burn_digits::picture;
@@ -33,7 +36,8 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     } else {
         picture::read(&args.picture)
     };
-    let picture = picture.with_context(|| shown.clone().into_owned())?;
+    let picture =
+        picture.map_err(|error| UnreadablePicture { path: path.clone().into_owned(), error })?;
     let explanation = Explanation::of(&classifier, &picture)?;
 
     let png: PathBuf = match &args.out {
@@ -47,22 +51,21 @@ pub fn run(args: ExplainArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let Explanation { digit, runner_up, lead, lead_on_black, .. } = explanation;
-    print_line(format_args!(
+    print_row(format_args!(
         "{shown}: {digit} ({}), runner-up {runner_up} ({}), model {}",
         confidence(explanation.confidence),
         confidence(explanation.runner_up_confidence),
-        format::printable(classifier.name())
+        short_model_name(classifier.name())
     ))?;
     print_line(format_args!(
-        "logit of {digit} minus logit of {runner_up}: {lead:.2}; on a black picture {lead_on_black:.2}; the \
+        "logit of {digit} minus logit of {runner_up}: {lead:.2}; on a black picture {lead_on_black:.2}.\nThe \
          difference comes from these pixels:\n"
     ))?;
-    let has_colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if has_colours {
+    if terminal::has_colours(Stream::Output) {
         print_unescaped(explanation.to_ansi())?;
         print_line(format_args!("orange supports {digit}, blue supports {runner_up}"))?;
     } else {
-        print_line(explanation.to_text())?;
+        print_row(explanation.to_text())?;
         print_line(format_args!("+ supports {digit}, - supports {runner_up}, · neither"))?;
     }
     print_line(format_args!("picture: {}", format::path(&png)))?;

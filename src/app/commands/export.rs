@@ -10,18 +10,20 @@ use serde_json::json;
 use super::model_choice::ChosenModel;
 use super::write;
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
-use crate::app::output::{note, print_json_result, print_result};
-use burn_digits::internal::format::{path, printable, thousands};
+use crate::app::output::{note, print_json_result, print_result, short_model_name};
+use burn_digits::internal::format::{path, thousands};
 use burn_digits::saved::SavedModel;
 
 pub fn run(args: ExportArgs) -> Result<ExitCode> {
-    if args.softmax && args.format != ExportFormat::Onnx {
+    let format = format(&args)?;
+    if args.softmax && format != ExportFormat::Onnx {
         let message =
             "--softmax applies to --format onnx only: safetensors hold weights, not outputs";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
     }
-    let ChosenModel { saved, name } = ChosenModel::choose(args.model.as_deref(), note)?;
-    let bytes = match args.format {
+    let model = args.subject.as_deref().or(args.model.as_deref());
+    let ChosenModel { saved, name } = ChosenModel::choose(model, note)?;
+    let bytes = match format {
         ExportFormat::Safetensors => saved.to_bytes().context("the model can't be written")?,
         ExportFormat::Onnx => onnx(&saved, args.softmax)?,
     };
@@ -31,10 +33,28 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
         let result = json!({ "out": out, "model": name, "bytes": bytes.len() });
         print_json_result(&args.out, &result)?;
     } else {
-        let (out, size, name) = (path(&args.out), thousands(bytes.len()), printable(&name));
+        let (out, size, name) = (path(&args.out), thousands(bytes.len()), short_model_name(&name));
         print_result(&args.out, format_args!("{out}: {size} bytes (model {name})"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The given format, or that of the file's name.
+fn format(args: &ExportArgs) -> Result<ExportFormat> {
+    let extension = args.out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match (args.format, extension.as_str()) {
+        (Some(format), _) => Ok(format),
+        (None, "onnx") => Ok(ExportFormat::Onnx),
+        (None, "safetensors") => Ok(ExportFormat::Safetensors),
+        (None, _) => {
+            let message = format!(
+                "the name {} does not tell the file format: end it in .onnx or .safetensors, or add \
+                 --format",
+                path(&args.out)
+            );
+            Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message).into())
+        }
+    }
 }
 
 #[cfg(feature = "onnx")]

@@ -4,17 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{classifier, output_folder, write_plots};
+use super::{classifier, data_set, output_folder, write_plots};
 use crate::app::arguments::FeaturesArgs;
-use crate::app::output::{print_json, print_line, progress_bar, show_progress};
+use crate::app::output::{
+    print_json, print_line, print_row, progress_bar, short_model_name, show_progress,
+};
 use crate::app::table;
-use burn_digits::data::source::{Source, Split};
+use burn_digits::data::source::Split;
 use burn_digits::insight::features::Features;
 use burn_digits::internal::format::{self, percent, thousands};
 
 pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
-    let classifier = classifier(&args.model)?;
-    let source = Source::find(args.data.data.as_deref())?;
+    let classifier = classifier(&args.subject.into())?;
+    let source = data_set(args.data.data.as_deref())?;
     let (train, _) = source.load(Split::Train)?.images.split_validation();
     let test = source.load(Split::Test)?.images;
     let folder = output_folder(args.plots.out.as_deref())?;
@@ -32,7 +34,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
     }
     print_line(format_args!(
         "model {}: probes fitted to {} images,\neverything measured on {} test images\n",
-        format::printable(&features.model),
+        short_model_name(&features.model),
         thousands(features.train_images),
         thousands(features.test_images)
     ))?;
@@ -54,7 +56,7 @@ pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
             percent(layer.explained.iter().sum()),
         ]
     });
-    print_line(table::numbers(header, rows))?;
+    print_row(table::numbers(header, rows))?;
     for path in &paths {
         print_line(format_args!("plot: {}", format::path(path)))?;
     }

@@ -63,7 +63,7 @@ fn tell(args: &ImportArgs, imported: &Imported) -> Result<()> {
         names.map(|(ours, theirs)| [format!("  {ours}"), format!("from {}", printable(theirs))]);
     line(format_args!("{}", table::text(rows)))?;
     let (program, out) = (program(), path(&args.out));
-    line(format_args!("Saved in {out}\n\nnext:\n  {program} eval --model {out}"))
+    line(format_args!("Saved in {out}\n\nnext:\n  {program} eval {out}"))
 }
 
 fn widths(config: &ModelConfig) -> String {

@@ -7,7 +7,7 @@ use comfy_table::CellAlignment::Right;
 
 use super::{output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
-use crate::app::output::{note, print_json, print_line};
+use crate::app::output::{note, print_json, print_line, print_row};
 use crate::app::table;
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 use burn_digits::internal::format;
@@ -48,8 +48,8 @@ fn print_tables(rows: &[LossRow]) -> Result<()> {
         });
         table::aligned([Right; 5], Some(header), rows)
     };
-    print_line(format_args!("Loss, in f64 and by three formulas in f32\n\n{}\n", table(loss)))?;
-    print_line(format_args!("Its gradient at the right digit\n\n{}", table(gradient)))
+    print_row(format_args!("Loss, in f64 and by three formulas in f32\n\n{}\n", table(loss)))?;
+    print_row(format_args!("Its gradient at the right digit\n\n{}", table(gradient)))
 }
 
 fn loss(figures: &LossAndGradient) -> String {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use crate::app::folders;
+use crate::app::output::full_model_name;
 use burn::tensor::Device;
 use burn_digits::classifier::Classifier;
 use burn_digits::internal::format;
@@ -21,7 +22,7 @@ const LAST_RUN: &str = "last";
 /// In the folder of runs: this user has been told that the shipped model is the default.
 const TOLD_MARKER: &str = ".shipped-model-is-the-default";
 
-/// A model and its name in messages: `shipped`, or the path it was loaded from.
+/// A model and its name: `shipped`, or the absolute path it was loaded from.
 pub struct ChosenModel {
     pub saved: SavedModel,
     pub name: String,
@@ -49,7 +50,7 @@ impl ChosenModel {
     /// # Errors
     /// If the model cannot be loaded.
     pub fn load(path: &Path) -> Result<Self, SavedError> {
-        Ok(Self { saved: SavedModel::load(path)?, name: path.display().to_string() })
+        Ok(Self { saved: SavedModel::load(path)?, name: full_model_name(path) })
     }
 
     /// The classifier of this model on `device`.

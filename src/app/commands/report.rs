@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{classifier, write};
-use crate::app::arguments::{ModelArgs, ReportArgs};
-use crate::app::output::{note, print_json_result, print_result, progress_bar, show_progress};
-use burn_digits::data::source::{Source, Split};
+use super::{classifier, data_set, write};
+use crate::app::arguments::ReportArgs;
+use crate::app::output::{
+    note, print_json_result, print_result, progress_bar, short_model_name, show_progress,
+};
+use burn_digits::data::source::Split;
 use burn_digits::insight::report::{Report, ReportImages};
-use burn_digits::internal::format::{path, printable, thousands};
+use burn_digits::internal::format::{counted, path};
 use burn_digits::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
@@ -18,29 +20,32 @@ pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_folder = folder.is_none_or(Path::is_dir);
     ensure!(is_folder, "{} can't be written: its folder is not there", path(out));
-    let classifier = classifier(&ModelArgs { model: args.model, backend: args.backend })?;
+    let classifier = classifier(&args.subject.into())?;
     let history = history(Path::new(classifier.name()))?;
-    let source = Source::find(args.data.data.as_deref())?;
+    let source = data_set(args.data.data.as_deref())?;
     let (train, _) = source.load(Split::Train)?.images.split_validation();
     let test = source.load(Split::Test)?.images;
 
     let bar = progress_bar(0);
     let mut progress = |progress| show_progress(&bar, progress);
-    let report = Report::measure(&classifier, history, &train, &test, &mut progress)?;
+    let mut report = Report::measure(&classifier, history, &train, &test, &mut progress)?;
     bar.finish_and_clear();
     let images = ReportImages::of(&classifier, &test)?;
+    // The page may be sent to others, whom this machine's path tells nothing.
+    let model = std::mem::replace(&mut report.model, short_model_name(classifier.name()));
     let page = report.html(&images).map_err(|error| anyhow!(error))?;
+    report.model = model;
     write(out, page.as_bytes())?;
     if args.json {
         print_json_result(out, &report)?;
         note(path(out));
     } else {
         let line = format!(
-            "{}: model {}, {} errors of {} test images",
+            "{}: model {}, {} in {}",
             path(out),
-            printable(&report.model),
-            thousands(report.evaluation.errors),
-            thousands(report.evaluation.total)
+            short_model_name(&report.model),
+            counted(report.evaluation.errors, "error"),
+            counted(report.evaluation.total, "test image")
         );
         print_result(out, line)?;
     }

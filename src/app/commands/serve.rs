@@ -13,7 +13,10 @@ use tracing_subscriber::filter::LevelFilter;
 use self::log_writer::LogWriter;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
+use crate::app::output::{Verbosity, short_model_name, verbosity};
+use crate::app::terminal::{self, Stream};
 use burn_digits::backend;
+use burn_digits::classifier::Classifier;
 use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
@@ -28,12 +31,18 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
         tracing::info!("{notice}");
     }
     let device = selected.device;
-    let model = ChosenModel::choose(args.model.model.as_deref(), |line| tracing::info!("{line}"))?;
+    let ChosenModel { saved, name } =
+        ChosenModel::choose(args.model.model.as_deref(), |line| tracing::info!("{line}"))?;
     // A reload reads the same file again. `last` is not resolved anew: a run that finishes later
     // must not replace the model of a server by itself.
-    let path = PathBuf::from(&model.name);
-    let model = model.classifier(&device);
-    let reload = move || Ok(ChosenModel::load(&path)?.classifier(&device));
+    let path = PathBuf::from(&name);
+    // Clients get the short name: the path is this machine's.
+    let name = short_model_name(&name);
+    let model = Classifier::new(&saved, name.clone(), &device);
+    let reload = move || {
+        let ChosenModel { saved, .. } = ChosenModel::load(&path)?;
+        Ok(Classifier::new(&saved, name.clone(), &device))
+    };
     let served = serve::run(&options, model, reload);
     log.finish();
     served?;
@@ -72,15 +81,18 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
 
 /// Logs to standard error, as text or as JSON.
 fn start_logging(args: &ServeArgs, log: &LogWriter) {
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(args.log))
-        .with_writer(log.clone())
-        .with_target(false);
+    let level = match verbosity() {
+        Verbosity::Quiet => LevelFilter::ERROR,
+        Verbosity::Normal => LevelFilter::from(args.log),
+        Verbosity::Verbose => LevelFilter::DEBUG,
+    };
+    let lines =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(log.clone()).with_target(false);
     // Fails only if a logger is already installed, and none is.
     let _ = if args.json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
     } else {
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        tracing::subscriber::set_global_default(lines.with_ansi(is_terminal).finish())
+        let has_colours = terminal::has_colours(Stream::Error);
+        tracing::subscriber::set_global_default(lines.with_ansi(has_colours).finish())
     };
 }

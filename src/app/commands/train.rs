@@ -3,7 +3,6 @@
 mod conclusion;
 mod progress;
 
-use std::fmt::Display;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,14 +15,16 @@ use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::model_choice::resolve;
-use super::select;
+use super::{data_set, select};
 use crate::app::arguments::TrainArgs;
 use crate::app::exit::FAILURE;
 use crate::app::folders;
-use crate::app::output::{note, path_argument, print_json, print_line, program};
+use crate::app::output::{
+    is_quiet, note, path_argument, print_error, print_json, print_line, print_row, program,
+};
 use burn_digits::data::labelled_pictures;
-use burn_digits::data::source::{LoadedImages, Source, Split};
-use burn_digits::internal::format::{self, percent, thousands};
+use burn_digits::data::source::{LoadedImages, Split};
+use burn_digits::internal::format::{self, counted, percent};
 use burn_digits::saved::{SavedError, SavedModel};
 use burn_digits::train::{
     Epoch, ProgressRenderer, Run, RunFolder, RunOptions, RunOutcome, TrainConfig, TrainError,
@@ -36,7 +37,6 @@ const FEW_IMAGES: usize = 1000;
 const FEW_LINES: usize = 5;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
-    let notify = |line: String| notice(&args, line);
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
@@ -50,27 +50,27 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 }
                 Err(SavedError::Content { path, problem }) => {
                     let path = format::path(&path);
-                    notify(format!("{path} will be written again: {problem}"));
+                    note(format_args!("{path} will be written again: {problem}"));
                 }
                 Ok(_) | Err(_) => (),
             }
-            let device = select(args.backend.backend.or(config.backend), notify)?.device;
+            let device = select(args.backend.backend.or(config.backend), note)?.device;
             let data = match (&args.data.data, &args.pictures) {
-                (None, None) => data(&args, config.data.as_deref(), config.pictures.as_deref())?,
-                (given, pictures) => data(&args, given.as_deref(), pictures.as_deref())?,
+                (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
+                (given, pictures) => data(given.as_deref(), pictures.as_deref())?,
             };
             let (run, damaged) = Run::resume(folder, config, &data)?;
             for path in damaged {
                 let path = format::path(&path);
-                notify(format!("{path} is damaged or incomplete and is skipped"));
+                note(format_args!("{path} is damaged or incomplete and is skipped"));
             }
             (run, device)
         }
         None => {
             let mut config = configuration(&args)?;
-            let selected = select(config.backend, notify)?;
+            let selected = select(config.backend, note)?;
             config.backend = Some(selected.backend);
-            let data = data(&args, config.data.as_deref(), config.pictures.as_deref())?;
+            let data = data(config.data.as_deref(), config.pictures.as_deref())?;
             let folder = args.new_run.out.clone().unwrap_or_else(folder_for_now);
             (Run::create(&folder, config, &data)?, selected.device)
         }
@@ -81,15 +81,15 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (train, valid) = run.images();
     announce(&args, &run);
     if run.validates_on_learned_images() {
-        notify(conclusion::learned_images(&run));
+        note(conclusion::learned_images(&run));
     }
-    let bar = if args.quiet || !std::io::stderr().is_terminal() {
+    let bar = if is_quiet() || !std::io::stderr().is_terminal() {
         ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
     } else {
         ProgressBar::new(0)
     };
     let interrupter = Interrupter::new();
-    stop_on_ctrl_c(&args, &interrupter, &folder);
+    stop_on_ctrl_c(&interrupter, &folder);
     let options = RunOptions {
         renderer: renderer(&args, &run, &bar, &interrupter),
         on_epoch: on_epoch(&args, epochs, line_interval(train, epochs), bar.clone()),
@@ -101,7 +101,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     match outcome.map_err(|error| with_resume(error, &folder))? {
         RunOutcome::Finished(finished) => {
             print_message(&args, &conclusion::describe(&folder, &finished));
-            conclusion::warnings(&finished, valid).into_iter().for_each(notify);
+            conclusion::warnings(&finished, valid).into_iter().for_each(note);
             Ok(ExitCode::SUCCESS)
         }
         RunOutcome::Interrupted { last_epoch } => {
@@ -109,30 +109,26 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 Some(epoch) => format!("epoch {epoch} of {epochs} is saved"),
                 None => "no epoch was finished".to_owned(),
             };
-            note(format_args!("interrupted: {saved}. To resume:\n  {}", resume_line(&folder)));
+            print_error(format_args!(
+                "interrupted: {saved}. To resume:\n  {}",
+                resume_line(&folder)
+            ));
             Ok(ExitCode::from(FAILURE))
         }
     }
 }
 
-/// Prints something that the user may want to know on standard error, unless `--quiet` is given.
-fn notice(args: &TrainArgs, line: impl Display) {
-    if !args.quiet {
-        note(line);
-    }
-}
-
 /// What there is to train on: labelled pictures, or a data set of MNIST's shape.
-fn data(args: &TrainArgs, given: Option<&Path>, pictures: Option<&Path>) -> Result<LoadedImages> {
+fn data(given: Option<&Path>, pictures: Option<&Path>) -> Result<LoadedImages> {
     match pictures {
         Some(folder) => {
             let (loaded, skipped) = labelled_pictures::load(folder)?;
             for (path, error) in skipped {
-                notice(args, format_args!("{} is skipped: {error}", format::path(&path)));
+                note(format_args!("{} is skipped: {error}", format::path(&path)));
             }
             Ok(loaded)
         }
-        None => Ok(Source::find(given)?.load(Split::Train)?),
+        None => Ok(data_set(given)?.load(Split::Train)?),
     }
 }
 
@@ -191,7 +187,7 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
             // Nor must a file's warm-up make the epochs of a flag impossible.
             if args.epochs.is_some() && config.shorten_warm_up() {
                 let epochs = config.warm_up_epochs;
-                notice(args, format_args!("the warm-up is shortened to {epochs} epochs"));
+                note(format_args!("the warm-up is shortened to {epochs} epochs"));
             }
         }
     }
@@ -206,22 +202,19 @@ fn folder_for_now() -> PathBuf {
 }
 
 /// The first Ctrl-C asks the run to stop after its step; the second ends the process.
-fn stop_on_ctrl_c(args: &TrainArgs, interrupter: &Interrupter, folder: &Path) {
+fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
     static IS_ASKED: AtomicBool = AtomicBool::new(false);
     let interrupter = interrupter.clone();
     let line = resume_line(folder);
     let handler = ctrlc::set_handler(move || {
         if IS_ASKED.swap(true, Ordering::Relaxed) {
-            note(format_args!("stopped immediately. To resume:\n  {line}"));
+            print_error(format_args!("stopped immediately. To resume:\n  {line}"));
             std::process::exit(130);
         }
         interrupter.stop(Some("Ctrl-C"));
     });
     if let Err(error) = handler {
-        notice(
-            args,
-            format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"),
-        );
+        note(format_args!("Ctrl-C will stop the run immediately, without a checkpoint: {error}"));
     }
 }
 
@@ -254,16 +247,23 @@ fn on_epoch(
     interval: usize,
     bar: ProgressBar,
 ) -> Box<dyn FnMut(&Epoch) + Send> {
-    if args.quiet || shows_dashboard(args) {
+    if is_quiet() || shows_dashboard(args) {
         Box::new(|_| ())
     } else if args.json {
         // A closed standard output does not stop the run: its history has the line.
         Box::new(|epoch| drop(print_json(epoch)))
     } else {
+        let mut is_first = true;
         Box::new(move |epoch| {
-            if epoch.epoch.is_multiple_of(interval) || [1, epochs].contains(&epoch.epoch) {
-                bar.suspend(|| drop(print_line(describe(epoch, epochs))));
+            if !epoch.epoch.is_multiple_of(interval) && ![1, epochs].contains(&epoch.epoch) {
+                return;
             }
+            bar.suspend(|| {
+                if std::mem::take(&mut is_first) {
+                    drop(print_row(header(epoch, epochs)));
+                }
+                drop(print_row(describe(epoch, epochs)));
+            });
         })
     }
 }
@@ -278,17 +278,34 @@ fn shows_dashboard(_: &TrainArgs) -> bool {
     false
 }
 
+/// The names of the columns of [`describe`].
+fn header(epoch: &Epoch, epochs: usize) -> String {
+    let name = format!("{:>width$}", "epoch", width = epoch_width(epochs));
+    let validation = match epoch.valid_loss {
+        Some(_) => "  valid loss  accuracy",
+        None => "",
+    };
+    format!("{name}  train loss  accuracy{validation}   seconds")
+}
+
+/// The figures of an epoch, in columns below [`header`].
 fn describe(epoch: &Epoch, epochs: usize) -> String {
+    let number = format!("{}/{epochs}", epoch.epoch);
     let mut line = format!(
-        "epoch {:>3}/{epochs}  train loss {}  accuracy {:>7}",
-        epoch.epoch,
+        "{number:>width$}  {:>10}  {:>8}",
         loss(epoch.train_loss),
-        percent(epoch.train_accuracy)
+        percent(epoch.train_accuracy),
+        width = epoch_width(epochs)
     );
     if let (Some(loss), Some(accuracy)) = (epoch.valid_loss, epoch.valid_accuracy) {
-        line += &format!("  valid loss {}  accuracy {:>7}", self::loss(loss), percent(accuracy));
+        line += &format!("  {:>10}  {:>8}", self::loss(loss), percent(accuracy));
     }
-    line + &format!("  {:.1} s", epoch.train_seconds)
+    line + &format!("  {:>8.1}", epoch.train_seconds)
+}
+
+/// The width of the widest `epoch/epochs`.
+fn epoch_width(epochs: usize) -> usize {
+    (2 * epochs.to_string().len() + 1).max("epoch".len())
 }
 
 /// A loss in six characters: with four decimals, or in scientific notation where those are zeros.
@@ -298,7 +315,7 @@ fn loss(loss: f64) -> String {
 
 /// Prints a message about the run: on standard error if standard output is JSON.
 fn print_message(args: &TrainArgs, text: &str) {
-    if args.quiet {
+    if is_quiet() {
         return;
     }
     if args.json { note(text) } else { drop(print_line(text)) }
@@ -308,7 +325,7 @@ fn announce(args: &TrainArgs, run: &Run) {
     let (train, valid) = run.images();
     let validates = match valid {
         0 => "no validation".to_owned(),
-        count => format!("{} validation images", thousands(count)),
+        count => counted(count, "validation image"),
     };
     let backend = run.config.backend.map_or("default", |backend| backend.name());
     let start = match run.resumed_from() {
@@ -318,9 +335,9 @@ fn announce(args: &TrainArgs, run: &Run) {
     print_message(
         args,
         &format!(
-            "{start}: {} parameters, {} training images, {validates}, {backend} backend, into {}",
-            thousands(run.config.model.parameters()),
-            thousands(train),
+            "{start}: {}, {}, {validates}, {backend} backend, into {}",
+            counted(run.config.model.parameters(), "parameter"),
+            counted(train, "training image"),
             format::path(run.folder.path())
         ),
     );

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Reader, annotate, drawing};
 use crate::app::arguments::InferArgs;
-use crate::app::output::{confidence, print_json};
+use crate::app::output::{confidence, print_json, short_model_name};
 use burn_digits::classifier::Classifier;
 use burn_digits::internal::format::printable;
 use burn_digits::number::{RecognisedDigit, RecognisedNumber};
@@ -68,7 +68,7 @@ impl NumberReader<'_> {
             let digits = number.digits().collect();
             return print_json(&NumberAnswer { path, number: number.text(), digits, model });
         }
-        let (path, model) = (printable(path), printable(model));
+        let (path, model) = (printable(path), short_model_name(model));
         let mut out = io::stdout().lock();
         for row in number.text().lines() {
             writeln!(out, "{path}: {row} (model {model})")?;

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use super::classifier;
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
-use crate::app::output::{note, print_json, progress_bar};
+use crate::app::hints;
+use crate::app::output::{note, print_error, print_json, progress_bar};
 use burn_digits::internal::{format, sorted_files};
 use burn_digits::picture::{self, DigitImage, PictureError};
 
@@ -85,7 +86,7 @@ fn answer_all<R: Reader>(args: &InferArgs, reader: &R) -> Result<bool> {
             if is_input && path == Path::new(STANDARD_INPUT) {
                 let error = "standard input holds the list of paths, so it can't be a picture too; \
                              a file of this name is ./-";
-                return pictures.fail(STANDARD_INPUT, error, false);
+                return pictures.fail(STANDARD_INPUT, error, None, false);
             }
             pictures.single(path)
         })?;
@@ -123,13 +124,18 @@ impl<R: Reader> Pictures<'_, R> {
         }
         bar.finish_and_clear();
         if count == 0 {
-            self.fail(&folder.to_string_lossy(), "there is no picture in this folder", false)?;
+            let path = folder.to_string_lossy();
+            let hint = hints::for_folder(&path);
+            self.fail(&path, "there is no picture in this folder", hint, false)?;
         }
         Ok(())
     }
 
     fn single(&mut self, path: &Path) -> Result<()> {
         let decoded = if path == Path::new(STANDARD_INPUT) {
+            if io::stdin().is_terminal() {
+                note("burn-digits: waiting for a picture on standard input");
+            }
             standard_input().and_then(|bytes| self.reader.decode(&bytes))
         } else {
             self.decode(path)
@@ -151,7 +157,8 @@ impl<R: Reader> Pictures<'_, R> {
                 Err(error) => {
                     self.reader.answer(&std::mem::take(&mut readable))?;
                     let has_no_ink = matches!(error, PictureError::NoInk);
-                    self.fail(path, &error.to_string(), has_no_ink)?;
+                    let hint = hints::for_picture(path, &error);
+                    self.fail(path, &error.to_string(), hint, has_no_ink)?;
                 }
             }
         }
@@ -160,10 +167,19 @@ impl<R: Reader> Pictures<'_, R> {
         Ok(io::stdout().flush()?)
     }
 
-    fn fail(&mut self, path: &str, error: &str, has_no_ink: bool) -> Result<()> {
+    fn fail(
+        &mut self,
+        path: &str,
+        error: &str,
+        hint: Option<String>,
+        has_no_ink: bool,
+    ) -> Result<()> {
         self.all_answered = false;
         if !self.json {
-            note(format_args!("{}: {error}", format::printable(path)));
+            print_error(format_args!("{}: {error}", format::printable(path)));
+            if let Some(hint) = hint {
+                print_error(format_args!("  tip: {hint}"));
+            }
             return Ok(());
         }
         let mut object = json!({ "path": path });

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Reader, drawing};
 use crate::app::arguments::InferArgs;
-use crate::app::output::confidence;
+use crate::app::output::{confidence, short_model_name};
 use burn_digits::classifier::{Classifier, Prediction};
 use burn_digits::internal::format::printable;
 use burn_digits::number::DigitPlaces;
@@ -84,7 +84,7 @@ impl Reader for DigitReader<'_> {
             }
             let doubt = if prediction.unsure { ", unsure" } else { "" };
             let (digit, confidence_shown) = (prediction.digit, confidence(prediction.confidence));
-            let (path, model) = (printable(path), printable(model));
+            let (path, model) = (printable(path), short_model_name(model));
             write!(out, "{path}: {digit} ({confidence_shown}{doubt}, model {model})")?;
             match digits_seen {
                 Some(count) => writeln!(out, ": {count} digits seen; use --many")?,

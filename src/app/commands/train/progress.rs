@@ -1,4 +1,4 @@
-//! The progress bar of `train`: one line with epoch, images, loss, accuracy, speed and time left.
+//! The progress bar of `train`: one line with epoch, pass, loss and the time left of the run.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,8 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use burn_digits::train::TrainingProgress;
 
-const BAR_TEMPLATE: &str = "epoch {prefix} [{bar:30}] {pos:>5}/{len} {msg}";
+/// The bar takes what the texts leave of the terminal's width.
+const BAR_TEMPLATE: &str = "epoch {prefix} [{wide_bar}] {percent:>3} %{msg}";
 /// Shortest time between two redraws.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -43,7 +44,8 @@ impl TrainingBar {
     /// Draws the progress, at most ten times per second.
     pub fn update(&mut self, progress: &TrainingProgress) {
         if progress.images_done == 0 {
-            self.bar.set_prefix(format!("{}/{}", progress.epoch, progress.epochs));
+            let pass = if progress.is_validating { "validating" } else { "training" };
+            self.bar.set_prefix(format!("{}/{} {pass:10}", progress.epoch, progress.epochs));
             self.bar.set_length(progress.images as u64);
             self.bar.set_position(0);
         }
@@ -57,17 +59,48 @@ impl TrainingBar {
         }
     }
 
+    /// The loss of the last steps, and the time left of the whole run.
     fn message(&self, progress: &TrainingProgress) -> String {
         let speed = self.images_done as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
         let epochs_left = (progress.epochs + 1).saturating_sub(progress.epoch);
-        let images_left =
-            (epochs_left * self.images_per_epoch).saturating_sub(progress.images_done);
+        // An epoch ends with its validation images.
+        let done = match progress.is_validating {
+            true => self.images_per_epoch.saturating_sub(progress.images) + progress.images_done,
+            false => progress.images_done,
+        };
+        let images_left = (epochs_left * self.images_per_epoch).saturating_sub(done);
         let time_left = Duration::from_secs_f64(images_left as f64 / speed.max(1.0));
-        format!(
-            "loss {:.4}  accuracy {:.2} %  {speed:.0} images/s  {} left",
-            progress.loss.unwrap_or(f64::NAN),
-            progress.accuracy.unwrap_or(f64::NAN),
-            HumanDuration(time_left)
-        )
+        let loss = progress.loss.map_or_else(String::new, |loss| format!("  loss {loss:.4}"));
+        format!("{loss}  {} left of the run", HumanDuration(time_left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_names_the_pass_and_what_the_time_is_left_of() {
+        let bar = ProgressBar::hidden();
+        let mut training = TrainingBar::new(bar.clone(), 60);
+        training.drawn -= REDRAW_INTERVAL;
+        let mut progress = TrainingProgress {
+            epoch: 2,
+            epochs: 3,
+            images: 50,
+            loss: Some(0.5),
+            ..TrainingProgress::default()
+        };
+        training.update(&progress);
+        assert!(bar.prefix().starts_with("2/3 training"), "{}", bar.prefix());
+        progress.images_done = 25;
+        training.update(&progress);
+        assert!(bar.message().starts_with("  loss 0.5000  "), "{}", bar.message());
+        assert!(bar.message().ends_with(" left of the run"), "{}", bar.message());
+
+        progress = TrainingProgress { is_validating: true, images: 10, images_done: 0, ..progress };
+        training.update(&progress);
+        assert!(bar.prefix().starts_with("2/3 validating"), "{}", bar.prefix());
+        assert_eq!(bar.length(), Some(10));
     }
 }
