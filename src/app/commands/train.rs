@@ -195,10 +195,18 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     Ok(config)
 }
 
-/// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
+/// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere. A further run
+/// of the same second has a number after it.
 fn folder_for_now() -> PathBuf {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    folders::runs_folder().join(now.replace(':', "-"))
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
+    let runs = folders::runs_folder();
+    let mut folder = runs.join(&now);
+    let mut number = 1;
+    while folder.exists() {
+        number += 1;
+        folder = runs.join(format!("{now}-{number}"));
+    }
+    folder
 }
 
 /// The first Ctrl-C asks the run to stop after its step; the second ends the process.
