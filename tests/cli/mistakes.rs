@@ -158,6 +158,9 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("infer empty", 1, &["empty: there is no picture in this folder"]),
     ("infer deep", 1, &["no picture in this folder", "subfolders are not read"]),
     ("explain image.png image.png", 2, &["one picture"]),
+    ("explain image.png --out ./image.png", 2, &["would replace the file that is read"]),
+    ("infer image.png --many --annotate image.png", 2, &["would replace the file that is read"]),
+    ("import weights.pth --out weights.pth", 2, &["would replace the file that is read"]),
     // Models.
     (
         "infer --model weights.pth image.png",
