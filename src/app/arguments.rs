@@ -130,6 +130,20 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether standard error is a log, whose lines a program may read.
+    #[cfg(feature = "serve")]
+    pub fn is_logging(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
+    /// Whether standard error is a log: only that of the server is.
+    #[cfg(not(feature = "serve"))]
+    pub fn is_logging(&self) -> bool {
+        false
+    }
+}
+
 const COMPLETIONS_HELP: &str = "\
 bash  burn-digits completions bash > ~/.local/share/bash-completion/completions/burn-digits
 zsh   burn-digits completions zsh > DIR/_burn-digits, where DIR is in $fpath

@@ -216,7 +216,9 @@ fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
     let line = resume_line(folder);
     let handler = ctrlc::set_handler(move || {
         if IS_ASKED.swap(true, Ordering::Relaxed) {
-            print_error(format_args!("stopped immediately. To resume:\n  {line}"));
+            // On a terminal the cursor is behind the progress bar and the echo of Ctrl-C.
+            let new_line = if std::io::stderr().is_terminal() { "\n" } else { "" };
+            print_error(format_args!("{new_line}stopped immediately. To resume:\n  {line}"));
             std::process::exit(130);
         }
         interrupter.stop(Some("Ctrl-C"));
