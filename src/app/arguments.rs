@@ -145,9 +145,9 @@ impl Command {
 }
 
 const COMPLETIONS_HELP: &str = "\
-bash  burn-digits completions bash > ~/.local/share/bash-completion/completions/burn-digits
-zsh   burn-digits completions zsh > DIR/_burn-digits, where DIR is in $fpath
-fish  burn-digits completions fish > ~/.config/fish/completions/burn-digits.fish";
+bash  in ~/.bashrc: source <(burn-digits completions bash)
+zsh   in ~/.zshrc, after compinit: source <(burn-digits completions zsh)
+fish  in ~/.config/fish/config.fish: burn-digits completions fish | source";
 
 /// The heading of general options, which is clap's `Options`, also inside of a group.
 const NO_HEADING: Option<&str> = None;
