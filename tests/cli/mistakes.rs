@@ -208,6 +208,14 @@ fn every_known_mistake_gets_the_answer() {
 }
 
 #[test]
+#[cfg(feature = "tui")]
+fn the_dashboard_needs_a_terminal() {
+    let folder = folder_of_a_beginner();
+    let assert = run_in(folder.path(), "train --data fashion --epochs 1 --tui").assert().code(2);
+    assert.stdout("").stderr(predicate::str::contains("--tui needs a terminal"));
+}
+
+#[test]
 #[cfg(feature = "serve")]
 fn serve_says_how_its_address_is_written() {
     let folder = folder_of_a_beginner();

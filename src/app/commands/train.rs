@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use super::model_choice::resolve;
 use super::{data_set, select};
 use crate::app::arguments::TrainArgs;
-use crate::app::exit::FAILURE;
+use crate::app::exit::{FAILURE, UsageError};
 use crate::app::folders;
 use crate::app::output::{
     is_quiet, note, path_argument, print_error, print_json, print_line, print_row, program,
@@ -37,6 +37,9 @@ const FEW_IMAGES: usize = 1000;
 const FEW_LINES: usize = 5;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
+    if shows_dashboard(&args) && !std::io::stdout().is_terminal() {
+        return Err(UsageError("--tui needs a terminal, which standard output is not").into());
+    }
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
