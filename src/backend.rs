@@ -11,6 +11,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::format::counted;
+
 /// A Burn backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -184,13 +186,13 @@ pub struct DeviceReport {
 
 /// The state of every backend, in the order of [`Backend::ALL`].
 pub fn report() -> Vec<DeviceReport> {
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let threads = counted(rayon::current_num_threads(), "thread");
     Backend::ALL
         .map(|backend| {
             let description = match backend {
                 #[cfg(feature = "wgpu")]
                 Backend::Wgpu => gpu::adapter().map(|adapter| adapter.describe()),
-                _ if backend.is_built_in() => Ok(format!("CPU, {threads} threads")),
+                _ if backend.is_built_in() => Ok(format!("CPU, {threads}")),
                 _ => Err(BackendError::NotBuiltIn(backend)),
             };
             DeviceReport {

@@ -19,9 +19,12 @@ fn main() -> ExitCode {
     };
     output::set_verbosity(cli.verbosity());
     app::panic_hook::skip_download_thread();
+    let is_logging = cli.command.is_logging();
     let code = app::startup::prepare(cli.threads)
         .and_then(|()| app::commands::run(cli.command))
         .unwrap_or_else(|error| app::exit::report(&error));
-    output::detail(format_args!("{:.2} s", started.elapsed().as_secs_f64()));
+    if !is_logging {
+        output::detail(format_args!("{:.2} s", started.elapsed().as_secs_f64()));
+    }
     code
 }

@@ -130,10 +130,24 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether standard error is a log, whose lines a program may read.
+    #[cfg(feature = "serve")]
+    pub fn is_logging(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
+    /// Whether standard error is a log: only that of the server is.
+    #[cfg(not(feature = "serve"))]
+    pub fn is_logging(&self) -> bool {
+        false
+    }
+}
+
 const COMPLETIONS_HELP: &str = "\
-bash  burn-digits completions bash > ~/.local/share/bash-completion/completions/burn-digits
-zsh   burn-digits completions zsh > DIR/_burn-digits, where DIR is in $fpath
-fish  burn-digits completions fish > ~/.config/fish/completions/burn-digits.fish";
+bash  in ~/.bashrc: source <(burn-digits completions bash)
+zsh   in ~/.zshrc, after compinit: source <(burn-digits completions zsh)
+fish  in ~/.config/fish/config.fish: burn-digits completions fish | source";
 
 /// The heading of general options, which is clap's `Options`, also inside of a group.
 const NO_HEADING: Option<&str> = None;

@@ -31,6 +31,7 @@ use burn_digits::internal::{format, write_atomically};
 use burn_digits::saved::Metadata;
 
 use super::arguments::{Command, ModelArgs};
+use super::exit::UsageError;
 use super::folders;
 use super::output::{Verbosity, detail, note, verbosity};
 use model_choice::ChosenModel;
@@ -124,6 +125,20 @@ fn write_plots<const N: usize>(
         write(path, svg.map_err(|error| anyhow!("{error}"))?.as_bytes())?;
     }
     Ok(paths)
+}
+
+/// Checks that an output file is not the input itself, which would be lost.
+///
+/// # Errors
+/// If both paths lead to the same file.
+fn keep_input(input: &Path, out: &Path) -> Result<()> {
+    match (input.canonicalize(), out.canonicalize()) {
+        (Ok(input), Ok(out)) if input == out && input.is_file() => {
+            let rule = "the output would replace the file that is read; name another file";
+            Err(UsageError(rule).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes an output file: completely or not at all, and directly where it is a device.

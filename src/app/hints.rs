@@ -20,6 +20,7 @@ pub use files::{UnreadablePicture, for_error, for_folder, for_picture};
 /// Puts a hint into clap's error about these arguments (without the program's name), if there is
 /// one.
 pub fn insert(error: &mut clap::Error, arguments: &[String]) {
+    name_given_conflicts(error, arguments);
     let Some(hint) = for_usage(error, arguments) else { return };
     for kind in [
         ContextKind::SuggestedArg,
@@ -30,6 +31,19 @@ pub fn insert(error: &mut clap::Error, arguments: &[String]) {
         error.remove(kind);
     }
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+}
+
+/// Leaves of the flags that exclude another those that were given: clap names all of a group.
+fn name_given_conflicts(error: &mut clap::Error, arguments: &[String]) {
+    let Some(ContextValue::Strings(flags)) = error.get(ContextKind::PriorArg) else { return };
+    let is_given = |shown: &&String| {
+        let flag = shown.split(' ').next().unwrap_or_default();
+        arguments.iter().any(|argument| is_flag(argument, flag))
+    };
+    let given: Vec<String> = flags.iter().filter(is_given).cloned().collect();
+    if !given.is_empty() {
+        error.insert(ContextKind::PriorArg, ContextValue::Strings(given));
+    }
 }
 
 fn for_usage(error: &clap::Error, arguments: &[String]) -> Option<String> {
@@ -54,6 +68,13 @@ fn for_usage(error: &clap::Error, arguments: &[String]) -> Option<String> {
             for_value(command, flag, text(error, ContextKind::InvalidValue)?)
         }
         ErrorKind::MissingRequiredArgument => for_missing(command, arguments),
+        ErrorKind::ArgumentConflict
+            if command == "train"
+                && arguments.iter().any(|argument| is_flag(argument, "--resume")) =>
+        {
+            let other = "a new run that starts from its model, `train --from DIR`, can have others";
+            Some(format!("a resumed run keeps its own settings; {other}"))
+        }
         _ => None,
     }
 }
@@ -150,6 +171,16 @@ fn for_argument(command: &str, word: &str, arguments: &[String], cli: &Command) 
                 .to_owned(),
         ),
         "explain" => Some("one picture is explained at a time".to_owned()),
+        "compare" if arguments.iter().any(|argument| argument == "--activations") => {
+            Some("the names are separated by commas: `--activations relu,tanh`".to_owned())
+        }
+        "export" if is_exported(word) => {
+            Some(format!("the file to write is named with a flag: `--out {word}`"))
+        }
+        "man" => Some(format!(
+            "`{} man --out DIR` writes the manual pages of all commands",
+            program()
+        )),
         _ => None,
     }
 }
@@ -174,16 +205,30 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
 }
 
 fn for_missing(command: &str, arguments: &[String]) -> Option<String> {
-    let is_output =
-        |argument: &&String| argument.ends_with(".onnx") || argument.ends_with(".safetensors");
+    if command == "infer"
+        && arguments.iter().any(|argument| is_flag(argument, "--annotate"))
+        && !arguments.iter().any(|argument| argument == "--many")
+    {
+        return Some("`--annotate` draws what `--many` finds: give both".to_owned());
+    }
     if command == "export"
-        && let Some(file) = arguments.iter().find(is_output)
+        && let Some(file) = arguments.iter().find(|argument| is_exported(argument))
     {
         let line = replaced(arguments, file, &format!("--out {file}"));
         return Some(format!("the file to write is named with a flag: `{line}`"));
     }
     let entry = words::MISSING.iter().find(|(name, _)| *name == command);
     entry.map(|(_, hint)| (*hint).to_owned())
+}
+
+/// Whether a word looks like a file that `export` writes.
+fn is_exported(word: &str) -> bool {
+    word.ends_with(".onnx") || word.ends_with(".safetensors")
+}
+
+/// Whether an argument is this flag, with or without a value.
+fn is_flag(argument: &str, flag: &str) -> bool {
+    argument.split('=').next() == Some(flag)
 }
 
 fn has(words: &[&str], word: &str) -> bool {

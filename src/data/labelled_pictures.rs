@@ -57,7 +57,12 @@ pub enum LabelledPicturesError {
         error: io::Error,
     },
     /// The table is not CSV, or lacks a column.
-    #[error("{} is not a usable table: {}", format::path(path), format::printable(&error.to_string()))]
+    #[error(
+        "{} is not a usable table: {}. It needs the columns file and digit, named in the first line and \
+         separated by commas, and a digit from 0 to 9 for each file",
+        format::path(path),
+        format::printable(&error.to_string())
+    )]
     Table {
         /// The table.
         path: PathBuf,

@@ -107,11 +107,12 @@ impl Server {
     pub async fn run(self) {
         // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
         let state = &self.handle.state;
+        let reach = reach(self.http_address, self.grpc_address);
         tracing::info!(
             model = state.queue.model().name(),
             http = %self.http_address,
             grpc = %self.grpc_address,
-            reach = reach(self.http_address, self.grpc_address),
+            reach = reach.as_str(),
             "listening"
         );
         let hosts = |address| AcceptedHosts::new(address, &self.allowed_hosts);
@@ -150,10 +151,14 @@ async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Se
 }
 
 /// Who can connect, for the log: people should notice a server that is open to the network.
-fn reach(http: SocketAddr, grpc: SocketAddr) -> &'static str {
+fn reach(http: SocketAddr, grpc: SocketAddr) -> String {
     if http.ip().is_loopback() && grpc.ip().is_loopback() {
-        "this machine only; for the network use --http 0.0.0.0:8080 --grpc 0.0.0.0:8081"
+        let (http, grpc) = (http.port(), grpc.port());
+        format!(
+            "this machine only; for the network use --http 0.0.0.0:{http} --grpc 0.0.0.0:{grpc}"
+        )
     } else {
         "the network, without encryption or authentication; add a reverse proxy for those"
+            .to_owned()
     }
 }

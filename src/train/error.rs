@@ -13,6 +13,14 @@ use crate::classifier::ClassifierError;
 use crate::format;
 use crate::saved::SavedError;
 
+/// The other way to go on where the folder for a new run exists: only a run can be resumed.
+fn how_to_resume(folder: &Path) -> String {
+    if !folder.join("config.toml").is_file() {
+        return String::new();
+    }
+    format!(", or continue the run in it with `--resume {}`", format::path(folder))
+}
+
 /// Why a run cannot start, continue or finish.
 #[derive(Debug, Error)]
 pub enum TrainError {
@@ -21,9 +29,9 @@ pub enum TrainError {
     Config(#[from] ConfigError),
     /// The folder of a new run must not exist yet.
     #[error(
-        "{path} already exists. Choose another folder with `--out`, or continue the run in it with \
-         `--resume {path}`",
-        path = format::path(.0)
+        "{path} already exists. Choose another folder with `--out`{resume}",
+        path = format::path(.0),
+        resume = how_to_resume(.0)
     )]
     FolderExists(PathBuf),
     /// The folder to resume holds no run.

@@ -109,6 +109,7 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("train --fp16", 2, &["f32"]),
     ("train --force", 2, &["a run needs a new folder"]),
     ("train --resume", 2, &["home/runs"]),
+    ("train --resume run --seed 3", 2, &["with:\n  --seed <N>\n\n", "keeps its own settings"]),
     // Devices and features.
     ("train --gpu", 2, &["`--backend wgpu`", "devices`"]),
     ("train --cuda", 2, &["`--backend wgpu`"]),
@@ -125,6 +126,7 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("train --activation softmax", 2, &["logits"]),
     ("train --activation step", 2, &["burn-digits compare"]),
     ("train --schedule linear", 2, &["cosine"]),
+    ("compare --activations relu tanh", 2, &["separated by commas"]),
     ("compare --activations gelu", 2, &["`train --activation`"]),
     ("export --format pth --out x", 2, &["safetensors", "load_state_dict"]),
     ("export --format tflite --out x", 2, &["onnx"]),
@@ -135,6 +137,7 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("infer --output x image.png", 2, &["infer --json FOLDER > answers.jsonl`"]),
     ("infer --topk 3 image.png", 2, &["`--top K`"]),
     ("infer --multi image.png", 2, &["`--many`"]),
+    ("infer --annotate x.png image.png", 2, &["`--annotate` draws what `--many` finds"]),
     ("infer --model_path model image.png", 2, &["--model"]),
     (
         "infer https://example.org/7.png",
@@ -158,6 +161,9 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("infer empty", 1, &["empty: there is no picture in this folder"]),
     ("infer deep", 1, &["no picture in this folder", "subfolders are not read"]),
     ("explain image.png image.png", 2, &["one picture"]),
+    ("explain image.png --out ./image.png", 2, &["would replace the file that is read"]),
+    ("infer image.png --many --annotate image.png", 2, &["would replace the file that is read"]),
+    ("import weights.pth --out weights.pth", 2, &["would replace the file that is read"]),
     // Models.
     (
         "infer --model weights.pth image.png",
@@ -179,6 +185,9 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("import weights.pth", 2, &["--out model.safetensors`"]),
     ("import weights.h5 --out x", 1, &["docs/exchange.md"]),
     ("export x.onnx", 2, &["burn-digits export --out x.onnx`"]),
+    ("export shipped x.onnx", 2, &["--out"]),
+    ("export model x.onnx --out y.onnx", 2, &["named with a flag: `--out x.onnx`"]),
+    ("man train", 2, &["man --out DIR`"]),
     ("export --out digits", 2, &[".onnx or .safetensors", "--format"]),
     ("completions", 2, &["completions bash`"]),
 ];
@@ -196,6 +205,14 @@ fn every_known_mistake_gets_the_answer() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[cfg(feature = "tui")]
+fn the_dashboard_needs_a_terminal() {
+    let folder = folder_of_a_beginner();
+    let assert = run_in(folder.path(), "train --data fashion --epochs 1 --tui").assert().code(2);
+    assert.stdout("").stderr(predicate::str::contains("--tui needs a terminal"));
 }
 
 #[test]

@@ -101,6 +101,18 @@ fn the_suggested_commands_name_the_run_as_seen_from_the_working_directory() {
 }
 
 #[test]
+fn runs_that_start_in_the_same_second_have_folders_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let mut command = burn_digits();
+        command.env("BURN_DIGITS_HOME", home.path());
+        let short = ["--limit", "200", "--epochs", "1", "--hidden", "8,8,8", "--quiet"];
+        command.arg("train").args(short).assert().success();
+    }
+    assert_eq!(fs::read_dir(home.path().join("runs")).unwrap().count(), 3);
+}
+
+#[test]
 fn a_hasty_run_is_reported_as_poor_and_marks_every_answer_unsure() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");

@@ -31,7 +31,9 @@ fn by_default_it_serves_this_machine_only_and_logs_that() {
     assert!(server.http.ip().is_loopback() && server.grpc.ip().is_loopback());
     let log = server.log();
     let listening = log.iter().find(|line| line["message"] == "listening").unwrap();
-    assert!(listening["reach"].as_str().unwrap().contains("this machine only"), "{listening}");
+    let reach = listening["reach"].as_str().unwrap();
+    assert!(reach.contains("this machine only"), "{listening}");
+    assert!(reach.contains(&format!("--http 0.0.0.0:{} ", server.http.port())), "{listening}");
     assert_eq!(listening["model"], "shipped");
     assert_eq!(listening["level"], "INFO");
 }

@@ -31,7 +31,8 @@ pub struct InferArgs {
     /// Find and read all digits of each picture: a number on a note, a row of boxes.
     #[arg(long, conflicts_with = "top", help_heading = "Pictures")]
     pub many: bool,
-    /// Write a copy of the picture with a box around each digit found; for a single picture.
+    /// With `--many`, write a copy of the picture with a box around each digit found; for a single
+    /// picture.
     #[arg(
         long,
         value_name = "OUT.png",

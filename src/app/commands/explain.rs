@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::infer::{STANDARD_INPUT, standard_input};
-use super::{classifier, output_folder, write};
+use super::{classifier, keep_input, output_folder, write};
 use crate::app::arguments::ExplainArgs;
 use crate::app::hints::UnreadablePicture;
 use crate::app::output::{
@@ -28,6 +28,9 @@ struct Explained<'a> {
 }
 
 pub fn run(args: ExplainArgs) -> Result<ExitCode> {
+    if let Some(out) = &args.out {
+        keep_input(&args.picture, out)?;
+    }
     let classifier = classifier(&args.model)?;
     let path = args.picture.to_string_lossy();
     let shown = format::printable(&path);

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use super::model_choice::resolve;
 use super::{data_set, select};
 use crate::app::arguments::TrainArgs;
-use crate::app::exit::FAILURE;
+use crate::app::exit::{FAILURE, UsageError};
 use crate::app::folders;
 use crate::app::output::{
     is_quiet, note, path_argument, print_error, print_json, print_line, print_row, program,
@@ -37,6 +37,9 @@ const FEW_IMAGES: usize = 1000;
 const FEW_LINES: usize = 5;
 
 pub fn run(args: TrainArgs) -> Result<ExitCode> {
+    if shows_dashboard(&args) && !std::io::stdout().is_terminal() {
+        return Err(UsageError("--tui needs a terminal, which standard output is not").into());
+    }
     let (run, device) = match &args.resume {
         Some(folder) => {
             let folder = RunFolder::open(folder)?;
@@ -195,10 +198,18 @@ fn configuration(args: &TrainArgs) -> Result<TrainConfig> {
     Ok(config)
 }
 
-/// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere.
+/// `artifacts/runs/2026-11-24T20-30-15Z`: colons are not allowed in names everywhere. A further run
+/// of the same second has a number after it.
 fn folder_for_now() -> PathBuf {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    folders::runs_folder().join(now.replace(':', "-"))
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
+    let runs = folders::runs_folder();
+    let mut folder = runs.join(&now);
+    let mut number = 1;
+    while folder.exists() {
+        number += 1;
+        folder = runs.join(format!("{now}-{number}"));
+    }
+    folder
 }
 
 /// The first Ctrl-C asks the run to stop after its step; the second ends the process.
@@ -208,7 +219,9 @@ fn stop_on_ctrl_c(interrupter: &Interrupter, folder: &Path) {
     let line = resume_line(folder);
     let handler = ctrlc::set_handler(move || {
         if IS_ASKED.swap(true, Ordering::Relaxed) {
-            print_error(format_args!("stopped immediately. To resume:\n  {line}"));
+            // On a terminal the cursor is behind the progress bar and the echo of Ctrl-C.
+            let new_line = if std::io::stderr().is_terminal() { "\n" } else { "" };
+            print_error(format_args!("{new_line}stopped immediately. To resume:\n  {line}"));
             std::process::exit(130);
         }
         interrupter.stop(Some("Ctrl-C"));

@@ -87,7 +87,11 @@ pub(crate) async fn predict(
         )),
         Ok(Query(PredictQuery { many: true, .. })) => read_number(&state, request).await,
         Ok(Query(query)) => respond(&state, &query, request).await,
-        Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+        Err(rejection) => {
+            let text = rejection.body_text();
+            let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            Err(ApiError::invalid(format!("the query can't be used: {reason}")))
+        }
     };
     // Errors have the keys of `infer --json` too.
     response.unwrap_or_else(|error| {

@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::classifier;
+use super::{classifier, keep_input};
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::hints;
@@ -36,6 +36,9 @@ pub fn run(args: InferArgs) -> Result<ExitCode> {
     if args.annotate.is_some() && (args.pictures.len() != 1 || args.pictures[0].is_dir()) {
         let rule = "--annotate needs exactly one picture, and no folder";
         return Err(UsageError(rule).into());
+    }
+    if let (Some(out), [picture]) = (&args.annotate, &args.pictures[..]) {
+        keep_input(picture, out)?;
     }
     let from_input = args
         .pictures

@@ -63,8 +63,8 @@ pub fn warnings(finished: &Finished, valid: usize) -> Vec<String> {
             ),
         };
         warnings.push(format!(
-            "warning: this model marks every answer unsure: {reason}. A threshold of your own is \
-             [calibration] in a --config file"
+            "warning: this model marks every answer unsure: {reason}. To set a threshold yourself, give \
+             temperature and unsure_below in [calibration] of a --config file"
         ));
     }
     warnings
