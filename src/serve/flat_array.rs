@@ -24,7 +24,11 @@ const NUMBER_BYTES: usize = 2 * size_of::<f32>();
 /// Memory in bytes, estimated from above, of what is parsed from a request's JSON: its array, and
 /// the pictures or files made of it.
 pub(crate) fn parsed_bytes(json: &[u8]) -> usize {
-    let count = |character: u8| json.iter().filter(|&&byte| byte == character).count();
+    // In sums of bytes, which the compiler makes vectors of: a request is delayed by its every pass.
+    let count = |character: u8| -> usize {
+        let in_chunk = |chunk: &[u8]| chunk.iter().map(|&b| u8::from(b == character)).sum::<u8>();
+        json.chunks(usize::from(u8::MAX)).map(|chunk| usize::from(in_chunk(chunk))).sum()
+    };
     let numbers = count(b',') + 1;
     let strings = (count(b'"') / 2).min(MAX_STRINGS);
     // A text and the file decoded from it take less than twice the JSON.
