@@ -53,11 +53,22 @@ impl Serialize for RecognisedDigit {
     }
 }
 
-/// The digits of a picture by row, from top to bottom and from left to right.
+/// The digits of a picture by row, from top to bottom and from left to right. In JSON it is `{"number",
+/// "digits"}`: [`text`](Self::text), and the list of all digits.
 #[derive(Clone, Debug)]
 pub struct RecognisedNumber {
     /// The rows; none is empty.
     pub rows: Vec<Vec<RecognisedDigit>>,
+}
+
+impl Serialize for RecognisedNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits: Vec<_> = self.digits().collect();
+        let mut fields = serializer.serialize_struct("RecognisedNumber", 2)?;
+        fields.serialize_field("number", &self.text())?;
+        fields.serialize_field("digits", &digits)?;
+        fields.end()
+    }
 }
 
 impl RecognisedNumber {

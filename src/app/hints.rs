@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 
 use super::arguments::Cli;
-use super::output::program;
+use super::output::{program, quoted};
 use burn_digits::internal::same_spelling;
 pub use files::{UnreadablePicture, for_error, for_folder, for_picture};
 
@@ -252,15 +252,8 @@ fn replaced(arguments: &[String], word: &str, by: &str) -> String {
 
 /// A command line for a shell.
 fn line(arguments: &[String]) -> String {
-    let is_plain = |argument: &str| {
-        let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
-        !argument.is_empty() && argument.chars().all(plain)
-    };
-    let quoted = arguments.iter().map(|argument| match is_plain(argument) {
-        true => argument.clone(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
-    });
-    std::iter::once(program()).chain(quoted).collect::<Vec<_>>().join(" ")
+    let words = arguments.iter().map(|argument| quoted(argument));
+    std::iter::once(program()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -182,13 +182,20 @@ pub fn full_model_name(path: &Path) -> String {
 /// directory, and quoted for the shell.
 pub fn path_argument(given: &Path) -> String {
     let below = std::env::current_dir().ok().and_then(|here| given.strip_prefix(here).ok());
-    let text = path(below.unwrap_or(given));
-    let is_plain =
-        |character: char| character.is_alphanumeric() || "/._-+:,@%=\\".contains(character);
-    match text.chars().all(is_plain) && !text.is_empty() {
-        true => text,
-        false if cfg!(windows) => format!("\"{text}\""),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    quoted(&path(below.unwrap_or(given)))
+}
+
+/// A word of a suggested command, in quotes if the shell would not take it as it is.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_alphanumeric()
+            || "/._-+:,=@%".contains(character)
+            || cfg!(windows) && character == '\\'
+    };
+    match word.chars().all(is_plain) && !word.is_empty() {
+        true => word.to_owned(),
+        false if cfg!(windows) => format!("\"{word}\""),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::app::folders;
 use crate::app::output::program;
 use burn_digits::classifier::ClassifierError;
 use burn_digits::data::labelled_pictures::LabelledPicturesError;
-use burn_digits::data::source::DataError;
+use burn_digits::data::source::{DataError, Source};
 use burn_digits::exchange::import::ImportError;
 use burn_digits::internal::format;
 use burn_digits::picture::PictureError;
@@ -50,9 +50,7 @@ fn for_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return for_data_set(folder);
     }
     if let Some(LabelledPicturesError::Empty(folder)) = cause.downcast_ref()
-        && ["", ".gz"]
-            .iter()
-            .any(|end| folder.join(format!("train-images-idx3-ubyte{end}")).exists())
+        && Source::find_local(Some(folder)).is_ok()
     {
         return Some(format!("this is a data set: use `--data {}`", format::path(folder)));
     }

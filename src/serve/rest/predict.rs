@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::classifier::{Classifier, Prediction};
-use crate::number::{RecognisedDigit, RecognisedNumber};
+use crate::number::RecognisedNumber;
 use crate::picture::{DigitImage, many};
 use crate::serve::account::Weight;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
@@ -69,8 +69,8 @@ struct LayerValues {
 #[derive(Serialize)]
 struct NumberResponse<'a> {
     path: Option<&'a str>,
-    number: String,
-    digits: Vec<&'a RecognisedDigit>,
+    #[serde(flatten)]
+    number: &'a RecognisedNumber,
     model: &'a str,
 }
 
@@ -117,10 +117,8 @@ async fn read_number(state: &ServerState, request: Request<Body>) -> Result<Resp
         let rows = many::find(image)?;
         stop.check()?;
         let number = RecognisedNumber::read(rows, &model)?;
-        let digits = number.digits().collect();
-        let (number, model) = (number.text(), model.name());
         // As JSON here, because the images of the digits are charged to the worker.
-        serde_json::to_vec(&NumberResponse { path: None, number, digits, model })
+        serde_json::to_vec(&NumberResponse { path: None, number: &number, model: model.name() })
             .map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], reading.await?).into_response())

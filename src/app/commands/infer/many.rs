@@ -12,7 +12,7 @@ use crate::app::arguments::InferArgs;
 use crate::app::output::{confidence, print_json, short_model_name};
 use burn_digits::classifier::Classifier;
 use burn_digits::internal::format::printable;
-use burn_digits::number::{RecognisedDigit, RecognisedNumber};
+use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::many::{self, Area, Region};
 use burn_digits::picture::{self, PictureError};
 
@@ -25,8 +25,8 @@ pub struct NumberReader<'a> {
 #[derive(Serialize)]
 struct NumberAnswer<'a> {
     path: &'a str,
-    number: String,
-    digits: Vec<&'a RecognisedDigit>,
+    #[serde(flatten)]
+    number: &'a RecognisedNumber,
     model: &'a str,
 }
 
@@ -65,8 +65,7 @@ impl NumberReader<'_> {
     fn print(&self, path: &str, number: &RecognisedNumber) -> Result<()> {
         let model = self.classifier.name();
         if self.args.json {
-            let digits = number.digits().collect();
-            return print_json(&NumberAnswer { path, number: number.text(), digits, model });
+            return print_json(&NumberAnswer { path, number, model });
         }
         let (path, model) = (printable(path), short_model_name(model));
         let mut out = io::stdout().lock();
