@@ -70,10 +70,10 @@ impl Calibration {
     }
 }
 
-/// The lowest confidence from [`MIN_UNSURE_BELOW`] on above which at most [`Calibration::MAX_WRONG_SHARE`]
-/// of
-/// new answers are wrong, judged by these answers (confidence, whether it is right). `None` if
-/// there is none, or too few answers to tell.
+/// The lowest confidence, at least [`MIN_UNSURE_BELOW`], such that at most
+/// [`Calibration::MAX_WRONG_SHARE`] of new answers with it or more are wrong, judged by these
+/// (confidence, whether it is right). `None` if there is none, or if there are too few answers to
+/// tell.
 ///
 /// This is Selection with Guaranteed Risk (Geifman and El-Yaniv, *Selective Classification for Deep
 /// Neural Networks*, 2017, algorithm 1): a binary search over the number of sure answers. Each of
