@@ -1,14 +1,19 @@
 //! Request bodies, read within limits of size, time and memory.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, header};
+use http::{Request, header};
+use http_body::Frame;
 use http_body_util::BodyExt;
-use tokio::time::timeout_at;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use super::api_error::{ApiError, ApiErrorKind, quoted};
+use super::api_error::{ApiError, ApiErrorKind};
+use super::compression::Coding;
 use super::request_context::RequestContext;
 
 /// Reads request bodies.
@@ -33,14 +38,14 @@ impl BodyReader {
     /// the request.
     ///
     /// # Errors
-    /// If the body exceeds a limit, is compressed, or ends early.
+    /// If the body exceeds a limit, is compressed in an unknown way, or ends early.
     pub(crate) async fn read(
         &self,
         request: Request<Body>,
         context: &RequestContext,
     ) -> Result<Request<Body>, ApiError> {
         let (parts, body) = request.into_parts();
-        reject_compressed(&parts.headers)?;
+        Coding::from_name(parts.headers.get(header::CONTENT_ENCODING))?;
         if http_body::Body::size_hint(&body).lower() > self.max_bytes as u64 {
             return Err(self.too_large());
         }
@@ -99,15 +104,49 @@ impl BodyReader {
     }
 }
 
-fn reject_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => Err(ApiError::new(
-            ApiErrorKind::UnsupportedMediaType,
-            format!(
-                "the Content-Encoding {} is not supported; send the body uncompressed",
-                quoted(encoding.to_str().unwrap_or("?"))
-            ),
-        )),
-        _ => Ok(()),
+/// The body of a stream of requests, which is read while it is answered: limited in bytes and in
+/// time.
+pub(crate) struct LimitedBody {
+    body: Body,
+    remaining: usize,
+    end: Pin<Box<Sleep>>,
+    /// Released with the body.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl LimitedBody {
+    /// At most `max_bytes` of `body`, until `deadline`.
+    pub(crate) fn new(
+        body: Body,
+        max_bytes: usize,
+        deadline: Instant,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let end = Box::pin(sleep_until(deadline));
+        Self { body, remaining: max_bytes, end, _permit: permit }
+    }
+}
+
+impl http_body::Body for LimitedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let error = |message: &'static str| Poll::Ready(Some(Err(axum::Error::new(message))));
+        if self.end.as_mut().poll(context).is_ready() {
+            return error("the stream has exceeded its time limit");
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match self.remaining.checked_sub(length) {
+                Some(remaining) => self.remaining = remaining,
+                None => return error("the stream has exceeded its limit of bytes"),
+            }
+        }
+        Poll::Ready(frame)
     }
 }

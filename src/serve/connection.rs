@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     is_http2: AtomicBool,
     /// Requests that are neither answered nor given up.
     open_requests: AtomicUsize,
+    /// Requests whose answers go on as long as the client listens.
+    watches: AtomicUsize,
     /// When a request last started or ended, in milliseconds after `opened`.
     last_request: AtomicU64,
     /// Requests that have arrived.
@@ -89,6 +91,23 @@ impl Connection {
         self.open_requests.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Records that a request only watches from here on.
+    pub(crate) fn start_watch(&self) {
+        self.watches.fetch_add(1, Ordering::Relaxed);
+        self.end_request();
+    }
+
+    /// How many requests watch.
+    pub(crate) fn watches(&self) -> usize {
+        self.watches.load(Ordering::Relaxed)
+    }
+
+    /// Records the end of a request that watched.
+    pub(crate) fn end_watch(&self) {
+        self.watches.fetch_sub(1, Ordering::Relaxed);
+        self.last_request.store(self.age(), Ordering::Relaxed);
+    }
+
     /// Records a response that hyper is to send.
     pub(crate) fn response_ready(&self) {
         self.responses.last_progress.store(self.age(), Ordering::Relaxed);
@@ -136,7 +155,8 @@ impl Connection {
             let since = self.responses.last_progress.load(Ordering::Relaxed);
             return is_past(since, unread).then_some(Overdue::Unread);
         }
-        if self.open_requests.load(Ordering::Relaxed) > 0 {
+        // A watch ends by itself when the server stops.
+        if self.open_requests.load(Ordering::Relaxed) + self.watches.load(Ordering::Relaxed) > 0 {
             return None;
         }
         let limit = match self.requests.load(Ordering::Relaxed) {
@@ -221,6 +241,7 @@ impl ConnectionRegistry {
             opened: Instant::now(),
             is_http2: AtomicBool::default(),
             open_requests: AtomicUsize::default(),
+            watches: AtomicUsize::default(),
             last_request: AtomicU64::default(),
             requests: AtomicU64::default(),
             held: AtomicUsize::default(),

@@ -95,12 +95,18 @@ fn numbered(error: ApiError, index: usize, count: usize) -> ApiError {
     if count == 1 { error } else { error.prefixed(format!("{PICTURE_INPUT} {index}")) }
 }
 
-/// The bytes of an image file in Base64.
+/// The bytes of an image file in Base64, alone or in a data URI, as a canvas has it.
 ///
 /// # Errors
 /// If the text is not valid Base64.
 pub(crate) fn from_base64(text: &str) -> Result<Bytes, ApiError> {
-    STANDARD.decode(text).map(Bytes::from).map_err(|error| {
+    let encoded = match text.strip_prefix("data:") {
+        None => text,
+        Some(uri) => uri.split_once(";base64,").map(|(_, encoded)| encoded).ok_or_else(|| {
+            ApiError::invalid("a data URI must be encoded in base64: data:image/png;base64,…")
+        })?,
+    };
+    STANDARD.decode(encoded).map(Bytes::from).map_err(|error| {
         ApiError::invalid(format!("a picture in JSON must be a Base64 string: {error}"))
     })
 }

@@ -9,17 +9,20 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 
-pub use super::grpc::proto::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
-pub use super::grpc::proto::{
+pub use super::grpc::proto::inference::model_infer_request::{
+    InferInputTensor, InferRequestedOutputTensor,
+};
+pub use super::grpc::proto::inference::{
     InferParameter, InferTensorContents, ModelInferRequest, ModelReadyRequest, ServerLiveRequest,
     infer_parameter,
 };
 
 use super::api_error::{ApiError, ApiErrorKind};
-use super::grpc::{self, message_cost};
+use super::grpc::{framing, message_cost, message_fields, open_inference as service};
 use super::input_tensors::InputPictures;
+use super::model_spec::MODEL_NAME;
 use super::output_tensors::{MODEL_OUTPUTS, ModelOutput};
-use super::rest::{open_inference, predict, tensorflow};
+use super::rest::{open_inference, picture_body, tensorflow};
 use crate::picture::DigitImage;
 
 /// What a parser found in a valid request.
@@ -71,7 +74,7 @@ pub fn open_inference(body: Bytes, json_length: Option<&[u8]>) -> Parsed {
     let json_length = json_length.map(header_value).transpose()?;
     let (json, binary) = open_inference::infer::split_body(body, json_length.as_ref())?;
     let (_, choices, pictures) = open_inference::infer::parse(&json, binary)?;
-    parsed(pictures, choices.into_iter().map(|choice| choice.output))
+    parsed(pictures, choices.into_iter().map(|choice| choice.requested.output))
 }
 
 /// `POST /v1/models/digits:predict`.
@@ -93,7 +96,7 @@ pub fn form(body: Bytes, content_type: &[u8]) -> Parsed {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime =
         runtime.map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
-    let file = runtime.block_on(predict::first_field(request))?;
+    let file = runtime.block_on(picture_body::first_field(request))?;
     parsed(InputPictures::Files(vec![file]), MODEL_OUTPUTS)
 }
 
@@ -106,8 +109,9 @@ pub fn grpc_message<'a>(
     method: &str,
     body: &'a [u8],
 ) -> Result<(&'a [u8], usize), RejectedRequest> {
-    let message = grpc::message(body)?;
-    Ok((message, message_cost::decoded_bytes(message, grpc::request_fields(method))?))
+    let message = framing::message(body)?;
+    let fields = message_fields::request_fields(method);
+    Ok((message, message_cost::decoded_bytes(message, fields)?))
 }
 
 /// The method `ModelInfer`.
@@ -115,7 +119,9 @@ pub fn grpc_message<'a>(
 /// # Errors
 /// If the request is invalid.
 pub fn grpc_infer(request: ModelInferRequest) -> Parsed {
-    grpc::check_model(&request.model_name, &request.model_version)?;
-    let outputs = grpc::chosen_outputs(&request)?;
-    parsed(grpc::input_pictures(request.inputs, request.raw_input_contents)?, outputs)
+    if request.model_name != MODEL_NAME {
+        return Err(ApiError::new(ApiErrorKind::NotFound, "unknown model").into());
+    }
+    let outputs = service::chosen_outputs(&request)?.into_iter().map(|chosen| chosen.output);
+    parsed(service::input_pictures(request.inputs, request.raw_input_contents)?, outputs)
 }

@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::models::Models;
+
 /// The media type of [`Metrics::text`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -55,13 +57,15 @@ pub(crate) struct Readings<'a> {
     pub(crate) charged_bytes: usize,
     /// Lines that the log has lost.
     pub(crate) lost_log_lines: u64,
-    /// The name of the model in use.
-    pub(crate) model: &'a str,
+    /// The models in use.
+    pub(crate) models: &'a Models,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ModelLabels {
     model: String,
+    version: u64,
+    sha256: String,
 }
 
 impl Default for Metrics {
@@ -135,7 +139,15 @@ impl Metrics {
         let lost_log_lines = Counter::<u64>::default();
         lost_log_lines.inc_by(readings.lost_log_lines);
         let models = Family::<ModelLabels, Gauge>::default();
-        models.get_or_create(&ModelLabels { model: readings.model.to_owned() }).set(1);
+        for model in readings.models.values().flat_map(|model| model.available()) {
+            models
+                .get_or_create(&ModelLabels {
+                    model: model.name.to_string(),
+                    version: model.version,
+                    sha256: model.sha256.clone(),
+                })
+                .set(1);
+        }
 
         let mut registry = Registry::with_prefix("burn_digits");
         registry.register(
@@ -185,10 +197,10 @@ impl Metrics {
         );
         registry.register(
             "model_reloads",
-            "Model reloads requested, by outcome: replaced, or kept (the reload failed)",
+            "Models loaded while the server runs, by outcome: replaced, or kept (loading failed)",
             self.reloads.clone(),
         );
-        registry.register("model_info", "The model in use", models);
+        registry.register("model_info", "Models in use, by name, version and file", models);
         let mut text = String::new();
         text::encode(&mut text, &registry)?;
         Ok(text)
@@ -214,7 +226,7 @@ mod tests {
             queue_capacity: 1024,
             charged_bytes: 4096,
             lost_log_lines: 3,
-            model: "shipped",
+            models: &Models::new(),
         };
         let text = metrics.text(&readings).unwrap();
         for line in [
@@ -231,7 +243,6 @@ mod tests {
             "burn_digits_request_memory_bytes 4096",
             "burn_digits_queue_capacity 1024",
             "burn_digits_model_reloads_total{outcome=\"kept\"} 1",
-            "burn_digits_model_info{model=\"shipped\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 use tonic::Status;
 
 use super::api_error::{ApiError, ApiErrorKind};
+use super::compression;
 use super::connection::Connection;
 use super::hosts::AcceptedHosts;
 use super::request_context::{self, RequestContext};
@@ -22,6 +23,11 @@ use super::state::ServerState;
 
 /// Characters of a request's path in the log.
 const MAX_LOGGED_CHARS: usize = 200;
+
+/// Methods of gRPC that stream requests: reflection, in both of its versions.
+pub(crate) const REFLECTION_PREFIX: &str = "/grpc.reflection.v1";
+/// The method of gRPC whose answer has no end.
+const WATCH_PATH: &str = "/grpc.health.v1.Health/Watch";
 
 /// How errors are sent and where the status of a response is found.
 #[derive(Clone, Copy)]
@@ -59,14 +65,24 @@ impl Protocol {
         match self {
             Self::Rest => {
                 request.method() == Method::GET
-                    && (path == "/metrics"
+                    && (["/metrics", "/healthz", "/ping"].contains(&path)
                         || path.starts_with("/v2/health/")
                         || (path.starts_with("/v2/models/") && path.ends_with("/ready")))
             }
-            Self::Grpc => ["/ServerLive", "/ServerReady", "/ModelReady"]
+            Self::Grpc => ["/ServerLive", "/ServerReady", "/ModelReady", "/Check"]
                 .iter()
                 .any(|method| path.ends_with(method)),
         }
+    }
+
+    /// Whether a request is the first of a stream of requests, which are answered one by one.
+    fn is_stream(self, request: &Request) -> bool {
+        matches!(self, Self::Grpc) && request.uri().path().starts_with(REFLECTION_PREFIX)
+    }
+
+    /// Whether the answer to a request goes on as long as the client listens.
+    fn is_watch(self, request: &Request) -> bool {
+        matches!(self, Self::Grpc) && request.uri().path() == WATCH_PATH
     }
 
     /// How long the client waits for its answer, if it says so.
@@ -125,6 +141,7 @@ async fn handle(
     let api = protocol.api_label(&request);
     let log_line = tracing::enabled!(tracing::Level::DEBUG).then(|| protocol.log_line(&request));
     let version = request.version();
+    let is_watch = protocol.is_watch(&request);
     let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
         let error = ApiError::new(ApiErrorKind::Internal, "the request has no connection");
         return protocol.error_response(error);
@@ -143,7 +160,7 @@ async fn handle(
     };
     let mut response = response.unwrap_or_else(|error| protocol.error_response(error));
     // A client that goes on on this connection would lose its next request.
-    let is_last = !state.is_ready() || connection.is_for_probes;
+    let is_last = state.is_stopping() || connection.is_for_probes;
     if is_last && version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -152,13 +169,16 @@ async fn handle(
     if let Some(request) = log_line {
         tracing::debug!(request, status, milliseconds = elapsed.as_secs_f64() * 1e3, "answered");
     }
+    if is_watch {
+        context.keep_watching();
+    }
     response_body::track(response, context)
 }
 
 async fn answer(
     surroundings: &Surroundings,
     context: &Arc<RequestContext>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let Surroundings { protocol, hosts, state } = surroundings;
@@ -169,11 +189,28 @@ async fn answer(
     }
     let base_bytes = request_context::base_bytes(&request);
     context.charge(base_bytes).await?;
-    let mut request = state.body_reader.read(request, context).await?;
+    if protocol.is_stream(&request) {
+        request.extensions_mut().insert(context.clone());
+        return Ok(next.run(request).await);
+    }
+    let request = state.body_reader.read(request, context).await?;
     context.start_answer(state.time_limit);
-    request.extensions_mut().insert(context.clone());
-    let answered = timeout_at(context.deadline(), next.run(request)).await;
-    answered.map_err(|_| context.too_late())
+    let packs = matches!(protocol, Protocol::Rest) && compression::accepts_gzip(request.headers());
+    let answering = async {
+        let max_bytes = state.body_reader.max_bytes();
+        let mut request =
+            compression::unpack_request(request, max_bytes, &state.workers, context).await?;
+        request.extensions_mut().insert(context.clone());
+        let response = next.run(request).await;
+        if packs {
+            return Ok::<_, ApiError>(
+                compression::pack_response(response, &state.workers, context).await,
+            );
+        }
+        Ok(response)
+    };
+    let answered = timeout_at(context.deadline(), answering).await;
+    answered.map_err(|_| context.too_late())?
 }
 
 /// The time limit of a gRPC request: at most eight digits and a unit, in the header `grpc-timeout`.

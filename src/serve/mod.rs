@@ -1,6 +1,6 @@
-//! An inference server for one [`Classifier`]: REST, gRPC and a web page to draw digits on.
+//! An inference server for [`Classifier`]s: REST, gRPC and a web page to draw digits on.
 //!
-//! [`run`] is the whole program behind `burn-digits serve`. A program that has its own runtime and
+//! [`run`] and [`run_folder`] are the whole program behind `burn-digits serve`. A program that has its own runtime and
 //! its own way of stopping uses [`Server`] instead:
 //!
 //! ```
@@ -40,9 +40,10 @@
 //! | `hosts` | names by which clients may reach the server |
 //! | `request_context` | the deadline and the memory of one request, and the signal to stop |
 //! | `account` | memory of all requests, charged before it is allocated |
-//! | `body` | reads a body within limits of size and time |
-//! | `rest` | routes of HTTP: `predict`, `open_inference`, `tensorflow`, `page` |
-//! | `grpc` | the same inference over gRPC |
+//! | `body`, `compression` | reads a body within limits of size and time; gzip and deflate |
+//! | `rest` | routes of HTTP: `predict`, `open_inference`, `repository`, `tensorflow`, `page` |
+//! | `grpc` | the same inference over gRPC, health and reflection |
+//! | `models` | the models by name and version: the table that requests read, and its loader |
 //! | `flat_array` | nested JSON arrays, flattened while they are parsed |
 //! | `input_tensors` | request tensors, checked and turned into pictures |
 //! | `state` | what all handlers share; pictures in, predictions out |
@@ -50,6 +51,7 @@
 //! | `workers` | threads for decoding and for parsing long bodies, a limited number at once |
 //! | `inference_queue` | waiting pictures, batched, through the network on one thread |
 //! | `output_tensors` | predictions as response tensors |
+//! | `repository` | index, loading and statistics of models, for both protocols |
 //! | `response_body` | notices when a response is sent |
 //! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
 //! | `fuzzing` | the parsers, for the fuzz targets |
@@ -60,6 +62,7 @@
 mod account;
 mod api_error;
 mod body;
+mod compression;
 mod connection;
 mod decode;
 mod flat_array;
@@ -73,10 +76,12 @@ mod listen;
 mod metrics;
 mod middleware;
 mod model_spec;
+mod models;
 mod open_files;
 mod options;
 mod output_tensors;
 mod peer_stream;
+mod repository;
 mod request_context;
 mod response_body;
 mod rest;
@@ -89,10 +94,11 @@ use std::sync::Arc;
 
 use crate::classifier::{Classifier, ClassifierError};
 
+pub use self::models::{ModelFolder, ModelSource, VersionPolicy};
 pub use self::options::{ConnectionLimits, MAX_BATCH_WAIT, ServeOptions};
 pub use self::server::{ServeError, Server, ServerHandle};
 
-/// Serves `model` until the process receives SIGTERM, SIGINT or Ctrl-C, then answers the requests
+/// Serves `model`, named `digits`, until the process receives SIGTERM, SIGINT or Ctrl-C, then answers the requests
 /// it has accepted and returns.
 ///
 /// On SIGHUP it calls `reload` and serves the model that returns; if `reload` fails, the current
@@ -105,6 +111,33 @@ pub fn run(
     options: &ServeOptions,
     model: Classifier,
     reload: impl Fn() -> Result<Classifier, ClassifierError> + Send + Sync + 'static,
+) -> Result<(), ServeError> {
+    run_source(options, model.into(), move |server| match reload() {
+        Ok(model) => {
+            tracing::info!(model = model.name(), "model reloaded");
+            server.replace_model(model);
+        }
+        Err(error) => {
+            tracing::error!(%error, "reload failed; the current model stays in use");
+            server.record_failed_reload();
+        }
+    })
+}
+
+/// Serves the models in `folder` like [`run`]. On SIGHUP it examines the folder, and tries again
+/// what could not be loaded.
+///
+/// # Errors
+/// If the folder can't be read, an address can't be bound, or the system provides no threads or
+/// signal handlers.
+pub fn run_folder(options: &ServeOptions, folder: ModelFolder) -> Result<(), ServeError> {
+    run_source(options, folder.into(), ServerHandle::examine_models)
+}
+
+fn run_source(
+    options: &ServeOptions,
+    models: ModelSource,
+    reload: impl Fn(&ServerHandle) + Send + Sync + 'static,
 ) -> Result<(), ServeError> {
     let max_open = open_files::allow(options.connections.max_open);
     if max_open < options.connections.max_open {
@@ -122,7 +155,7 @@ pub fn run(
         .enable_all()
         .build()?;
     let served = runtime.block_on(async {
-        let server = Server::bind(options, model).await?;
+        let server = Server::bind(options, models).await?;
         let signals = signals::spawn(server.handle(), Arc::new(reload))?;
         server.run().await;
         signals.abort();

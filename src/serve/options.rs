@@ -21,9 +21,14 @@ pub struct ServeOptions {
     /// machine are always accepted and all others are not, which stops DNS rebinding. On other
     /// addresses every name is accepted if this is empty.
     pub allowed_hosts: Vec<String>,
+    /// Whether any client may load and unload models of a [`ModelFolder`](super::ModelFolder).
+    pub allows_load: bool,
     /// How many pictures may wait for inference. Requests beyond that are answered with 503, but an
     /// eighth as many places are kept for requests of a few pictures.
     pub queue_capacity: usize,
+    /// How many pictures go through the network at once. A request of more is answered in several
+    /// steps.
+    pub max_batch: usize,
     /// How long a request may wait for others to share its batch, at most [`MAX_BATCH_WAIT`].
     pub batch_wait: Duration,
     /// The maximum size of a request body in bytes.
@@ -58,7 +63,9 @@ impl Default for ServeOptions {
             http: (Ipv4Addr::LOCALHOST, 8080).into(),
             grpc: (Ipv4Addr::LOCALHOST, 8081).into(),
             allowed_hosts: Vec::new(),
+            allows_load: false,
             queue_capacity: 1024,
+            max_batch: 256,
             batch_wait: Duration::from_millis(1),
             max_body_bytes: 16 << 20,
             memory_bytes: 256 << 20,

@@ -4,12 +4,77 @@ use serde::Serialize;
 
 use super::api_error::{ApiError, quoted};
 use super::model_spec::TensorSpec;
-use crate::classifier::Prediction;
+use crate::classifier::{Prediction, ranking};
 use crate::model::CLASSES;
 
 /// All outputs, in the order of a response to a request that names none.
 pub(crate) const MODEL_OUTPUTS: [ModelOutput; 3] =
     [ModelOutput::Logits, ModelOutput::Probabilities, ModelOutput::Digit];
+
+/// An output that a response should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestedOutput {
+    pub(crate) output: ModelOutput,
+    /// Instead of the values: the largest so many with their index, as texts (Triton's
+    /// classification extension).
+    classes: Option<usize>,
+}
+
+impl RequestedOutput {
+    /// The values of an output.
+    pub(crate) fn values_of(output: ModelOutput) -> Self {
+        Self { output, classes: None }
+    }
+
+    /// The output of a name, with the number of classes if the request asks for classes.
+    ///
+    /// # Errors
+    /// If there is none of that name, or it has no such classes.
+    pub(crate) fn new(name: &str, classes: Option<Option<usize>>) -> Result<Self, ApiError> {
+        let output = ModelOutput::from_name(name)?;
+        match classes {
+            None => Ok(Self::values_of(output)),
+            Some(Some(count @ 1..)) if output != ModelOutput::Digit => {
+                Ok(Self { output, classes: Some(count.min(CLASSES)) })
+            }
+            Some(_) if output == ModelOutput::Digit => Err(ApiError::invalid(
+                "classification needs an output with classes: logits or probabilities",
+            )),
+            Some(_) => {
+                Err(ApiError::invalid("classification must be a number of classes, 1 or more"))
+            }
+        }
+    }
+
+    pub(crate) fn datatype(self) -> &'static str {
+        match self.classes {
+            None => self.output.spec().datatype,
+            Some(_) => "BYTES",
+        }
+    }
+
+    /// The shape for `count` pictures.
+    pub(crate) fn shape(self, count: usize) -> Vec<i64> {
+        match self.classes {
+            None => self.output.shape(count),
+            Some(classes) => vec![count as i64, classes as i64],
+        }
+    }
+
+    /// The values for all pictures, row-major.
+    pub(crate) fn values(self, predictions: &[Prediction]) -> OutputValues {
+        let Some(classes) = self.classes else { return self.output.values(predictions) };
+        let texts = predictions.iter().flat_map(|prediction| {
+            let values = match self.output {
+                ModelOutput::Logits => prediction.logits,
+                _ => prediction.probabilities,
+            };
+            let largest = ranking(&prediction.logits).into_iter().take(classes);
+            largest.map(move |class| format!("{:.6}:{class}", values[class]))
+        });
+        OutputValues::Bytes(texts.collect())
+    }
+}
 
 /// An output of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +155,7 @@ impl ModelOutput {
 pub(crate) enum OutputValues {
     Fp32(Vec<f32>),
     Int64(Vec<i64>),
+    Bytes(Vec<String>),
 }
 
 impl OutputValues {
@@ -98,6 +164,14 @@ impl OutputValues {
         match self {
             Self::Fp32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Self::Int64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            // Each preceded by its length in four bytes.
+            Self::Bytes(texts) => {
+                let element = |text: &String| {
+                    let length = (text.len() as u32).to_le_bytes();
+                    length.into_iter().chain(text.bytes()).collect::<Vec<_>>()
+                };
+                texts.iter().flat_map(element).collect()
+            }
         }
     }
 }
@@ -123,6 +197,24 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_the_largest_values_with_their_index() {
+        let mut first = prediction(3);
+        (first.logits[8], first.probabilities[3], first.probabilities[8]) = (1.5, 0.7, 0.3);
+        let predictions = [first, prediction(0)];
+        let top = RequestedOutput::new("probabilities", Some(Some(2))).unwrap();
+        assert_eq!((top.datatype(), top.shape(2)), ("BYTES", vec![2, 2]));
+        let OutputValues::Bytes(texts) = top.values(&predictions) else { panic!() };
+        assert_eq!(texts, ["0.700000:3", "0.300000:8", "1.000000:0", "0.000000:1"]);
+        let bytes = OutputValues::Bytes(vec!["ab".to_owned(), String::new()]).to_bytes();
+        assert_eq!(bytes, b"\x02\0\0\0ab\0\0\0\0");
+        let all = RequestedOutput::new("logits", Some(Some(1000))).unwrap();
+        assert_eq!(all.shape(1), [1, 10]);
+        for (name, classes) in [("digit", Some(1)), ("logits", Some(0)), ("logits", None)] {
+            assert!(RequestedOutput::new(name, Some(classes)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn each_output_has_a_row_per_picture_and_the_length_of_its_shape() {
         let predictions = [prediction(3), prediction(8)];
         for output in MODEL_OUTPUTS {
@@ -131,6 +223,7 @@ mod tests {
             let length = match output.values(&predictions) {
                 OutputValues::Fp32(values) => values.len(),
                 OutputValues::Int64(values) => values.len(),
+                OutputValues::Bytes(texts) => texts.len(),
             };
             assert_eq!(length as i64, elements, "{output:?}");
         }

@@ -22,6 +22,8 @@ pub(crate) struct RequestContext {
     charge: Charge,
     deadline: std::sync::Mutex<Deadline>,
     is_cancelled: Arc<AtomicBool>,
+    /// Whether its answer goes on as long as the client listens.
+    is_watch: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -52,6 +54,7 @@ impl RequestContext {
             connection,
             deadline: std::sync::Mutex::new(Deadline { at: now + limit, limit, is_clients }),
             is_cancelled: Arc::default(),
+            is_watch: AtomicBool::default(),
         }
     }
 
@@ -66,6 +69,19 @@ impl RequestContext {
     /// The connection that the request came on.
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// From here on the request only watches: it does not keep its connection from being closed for
+    /// others, and its answer is not one that the client must read.
+    pub(crate) fn keep_watching(&self) {
+        if !self.is_watch.swap(true, Ordering::Relaxed) {
+            self.connection.start_watch();
+        }
+    }
+
+    /// Whether [`Self::keep_watching`] was called.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.is_watch.load(Ordering::Relaxed)
     }
 
     /// Starts the time for the answer, once the body has arrived. A client's time limit stays.
@@ -124,7 +140,11 @@ impl Deadline {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
-        self.connection.end_request();
+        if self.is_watch() {
+            self.connection.end_watch();
+        } else {
+            self.connection.end_request();
+        }
     }
 }
 

@@ -17,9 +17,11 @@ struct TrackedBody {
     has_ended: bool,
 }
 
-/// Counts `response` among those of its connection.
+/// Counts `response` among those of its connection, unless it goes on as long as the client listens.
 pub(crate) fn track(response: Response, context: Arc<RequestContext>) -> Response {
-    context.connection().response_ready();
+    if !context.is_watch() {
+        context.connection().response_ready();
+    }
     response.map(|body| Body::new(TrackedBody { body, context, has_ended: false }))
 }
 
@@ -48,7 +50,7 @@ impl http_body::Body for TrackedBody {
 impl Drop for TrackedBody {
     fn drop(&mut self) {
         // hyper does not ask for another frame after one that it knows to be the last.
-        if self.has_ended || self.body.is_end_stream() {
+        if !self.context.is_watch() && (self.has_ended || self.body.is_end_stream()) {
             self.context.connection().response_taken();
         }
     }

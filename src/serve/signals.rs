@@ -1,4 +1,4 @@
-//! Signals of the process: SIGTERM, SIGINT and Ctrl-C stop the server, SIGHUP reloads its model.
+//! Signals of the process: SIGTERM, SIGINT and Ctrl-C stop the server, SIGHUP reloads its models.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::server::ServerHandle;
-use crate::classifier::{Classifier, ClassifierError};
 
 /// Starts the task that handles signals.
 ///
@@ -14,26 +13,16 @@ use crate::classifier::{Classifier, ClassifierError};
 /// If the system refuses a signal handler.
 pub(crate) fn spawn(
     server: ServerHandle,
-    reload: Arc<dyn Fn() -> Result<Classifier, ClassifierError> + Send + Sync>,
+    reload: Arc<dyn Fn(&ServerHandle) + Send + Sync>,
 ) -> io::Result<JoinHandle<()>> {
     let mut signals = SignalListener::new()?;
     Ok(tokio::spawn(async move {
         while let ProcessSignal::Reload = signals.next().await {
-            let reload = reload.clone();
+            let (reload, handle) = (reload.clone(), server.clone());
             // Reading a model blocks, and a panic in `reload` must not end this task.
-            match tokio::task::spawn_blocking(move || reload()).await {
-                Ok(Ok(model)) => {
-                    tracing::info!(model = model.name(), "model reloaded");
-                    server.replace_model(model);
-                }
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "reload failed; the current model stays in use");
-                    server.record_failed_reload();
-                }
-                Err(panic) => {
-                    tracing::error!(%panic, "reload failed; the current model stays in use");
-                    server.record_failed_reload();
-                }
+            if let Err(panic) = tokio::task::spawn_blocking(move || reload(&handle)).await {
+                tracing::error!(%panic, "reload failed; the current model stays in use");
+                server.record_failed_reload();
             }
         }
         tracing::info!("stopping; a second signal stops immediately");

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::account::MemoryAccount;
 use super::api_error::ApiError;
@@ -12,10 +12,12 @@ use super::decode;
 use super::inference_queue::{InferenceOutput, InferenceQueue};
 use super::input_tensors::InputPictures;
 use super::metrics::Metrics;
+use super::models::{InferenceTimes, LoaderClient, ModelTable, ServedModel};
 use super::options::ServeOptions;
 use super::request_context::RequestContext;
 use super::workers::Workers;
-use crate::classifier::Classifier;
+use crate::classifier::Prediction;
+use crate::picture::DigitImage;
 
 /// Memory that a picture takes on its way through the network: its pixels, twice, and its outputs as
 /// JSON.
@@ -26,6 +28,12 @@ pub(crate) struct ServerState {
     pub(crate) body_reader: BodyReader,
     pub(crate) workers: Workers,
     pub(crate) queue: InferenceQueue,
+    pub(crate) models: Arc<ModelTable>,
+    /// Absent if a single model is served.
+    pub(crate) loader: Option<LoaderClient>,
+    /// Whether clients may load and unload models.
+    pub(crate) allows_load: bool,
+    pub(crate) batch_wait: Duration,
     pub(crate) metrics: Metrics,
     /// How long an answer may take.
     pub(crate) time_limit: Duration,
@@ -40,7 +48,8 @@ impl ServerState {
     /// If the system provides no thread.
     pub(crate) fn start(
         options: &ServeOptions,
-        model: Classifier,
+        models: Arc<ModelTable>,
+        loader: Option<LoaderClient>,
         metrics: Metrics,
     ) -> io::Result<Self> {
         let account = Arc::new(MemoryAccount::new(options.memory_bytes));
@@ -48,11 +57,15 @@ impl ServerState {
             body_reader: BodyReader::new(options.max_body_bytes, options.time_limit),
             workers: Workers::new(account),
             queue: InferenceQueue::start(
-                model,
                 options.queue_capacity,
+                options.max_batch,
                 options.batch_wait,
                 metrics.clone(),
             )?,
+            models,
+            loader,
+            allows_load: options.allows_load,
+            batch_wait: options.batch_wait,
             metrics,
             time_limit: options.time_limit,
             lost_log_lines: options.lost_log_lines.clone(),
@@ -60,32 +73,94 @@ impl ServerState {
         })
     }
 
-    /// One prediction per picture, in order. Decodes image files first.
+    /// One prediction of `model` per picture, in order. Decodes image files first.
     ///
     /// # Errors
     /// If a file is not a readable picture, the server is overloaded, or inference fails.
     pub(crate) async fn predict(
         &self,
+        model: &Arc<ServedModel>,
         input: InputPictures,
         context: &RequestContext,
-    ) -> Result<InferenceOutput, ApiError> {
+    ) -> Result<Vec<Prediction>, ApiError> {
+        let start = Instant::now();
         let count = input.count();
-        self.queue.check_count(count)?;
-        context.charge(count * BYTES_PER_PICTURE).await?;
-        let pictures = match input {
-            InputPictures::Pixels(pictures) => pictures,
-            InputPictures::Files(files) => decode::decode(files, &self.workers, context).await?,
+        let answered = async {
+            self.check_count(count, context).await?;
+            let pictures = match input {
+                InputPictures::Pixels(pictures) => pictures,
+                InputPictures::Files(files) => {
+                    decode::decode(files, &self.workers, context).await?
+                }
+            };
+            let input = start.elapsed();
+            Ok::<_, ApiError>((input, self.queue.predict(model.clone(), pictures).await?))
         };
-        self.queue.predict(pictures).await
+        self.record(model, count, start, answered.await)
     }
 
-    /// Whether the server accepts inference requests.
+    /// As [`Self::predict`], for one picture that is decoded already.
+    ///
+    /// # Errors
+    /// If the server is overloaded, or inference fails.
+    pub(crate) async fn predict_one(
+        &self,
+        model: &Arc<ServedModel>,
+        picture: DigitImage,
+    ) -> Result<Vec<Prediction>, ApiError> {
+        let start = Instant::now();
+        let answered = self.queue.predict(model.clone(), vec![picture]).await;
+        self.record(model, 1, start, answered.map(|output| (Duration::ZERO, output)))
+    }
+
+    /// Checks that so many pictures fit into the queue, and charges what they take.
+    ///
+    /// # Errors
+    /// If they do not, or there is no memory left.
+    pub(crate) async fn check_count(
+        &self,
+        count: usize,
+        context: &RequestContext,
+    ) -> Result<(), ApiError> {
+        self.queue.check_count(count)?;
+        context.charge(count * BYTES_PER_PICTURE).await
+    }
+
+    /// Counts a request in the statistics of its model.
+    fn record(
+        &self,
+        model: &ServedModel,
+        count: usize,
+        start: Instant,
+        answered: Result<(Duration, InferenceOutput), ApiError>,
+    ) -> Result<Vec<Prediction>, ApiError> {
+        match answered {
+            Ok((input, InferenceOutput { predictions, queue_time, inference_time })) => {
+                let times = InferenceTimes { input, queue: queue_time, inference: inference_time };
+                model.statistics.record_success(count, start.elapsed(), times);
+                Ok(predictions)
+            }
+            Err(error) => {
+                model.statistics.record_failure(start.elapsed());
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the server accepts inference requests: it is not stopping, and has a model.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.is_stopping.load(Ordering::Relaxed)
+        !self.is_stopping() && self.models.has_available()
     }
 
-    /// Makes [`Self::is_ready`] false, for good.
+    /// Whether the server finishes its requests and accepts no others.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Makes [`Self::is_stopping`] true, for good.
     pub(crate) fn set_stopping(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+        // Wakes those who watch the server's health.
+        self.models.notify();
     }
 }

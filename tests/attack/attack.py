@@ -19,6 +19,7 @@ import amplification  # noqa: F401
 import connections
 import decoding  # noqa: F401
 import http2_abuse  # noqa: F401
+import interfaces  # noqa: F401
 import operation  # noqa: F401
 import shutdown
 from measure import HonestClients

@@ -52,10 +52,11 @@ def call(
     method: str = "ModelInfer",
     headers: dict[str, str] | None = None,
     timeout: float = 10,
+    service: str = SERVICE,
 ) -> int | str:
     """The status code of a unary call whose body has its prefix already, or why there is none."""
     fields = {**HEADERS, **(headers or {})}
-    stream = http2.exchange(port, "POST", f"{SERVICE}/{method}", body, fields, timeout)
+    stream = http2.exchange(port, "POST", f"{service}/{method}", body, fields, timeout)
     return code(stream)
 
 

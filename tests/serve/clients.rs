@@ -1,8 +1,11 @@
-//! Third-party clients: Triton's client, and Schemathesis against the OpenAPI description.
+//! Third-party clients: Triton's, KServe's, TensorFlow Serving's and gRPC's own, and Schemathesis
+//! against the OpenAPI description.
 //!
-//! Both come from PyPI (`pip install 'tritonclient[http,grpc]' schemathesis`). Where one is not
-//! installed its test prints so and passes; with `BURN_DIGITS_NEEDS_CLIENTS=1` it fails instead.
-//! `BURN_DIGITS_PYTHON` is the Python to use, by default `python3`.
+//! All come from PyPI (`pip install 'tritonclient[http,grpc]' kserve grpcio-health-checking
+//! grpcio-reflection schemathesis`). Where one is not installed its test prints so and passes; with
+//! `BURN_DIGITS_NEEDS_CLIENTS=1` it fails instead. `BURN_DIGITS_PYTHON` is the Python to use, by
+//! default `python3`. TensorFlow Serving's client needs TensorFlow, two gigabytes, so it is never
+//! required: `BURN_DIGITS_TENSORFLOW_PYTHON` is a Python that has it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,6 +36,73 @@ fn succeeds(command: &mut Command) {
     assert!(out.status.success(), "{}\n{}", text(&out.stdout), text(&out.stderr));
 }
 
+/// Pixels as raw FP32, and the JSON of `infer`, for a picture of a seven.
+struct SevenFiles {
+    folder: tempfile::TempDir,
+    pixels: PathBuf,
+    expected: PathBuf,
+}
+
+impl SevenFiles {
+    fn write() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let values: Vec<u8> = pixels(SEVEN).iter().flat_map(|v| v.to_le_bytes()).collect();
+        let (raw, expected) = (folder.path().join("pixels"), folder.path().join("expected.json"));
+        std::fs::write(&raw, values).unwrap();
+        std::fs::write(&expected, infer(SEVEN).to_string()).unwrap();
+        Self { folder, pixels: raw, expected }
+    }
+}
+
+#[test]
+fn kserves_sdk_gets_the_predictions_of_infer_over_both_versions_of_its_protocol() {
+    let Some(mut python) = python("kserve") else { return };
+    let server = TestServer::start();
+    let files = SevenFiles::write();
+    succeeds(
+        python
+            .arg(root().join("tests/serve/kserve_client.py"))
+            .args([server.http.to_string(), server.grpc.to_string()])
+            .arg(root().join(SEVEN))
+            .args([&files.pixels, &files.expected])
+            .current_dir(files.folder.path()),
+    );
+}
+
+#[test]
+fn grpcs_own_clients_check_health_and_make_requests_of_what_reflection_tells() {
+    for module in ["grpc_health", "grpc_reflection"] {
+        if python(module).is_none() {
+            return;
+        }
+    }
+    let Some(mut python) = python("grpc") else { return };
+    let server = TestServer::start();
+    let files = SevenFiles::write();
+    succeeds(
+        python
+            .arg(root().join("tests/serve/grpc_clients.py"))
+            .arg(server.grpc.to_string())
+            .args([&files.pixels, &files.expected]),
+    );
+}
+
+#[test]
+fn tensorflow_servings_client_gets_the_probabilities_of_infer() {
+    let Some(python) = std::env::var_os("BURN_DIGITS_TENSORFLOW_PYTHON") else {
+        return eprintln!("skipped: BURN_DIGITS_TENSORFLOW_PYTHON is not set");
+    };
+    let server = TestServer::start();
+    let files = SevenFiles::write();
+    succeeds(
+        Command::new(python)
+            .arg(root().join("tests/serve/tensorflow_client.py"))
+            .arg(server.grpc.to_string())
+            .arg(root().join(SEVEN))
+            .args([&files.pixels, &files.expected]),
+    );
+}
+
 #[test]
 fn the_triton_client_gets_the_predictions_of_infer_over_http_and_grpc() {
     for module in ["tritonclient.http", "tritonclient.grpc"] {
@@ -42,17 +112,13 @@ fn the_triton_client_gets_the_predictions_of_infer_over_http_and_grpc() {
     }
     let Some(mut python) = python("tritonclient") else { return };
     let server = TestServer::start();
-    let folder = tempfile::tempdir().unwrap();
-    let values: Vec<u8> = pixels(SEVEN).iter().flat_map(|v| v.to_le_bytes()).collect();
-    let (raw, expected) = (folder.path().join("pixels"), folder.path().join("expected.json"));
-    std::fs::write(&raw, values).unwrap();
-    std::fs::write(&expected, infer(SEVEN).to_string()).unwrap();
+    let files = SevenFiles::write();
     succeeds(
         python
             .arg(root().join("tests/serve/triton_client.py"))
             .args([server.http.to_string(), server.grpc.to_string()])
             .arg(root().join(SEVEN))
-            .args([raw, expected]),
+            .args([&files.pixels, &files.expected]),
     );
 }
 

@@ -6,9 +6,12 @@ mod common;
 
 mod browser;
 mod clients;
+mod compression;
 mod embedded;
 mod grpc;
+mod health;
 mod hostile;
+mod models;
 mod open_inference;
 mod openapi;
 mod page;
@@ -16,3 +19,5 @@ mod predict;
 mod production;
 mod server;
 mod tensorflow;
+mod tensorflow_grpc;
+mod triton;

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::server::{
-    HttpResponse, INFER_PATH, SEVEN, THREE, TestServer, assert_logits_of, file, floats, infer,
-    pixels,
+    HttpResponse, INFER_PATH, SEVEN, SHIPPED_MODEL, THREE, TestServer, assert_logits_of, file,
+    floats, infer, pixels, sha256_hex,
 };
 
 fn image(shape: &[usize], datatype: &str, data: impl Into<Value>) -> Value {
@@ -29,9 +29,17 @@ fn health_and_metadata_have_the_form_of_the_protocol() {
         json!({
             "name": "burn-digits",
             "version": env!("CARGO_PKG_VERSION"),
-            "extensions": ["binary_tensor_data"],
+            "extensions": [
+                "binary_tensor_data", "classification", "model_configuration", "model_repository",
+                "statistics",
+            ],
         })
     );
+    assert_eq!(server.get("/v2/models").ok(), json!({ "models": ["digits"] }));
+    // As the protocol's OpenAPI file writes it.
+    assert_eq!(server.get("/v2/").ok(), server.get("/v2").ok());
+    assert_eq!(server.get("/v2/health/live/").ok(), json!({ "live": true }));
+    let sha256 = sha256_hex(&file(SHIPPED_MODEL));
     for model in ["/v2/models/digits", "/v2/models/digits/versions/1"] {
         assert_eq!(
             server.get(&format!("{model}/ready")).ok(),
@@ -52,6 +60,7 @@ fn health_and_metadata_have_the_form_of_the_protocol() {
                     { "name": "probabilities", "datatype": "FP32", "shape": [-1, 10] },
                     { "name": "digit", "datatype": "INT64", "shape": [-1] },
                 ],
+                "parameters": { "version": "1", "sha256": sha256 },
             })
         );
     }
@@ -66,6 +75,8 @@ fn pixels_of_any_shape_get_the_predictions_of_infer() {
         image(&[1, 784], "FP32", pixels(SEVEN)),
         image(&[1, 28, 28], "FP32", pixels(SEVEN)),
         image(&[1, 28, 28], "FP32", json!([rows])),
+        image(&[1, 1, 28, 28], "FP32", json!([[rows]])),
+        image(&[1, 28, 28, 1], "FP32", pixels(SEVEN)),
     ] {
         let mut request = request;
         request["id"] = "a name".into();
@@ -121,6 +132,48 @@ fn image_files_get_the_probabilities_of_infer() {
     }
 }
 
+#[test]
+fn a_shape_of_minus_one_is_as_many_pictures_as_there_are() {
+    let server = TestServer::start();
+    let picture = STANDARD.encode(file(SEVEN));
+    let request = json!({
+        "inputs": [{ "name": "picture", "shape": [-1], "datatype": "BYTES", "data": [picture] }],
+    });
+    let answer = server.post(INFER_PATH, request.to_string()).ok();
+    assert_eq!(output(&answer, "digit")["data"], json!([7]));
+    let two = [pixels(SEVEN), pixels(THREE)].concat();
+    let answer = server.post(INFER_PATH, image(&[1, 784], "FP32", two.clone()).to_string());
+    assert!(answer.error(400).contains("1568 values"));
+    let mut request = image(&[1, 784], "FP32", two);
+    request["inputs"][0]["shape"] = json!([-1, 784]);
+    let answer = server.post(INFER_PATH, request.to_string()).ok();
+    assert_eq!(
+        output(&answer, "digit"),
+        &json!({
+            "name": "digit", "datatype": "INT64", "shape": [2], "data": [7, 3],
+        })
+    );
+}
+
+#[test]
+fn classification_returns_the_most_probable_classes_as_texts() {
+    let server = TestServer::start();
+    let mut request = image(&[1, 784], "FP32", pixels(SEVEN));
+    request["outputs"] =
+        json!([{ "name": "probabilities", "parameters": { "classification": 2 } }]);
+    let answer = server.post(INFER_PATH, request.to_string()).ok();
+    let found = output(&answer, "probabilities");
+    assert_eq!((&found["datatype"], &found["shape"]), (&json!("BYTES"), &json!([1, 2])));
+    let mut expected: Vec<_> =
+        floats(&infer(SEVEN)["probabilities"]).into_iter().enumerate().collect();
+    expected.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (text, (class, value)) in found["data"].as_array().unwrap().iter().zip(expected) {
+        let (shown, index) = text.as_str().unwrap().split_once(':').unwrap();
+        assert_eq!(index, class.to_string());
+        assert!((shown.parse::<f32>().unwrap() - value).abs() < 1e-6, "{shown} {value}");
+    }
+}
+
 /// Sends JSON followed by binary tensors.
 fn post_binary(server: &TestServer, json: &Value, binary: &[u8]) -> HttpResponse {
     let json = json.to_string();
@@ -164,6 +217,10 @@ fn an_invalid_request_gets_an_error_that_says_why() {
     half["outputs"] = json!([{ "name": "digits" }]);
     let mut classes = image(&[1, 784], "FP32", seven());
     classes["outputs"] = json!([{ "name": "digit", "parameters": { "classification": 3 } }]);
+    let mut no_classes = image(&[1, 784], "FP32", seven());
+    no_classes["outputs"] = json!([{ "name": "logits", "parameters": { "classification": "a" } }]);
+    let mut shared = image(&[1, 784], "FP32", seven());
+    shared["inputs"][0]["parameters"] = json!({ "shared_memory_region": "a" });
     let mut repeated = image(&[1, 784], "FP32", seven());
     repeated["outputs"] = json!([{ "name": "logits" }, { "name": "digit" }, { "name": "logits" }]);
     let mut null_flag = image(&[1, 784], "FP32", seven());
@@ -179,7 +236,7 @@ fn an_invalid_request_gets_an_error_that_says_why() {
         ("{".to_owned(), "invalid request JSON"),
         ("[]".to_owned(), "invalid request JSON"),
         ("{\"inputs\": 3}".to_owned(), "invalid request JSON"),
-        (image(&[1, 783], "FP32", seven()).to_string(), "[n, 784] or [n, 28, 28]"),
+        (image(&[1, 783], "FP32", seven()).to_string(), "expected [n, 784], [n, 28, 28]"),
         (image(&[2, 784], "FP32", seven()).to_string(), "784 values"),
         (image(&[1 << 60, 784], "FP32", seven()).to_string(), "784 values"),
         (image(&[0, 784], "FP32", json!([])).to_string(), "at least one picture"),
@@ -193,7 +250,9 @@ fn an_invalid_request_gets_an_error_that_says_why() {
             "invalid request JSON",
         ),
         (half.to_string(), "unknown output \"digits\""),
-        (classes.to_string(), "the extension classification is not supported"),
+        (classes.to_string(), "classification needs an output with classes"),
+        (no_classes.to_string(), "classification must be a number of classes"),
+        (shared.to_string(), "the extension shared_memory_region is not supported"),
         (repeated.to_string(), "output \"logits\" is requested more than once"),
         (null_flag.to_string(), "binary_data must be true or false"),
         (null_default.to_string(), "binary_data_output must be true or false"),
@@ -219,8 +278,10 @@ fn an_invalid_request_gets_an_error_that_says_why() {
 #[test]
 fn unknown_models_versions_paths_and_methods_get_an_error_that_names_them() {
     let server = TestServer::start();
-    assert!(server.get("/v2/models/letters").error(404).contains("digits"));
-    assert!(server.get("/v2/models/digits/versions/2/ready").error(404).contains("version"));
+    assert!(server.get("/v2/models/letters").error(404).contains("the models are digits"));
+    let other = server.get("/v2/models/digits/versions/2/ready").error(404);
+    assert!(other.contains("no version 2; its versions are 1"), "{other}");
+    server.get("/v2/models/a%FF").error(400);
     assert!(server.post("/v2/models/letters/infer", "{}").error(404).contains("letters"));
     assert!(server.get("/v3").error(404).contains("/v3"));
     let response = server.get(INFER_PATH);

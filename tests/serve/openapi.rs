@@ -8,21 +8,41 @@ fn every_operation_of_the_openapi_description_exists() {
     let server = TestServer::start();
     let description = server.get("/openapi.json").ok();
     let paths = description["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 13);
+    assert_eq!(paths.len(), 23);
     for (path, operations) in paths {
         for method in operations.as_object().unwrap().keys() {
             let response = server.request(&method.to_uppercase(), path, &[], b"");
-            // An empty POST is an invalid request, and all of these answer a GET.
-            let expected = if method == "post" { 400 } else { 200 };
+            // An empty POST is an invalid request, but to the repository; all others answer a GET.
+            let expected = match (method.as_str(), path.as_str()) {
+                ("post", "/v2/repository/index") => 200,
+                ("post", path) if path.starts_with("/v2/repository/") => 403,
+                ("post", _) => 400,
+                _ => 200,
+            };
             assert_eq!(response.status, expected, "{method} {path}: {}", response.text());
         }
     }
 }
 
 #[test]
+fn clients_that_do_not_ask_for_html_get_the_status_instead_of_the_page() {
+    let server = TestServer::start();
+    for accept in ["*/*", "application/json"] {
+        let answer = server.request("GET", "/", &[("Accept", accept)], b"");
+        assert_eq!(answer.ok(), serde_json::json!({ "status": "alive" }));
+        assert_eq!(answer.header("Vary"), Some("accept"));
+    }
+    for path in ["/healthz", "/ping", "/healthz/"] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.text()), (200, "ok\n"));
+    }
+}
+
+#[test]
 fn the_page_may_only_contact_this_server() {
     let server = TestServer::start();
-    let page = server.get("/");
+    let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let page = server.request("GET", "/", &[("Accept", accept)], b"");
     assert_eq!(page.status, 200);
     assert_eq!(page.header("Content-Type"), Some("text/html; charset=utf-8"));
     let policy = page.header("Content-Security-Policy").unwrap();

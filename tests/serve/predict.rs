@@ -1,15 +1,20 @@
 //! `POST /predict`: a picture in, the JSON of `infer` out.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::common::{burn_digits, json_lines};
-use crate::server::{SEVEN, TestServer, assert_logits_of, file, floats, infer, pixels};
+use crate::server::{
+    SEVEN, SHIPPED_MODEL, TestServer, assert_logits_of, file, floats, infer, pixels, sha256_hex,
+};
 
 #[test]
 fn a_picture_as_body_or_form_gets_the_json_of_infer_without_a_path() {
     let server = TestServer::start();
     let mut expected = infer(SEVEN);
     expected["path"] = Value::Null;
+    identify(&mut expected);
     let raw = server.post("/predict", file(SEVEN));
     assert_eq!(raw.ok(), expected);
     assert_eq!(raw.header("Content-Type"), Some("application/json"));
@@ -28,6 +33,31 @@ fn a_picture_as_body_or_form_gets_the_json_of_infer_without_a_path() {
     assert_eq!(server.request("POST", "/predict", &kind, &form).ok(), expected);
 }
 
+/// What the answers of a server have beside those of `infer`.
+fn identify(answer: &mut Value) {
+    answer["model_version"] = "1".into();
+    answer["model_sha256"] = sha256_hex(&file(SHIPPED_MODEL)).into();
+}
+
+#[test]
+fn a_data_uri_and_json_with_a_picture_get_the_prediction_of_the_picture() {
+    let server = TestServer::start();
+    let expected = server.post("/predict", file(SEVEN)).ok();
+    let encoded = STANDARD.encode(file(SEVEN));
+    let uri = format!("data:image/png;base64,{encoded}");
+    for body in [
+        uri.clone(),
+        json!(uri).to_string(),
+        json!({ "image": uri }).to_string(),
+        json!({ "data": encoded, "name": "seven" }).to_string(),
+    ] {
+        assert_eq!(server.post("/predict", &body).ok(), expected, "{body:.40}");
+        assert_eq!(server.post("/predict?many=true", &body).ok()["number"], "7");
+    }
+    assert!(server.post("/predict", "{\"image\": [0.5]}").error(400).contains("/infer"));
+    assert!(server.post("/predict", "data:image/png,7").error(400).contains("base64"));
+}
+
 #[test]
 fn many_true_returns_the_json_of_infer_many_without_a_path() {
     let server = TestServer::start();
@@ -38,6 +68,7 @@ fn many_true_returns_the_json_of_infer_many_without_a_path() {
     let mut expected = json_lines(&lines.stdout).remove(0);
     assert_eq!(expected["number"], "31415926");
     expected["path"] = Value::Null;
+    identify(&mut expected);
     let read = server.post("/predict?many=true", file("docs/number.png"));
     assert_eq!(read.ok(), expected);
     let keys = ["path", "number", "digits", "box", "digit\"", "confidence", "unsure", "model"];
@@ -114,8 +145,8 @@ fn a_body_that_is_not_a_picture_of_a_digit_gets_an_error_that_says_why() {
         let found = server.request("POST", "/predict", &kind, form.as_bytes()).error(400);
         assert!(found.contains(reason), "{found}");
     }
-    let compressed = [("Content-Encoding", "gzip")];
-    assert!(server.request("POST", "/predict", &compressed, b"x").error(415).contains("gzip"));
+    let compressed = [("Content-Encoding", "br")];
+    assert!(server.request("POST", "/predict", &compressed, b"x").error(415).contains("br"));
 }
 
 #[test]

@@ -230,6 +230,9 @@ fn metrics_count_requests_durations_and_batches() {
     server.post(INFER_PATH, pictures(5)).ok();
     server.post(INFER_PATH, "{").error(400);
     server.post("/predict", file(SEVEN)).ok();
+    let sha256 = sha256_hex(&file(SHIPPED_MODEL));
+    let info =
+        format!("burn_digits_model_info{{model=\"digits\",version=\"1\",sha256=\"{sha256}\"}} 1");
     let response = server.get("/metrics");
     assert!(response.header("Content-Type").unwrap().starts_with("application/openmetrics-text"));
     for line in [
@@ -241,7 +244,7 @@ fn metrics_count_requests_durations_and_batches() {
         "burn_digits_batch_pictures_count 2",
         "burn_digits_queue_pictures 0",
         "burn_digits_queue_capacity 1024",
-        "burn_digits_model_info{model=\"shipped\"} 1",
+        &info,
     ] {
         assert!(response.text().lines().any(|found| found == line), "{line}:\n{}", response.text());
     }

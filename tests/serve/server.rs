@@ -231,6 +231,12 @@ impl HttpResponse {
     }
 }
 
+/// SHA-256 in hexadecimal, as `sha256sum` prints it.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The output of `infer --json` for a picture of the project.
 pub fn infer(path: &str) -> Value {
     let out = burn_digits().args(["infer", "--model", "shipped", "--json", path]).output().unwrap();

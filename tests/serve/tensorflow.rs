@@ -32,10 +32,27 @@ fn instances_get_predictions_and_inputs_get_outputs_with_the_probabilities_of_in
             json!({ "instances": [{ "picture": { "b64": STANDARD.encode(file(SEVEN)) } }] }),
             "predictions",
         ),
+        // KServe's and TorchServe's clients send keys and labels too.
+        (
+            json!({ "instances": [{ "data": STANDARD.encode(file(SEVEN)), "target": 0 }] }),
+            "predictions",
+        ),
+        (
+            json!({ "instances": [
+                { "image_bytes": { "b64": STANDARD.encode(file(SEVEN)) }, "key": "1" },
+            ] }),
+            "predictions",
+        ),
+        (json!({ "instances": [[rows]] }), "predictions"),
+        (
+            json!({ "instances": [format!("data:image/png;base64,{}", STANDARD.encode(file(SEVEN)))] }),
+            "predictions",
+        ),
     ] {
         for path in [PREDICT_PATH, "/v1/models/digits/versions/1:predict"] {
             let answer = server.post(path, request.to_string()).ok();
-            assert_eq!(answer, json!({ key: [expected] }), "{request:.80}");
+            let expected = json!({ key: [expected], "model_version": "1" });
+            assert_eq!(answer, expected, "{request:.80}");
         }
     }
 }
@@ -44,10 +61,15 @@ fn instances_get_predictions_and_inputs_get_outputs_with_the_probabilities_of_in
 fn status_and_metadata_have_the_form_of_tensorflow_serving() {
     let server = TestServer::start();
     for path in ["/v1/models/digits", "/v1/models/digits/versions/1"] {
-        let state = &server.get(path).ok()["model_version_status"][0];
+        let status = server.get(path).ok();
+        // KServe's first protocol.
+        assert_eq!((&status["name"], &status["ready"]), (&"digits".into(), &true.into()));
+        let state = &status["model_version_status"][0];
         assert_eq!((&state["version"], &state["state"]), (&"1".into(), &"AVAILABLE".into()));
         assert_eq!(state["status"], json!({ "error_code": "OK", "error_message": "" }));
     }
+    assert_eq!(server.get("/v1/models").ok(), json!({ "models": ["digits"] }));
+    assert!(server.get("/v1/models/digits/versions/2").error(404).contains("no version 2"));
     let tensor = |name: &str, sizes: &[&str]| {
         let dim: Vec<_> = sizes.iter().map(|size| json!({ "size": size, "name": "" })).collect();
         let shape = json!({ "dim": dim, "unknown_rank": false });
@@ -77,7 +99,7 @@ fn an_invalid_request_gets_an_error_that_says_why() {
         (json!({ "instances": [[1, 2, 3]] }), "shape [1, 3]"),
         (json!({ "instances": [[[1, 2], [3]]] }), "ragged"),
         (json!({ "instances": [vec![2.0; 784]] }), "from 0 to 1"),
-        (json!({ "instances": [{ "a": [1], "b": [1] }] }), "one input"),
+        (json!({ "instances": [{ "a": [1], "b": [1] }] }), "second value \"b\""),
         (json!({ "instances": [{ "b64": "?" }] }), "Base64"),
         (
             json!({ "instances": [instance()], "signature_name": "other" }),

@@ -63,8 +63,14 @@ def check_transport(module, client):
     assert logits.shape == (1, 10) and int(logits.argmax()) == expected["digit"], logits
     assert result.as_numpy("probabilities") is None
 
+    top = module.InferRequestedOutput("probabilities", class_count=3)
+    classes = infer("image", pixels, "FP32", outputs=[top]).as_numpy("probabilities")
+    assert classes.shape == (1, 3), classes
+    value, index = classes[0][0].decode().split(":")[:2]
+    assert int(index) == expected["digit"] and abs(float(value) - probabilities.max()) < 1e-6
+
     for name, values, datatype, expected_message in [
-        ("image", pixels[:, :783], "FP32", "expected [n, 784] or [n, 28, 28]"),
+        ("image", pixels[:, :783], "FP32", "expected [n, 784], [n, 28, 28]"),
         ("image", pixels * np.nan, "FP32", "the value NaN"),
         ("image", pixels * 255, "FP32", "must be from 0 to 1"),
         ("other", pixels, "FP32", "unknown input \"other\""),
@@ -105,6 +111,16 @@ names = ["probabilities", "digit"]
 outputs = [tritonclient.http.InferRequestedOutput(name, binary_data=False) for name in names]
 check(client.infer("digits", [json_input], outputs=outputs))
 inputs = [tensor(tritonclient.http, "image", pixels, "FP32")]
+for coding in ("gzip", "deflate"):
+    check(client.infer("digits", inputs, request_compression_algorithm=coding))
+many = [tensor(tritonclient.http, "image", np.tile(pixels, (100, 1)), "FP32")]
+check(client.infer("digits", many, response_compression_algorithm="gzip"), count=100)
+config = client.get_model_config("digits")
+assert config["name"] == "digits" and config["input"][0]["dims"] == [784], config
+(statistics,) = client.get_inference_statistics("digits", "1")["model_stats"]
+assert statistics["inference_count"] > 300 and statistics["execution_count"] > 5, statistics
+(entry,) = client.get_model_repository_index()
+assert (entry["name"], entry["version"], entry["state"]) == ("digits", "1", "READY"), entry
 requests = [client.async_infer("digits", inputs) for _ in range(50)]
 check_concurrent(request.get_result() for request in requests)
 print("http: same predictions as infer")
@@ -116,6 +132,22 @@ assert metadata.name == "burn-digits", metadata
 model = client.get_model_metadata("digits")
 assert [tensor.name for tensor in model.outputs] == ["logits", "probabilities", "digit"], model
 inputs = [tensor(tritonclient.grpc, "image", pixels, "FP32")]
+for coding in ("gzip", "deflate"):
+    check(client.infer("digits", inputs, compression_algorithm=coding))
+config = client.get_model_config("digits").config
+assert config.name == "digits" and list(config.input[0].dims) == [784], config
+assert config.output[0].data_type == 11 and config.version_policy.HasField("all"), config
+(statistics,) = client.get_inference_statistics("digits").model_stats
+assert statistics.inference_stats.success.count > 5, statistics
+(entry,) = client.get_model_repository_index().models
+assert (entry.name, entry.version, entry.state) == ("digits", "1", "READY"), entry
+for order in (client.load_model, client.unload_model):
+    try:
+        order("digits")
+    except InferenceServerException as error:
+        assert "--models" in error.message(), error
+    else:
+        raise AssertionError("a single model was loaded or unloaded")
 results_queue = queue.Queue()
 for _ in range(50):
     client.async_infer("digits", inputs, lambda result, error: results_queue.put((result, error)))

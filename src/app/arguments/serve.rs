@@ -1,7 +1,9 @@
 //! Arguments of `serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use burn_digits::serve::VersionPolicy;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -26,6 +28,32 @@ pub struct ServeArgs {
     /// SIGHUP reads the file of the model again.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Folder of models to serve instead of a single one, as TensorFlow Serving and Triton have it:
+    /// NAME/1/model.safetensors, NAME/2/…. It is watched: a new version is loaded and warmed before
+    /// an old one goes.
+    #[arg(long, value_name = "DIR", conflicts_with = "model", help_heading = "Models")]
+    pub models: Option<PathBuf>,
+    /// Versions of each model that are served: all, latest:N for the N highest, or numbers such as
+    /// 1,3. A file serving.toml in a model's folder overrides it.
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "all",
+        requires = "models",
+        help_heading = "Models"
+    )]
+    pub versions: VersionPolicy,
+    /// How often the folder of models is examined; 0s for only at the start and on SIGHUP.
+    #[arg(long, value_name = "TIME", value_parser = values::interval, default_value = "1s",
+          requires = "models", help_heading = "Models")]
+    pub models_interval: humantime::Duration,
+    /// Let any client load and unload models of the folder (Triton's and KServe's repository API).
+    #[arg(long, requires = "models", help_heading = "Models")]
+    pub allow_load: bool,
+    /// Maximum number of pictures that go through the network at once, 1 to 1024.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = values::max_batch,
+          help_heading = "Limits")]
+    pub max_batch: usize,
     /// Maximum number of pictures waiting for the network; more are rejected with status 503.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = values::at_least_one,
           help_heading = "Limits")]

@@ -130,6 +130,17 @@ pub fn time(text: &str) -> Result<humantime::Duration, String> {
     text.parse().map_err(|_| "must be a time with its unit, like 10s or 2min".to_owned())
 }
 
+/// A time that may be zero.
+#[cfg(feature = "serve")]
+pub fn interval(text: &str) -> Result<humantime::Duration, String> {
+    text.parse().map_err(|_| "must be a time with its unit, like 1s or 500ms, or 0s".to_owned())
+}
+
+#[cfg(feature = "serve")]
+pub fn max_batch(text: &str) -> Result<usize, String> {
+    whole_number_in(text, 1..=1024)
+}
+
 #[cfg(feature = "serve")]
 pub fn batch_wait(text: &str) -> Result<humantime::Duration, String> {
     let rule = || "must be a time from 0s to 2ms, like 500us or 1ms".to_owned();

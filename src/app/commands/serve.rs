@@ -3,11 +3,13 @@
 mod allocator;
 mod log_writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
+use burn::tensor::Device;
 use tracing_subscriber::filter::LevelFilter;
 
 use self::log_writer::LogWriter;
@@ -17,7 +19,7 @@ use crate::app::output::{Verbosity, short_model_name, verbosity};
 use crate::app::terminal::{self, Stream};
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
+use burn_digits::serve::{self, ConnectionLimits, ModelFolder, ServeOptions};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     let options = options(&args)?;
@@ -31,6 +33,12 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
         tracing::info!("{notice}");
     }
     let device = selected.device;
+    if let Some(folder) = &args.models {
+        let served = serve::run_folder(&options, model_folder(&args, folder, device));
+        log.finish();
+        served?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let ChosenModel { saved, name } =
         ChosenModel::choose(args.model.model.as_deref(), |line| tracing::info!("{line}"))?;
     // A reload reads the same file again. `last` is not resolved anew: a run that finishes later
@@ -49,6 +57,16 @@ pub fn run(args: ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn model_folder(args: &ServeArgs, path: &Path, device: Device) -> ModelFolder {
+    let interval = Duration::from(args.models_interval);
+    ModelFolder {
+        path: path.to_owned(),
+        device,
+        versions: args.versions.clone(),
+        interval: (!interval.is_zero()).then_some(interval),
+    }
+}
+
 fn options(args: &ServeArgs) -> Result<ServeOptions> {
     let max_body_bytes = usize::from(args.largest_body) << 20;
     let memory_bytes = args.memory.saturating_mul(1 << 20);
@@ -65,7 +83,9 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
         http: args.http,
         grpc: args.grpc,
         allowed_hosts: args.allow_host.clone(),
+        allows_load: args.allow_load,
         queue_capacity: args.queue,
+        max_batch: args.max_batch,
         batch_wait: args.batch_wait.into(),
         max_body_bytes,
         memory_bytes,

@@ -7,82 +7,8 @@
 
 use bytes::Buf;
 
+use super::message_fields::{MessageField, MessageFields, Number};
 use crate::serve::api_error::ApiError;
-
-/// The fields of a message, by number.
-pub(in crate::serve) type MessageFields = &'static [(u32, MessageField)];
-
-/// What a field contains.
-#[derive(Clone, Copy)]
-pub(in crate::serve) enum MessageField {
-    /// UTF-8.
-    Text,
-    /// A list of bytes, shared with the request's body.
-    Bytes,
-    /// A single number, whose memory is part of its message.
-    Number(Number),
-    /// A list of numbers, packed or one by one.
-    Numbers(Number),
-    /// A message, single or in a list; its size in memory, without what its fields point to, or 0
-    /// if that is part of the message around it.
-    Message(usize, MessageFields),
-}
-
-/// How a number is encoded.
-#[derive(Clone, Copy)]
-pub(in crate::serve) enum Number {
-    /// An integer of variable length; its size in memory.
-    Varint(usize),
-    /// Four bytes.
-    Fixed32,
-    /// Eight bytes.
-    Fixed64,
-}
-
-/// A request without fields.
-pub(in crate::serve) const EMPTY: MessageFields = &[];
-/// A model's name and version.
-pub(in crate::serve) const MODEL: MessageFields =
-    &[(1, MessageField::Text), (2, MessageField::Text)];
-/// `ModelInferRequest` of `inference.proto`. Sizes are those of the generated types, rounded up.
-pub(in crate::serve) const INFER: MessageFields = &[
-    (1, MessageField::Text),
-    (2, MessageField::Text),
-    (3, MessageField::Text),
-    (4, PARAMETERS),
-    (5, MessageField::Message(384, INPUT)),
-    (6, MessageField::Message(96, OUTPUT)),
-    (7, MessageField::Bytes),
-];
-const INPUT: MessageFields = &[
-    (1, MessageField::Text),
-    (2, MessageField::Text),
-    (3, MessageField::Numbers(Number::Varint(8))),
-    (4, PARAMETERS),
-    (5, MessageField::Message(0, CONTENTS)),
-];
-const OUTPUT: MessageFields = &[(1, MessageField::Text), (2, PARAMETERS)];
-const PARAMETERS: MessageField = MessageField::Message(
-    128,
-    &[(1, MessageField::Text), (2, MessageField::Message(0, PARAMETER))],
-);
-const PARAMETER: MessageFields = &[
-    (1, MessageField::Number(Number::Varint(1))),
-    (2, MessageField::Number(Number::Varint(8))),
-    (3, MessageField::Text),
-    (4, MessageField::Number(Number::Fixed64)),
-    (5, MessageField::Number(Number::Varint(8))),
-];
-const CONTENTS: MessageFields = &[
-    (1, MessageField::Numbers(Number::Varint(1))),
-    (2, MessageField::Numbers(Number::Varint(4))),
-    (3, MessageField::Numbers(Number::Varint(8))),
-    (4, MessageField::Numbers(Number::Varint(4))),
-    (5, MessageField::Numbers(Number::Varint(8))),
-    (6, MessageField::Numbers(Number::Fixed32)),
-    (7, MessageField::Numbers(Number::Fixed64)),
-    (8, MessageField::Bytes),
-];
 
 /// A handle to bytes that are stored elsewhere, or an empty text.
 const HANDLE_BYTES: usize = 32;
@@ -246,10 +172,15 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::serve::grpc::proto::model_infer_request::{
+    use crate::serve::grpc::message_fields::{INFER, PREDICT};
+    use crate::serve::grpc::proto::inference::model_infer_request::{
         InferInputTensor, InferRequestedOutputTensor,
     };
-    use crate::serve::grpc::proto::{InferParameter, InferTensorContents, ModelInferRequest};
+    use crate::serve::grpc::proto::inference::{
+        InferParameter, InferTensorContents, ModelInferRequest,
+    };
+    use crate::serve::grpc::proto::tensorflow::serving::PredictRequest;
+    use crate::serve::grpc::proto::tensorflow::{TensorProto, tensor_shape_proto};
 
     fn request() -> ModelInferRequest {
         let contents = InferTensorContents {
@@ -316,6 +247,32 @@ mod tests {
             let request = ModelInferRequest { inputs: vec![input], ..Default::default() };
             let cost = decoded_bytes(&request.encode_to_vec(), INFER).unwrap();
             assert!(cost >= 4 * size_of::<InferInputTensor>() + bytes, "{cost}: {request:?}");
+        }
+    }
+
+    #[test]
+    fn empty_tensors_and_dimensions_of_tensorflow_cost_what_they_take_in_memory() {
+        let dimensions = |count: usize| {
+            let shape = [0x12, 0].repeat(count);
+            let mut tensor = vec![0x12];
+            prost::encoding::encode_varint(shape.len() as u64, &mut tensor);
+            tensor.extend(shape);
+            let mut input = vec![0x12];
+            prost::encoding::encode_varint(tensor.len() as u64, &mut input);
+            input.extend(tensor);
+            let mut request = vec![0x12];
+            prost::encoding::encode_varint(input.len() as u64, &mut request);
+            request.extend(input);
+            request
+        };
+        for (bytes, size) in [
+            // The input "a" again and again, of which the last is kept.
+            ([0x12, 3, 0x0a, 1, b'a'].repeat(1000), size_of::<(String, TensorProto)>()),
+            (dimensions(1000), 1000 * size_of::<tensor_shape_proto::Dim>()),
+        ] {
+            assert!(PredictRequest::decode(bytes.as_slice()).is_ok());
+            let cost = decoded_bytes(&bytes, PREDICT).unwrap();
+            assert!(cost >= size, "{cost} for {size}");
         }
     }
 

@@ -1,11 +1,15 @@
 //! Routes of HTTP.
 //!
 //! Three APIs give the same predictions: a picture for people and scripts (`predict`), the Open
-//! Inference Protocol V2 (`open_inference`), and TensorFlow Serving's REST API (`tensorflow`).
+//! Inference Protocol V2 (`open_inference`) with Triton's extensions (`repository`), and the REST API
+//! that TensorFlow Serving and KServe V1 share (`tensorflow`).
 
 pub(in crate::serve) mod open_inference;
 mod page;
+mod paths;
+pub(in crate::serve) mod picture_body;
 pub(in crate::serve) mod predict;
+mod repository;
 pub(in crate::serve) mod tensorflow;
 
 use std::sync::Arc;
@@ -16,24 +20,31 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header;
+use http::{StatusCode, header};
 
+pub(in crate::serve) use self::repository::triton_type;
 use super::api_error::{ApiError, ApiErrorKind};
 use super::hosts::AcceptedHosts;
 use super::metrics::{CONTENT_TYPE, Readings};
 use super::middleware::{self, Protocol};
-use super::model_spec::{MODEL_NAME, MODEL_VERSION};
 use super::state::ServerState;
 
 /// All routes, with the middleware around them.
 pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
-    let router = Router::new()
-        .route("/", get(page::page))
-        .route("/openapi.json", get(page::openapi))
-        .route("/metrics", get(metrics))
-        .route("/predict", post(predict::predict))
+    let mut router = Router::new().route("/", get(page::root));
+    for (path, methods) in [
+        ("/openapi.json", get(page::openapi)),
+        ("/metrics", get(metrics)),
+        ("/healthz", get(health)),
+        ("/ping", get(health)),
+        ("/predict", post(predict::predict)),
+    ] {
+        router = paths::route(router, path, methods);
+    }
+    let router = router
         .merge(tensorflow::router())
         .merge(open_inference::router())
+        .merge(repository::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // The middleware limits bodies; axum's own limit of 2 MB for forms is below it.
@@ -42,13 +53,22 @@ pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
     middleware::wrap(router, Protocol::Rest, hosts, state)
 }
 
+/// Health as Kubernetes and load balancers ask for it: the status decides, the body is for people.
+async fn health(State(state): State<Arc<ServerState>>) -> Response {
+    if state.is_ready() {
+        (StatusCode::OK, "ok\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
 async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, ApiError> {
     let text = state.metrics.text(&Readings {
         waiting_pictures: state.queue.waiting(),
         queue_capacity: state.queue.capacity(),
         charged_bytes: state.workers.account.charged_bytes(),
         lost_log_lines: state.lost_log_lines.load(Ordering::Relaxed),
-        model: state.queue.model().name(),
+        models: &state.models.all(),
     });
     let text = text.map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(text)).into_response())
@@ -56,11 +76,7 @@ async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, ApiE
 
 async fn not_found(request: Request) -> ApiError {
     let path = request.uri().path();
-    let message = if path.contains("/models/") {
-        format!("{path} does not exist; the only model is {MODEL_NAME}, version {MODEL_VERSION}")
-    } else {
-        format!("{path} does not exist; see /openapi.json for all paths")
-    };
+    let message = format!("{path} does not exist; see /openapi.json for all paths");
     ApiError::new(ApiErrorKind::NotFound, message)
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
-use http::header;
+use http::{HeaderMap, header};
+use serde_json::json;
 
 use crate::serve::api_error::ApiError;
 use crate::serve::request_context;
@@ -26,17 +28,30 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-in
 /// The description of all HTTP routes.
 static OPENAPI: &str = include_str!("openapi.json");
 
-/// `GET /`
-pub(crate) async fn page(
+/// `GET /`: the page for browsers, which ask for HTML; for others whether the server is alive, as in
+/// KServe's first protocol.
+pub(crate) async fn root(
     State(state): State<Arc<ServerState>>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let model = state.queue.model();
-    let name = escaped(model.name());
+    let vary = [(header::VARY, "accept")];
+    if !accepts_html(request.headers()) {
+        return Ok((vary, Json(json!({ "status": "alive" }))).into_response());
+    }
+    let model = state.models.default_model();
+    let name = model.as_ref().map_or("none", |model| model.classifier.name());
+    let name = escaped(name);
     request_context::of(&request)?.charge(PAGE.len() + name.len()).await?;
     let page = PAGE.replacen(MODEL_PLACEHOLDER, &name, 1);
     let policy = [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)];
-    Ok((policy, Html(page)).into_response())
+    Ok((vary, policy, Html(page)).into_response())
+}
+
+/// Whether a client asks for HTML by name. Programs ask for anything, or for JSON.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ACCEPT).iter().any(|value| {
+        value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("text/html"))
+    })
 }
 
 /// Text as HTML.

@@ -6,21 +6,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, Multipart, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{Request, header};
-use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::classifier::{Classifier, Prediction};
+use super::picture_body::read_file;
+use crate::classifier::Prediction;
 use crate::number::RecognisedNumber;
 use crate::picture::{DigitImage, many};
 use crate::serve::account::Weight;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::{decode, decode_for_many};
-use crate::serve::request_context::{self, RequestContext, is_short};
+use crate::serve::models::ServedModel;
+use crate::serve::repository;
+use crate::serve::request_context::{self, RequestContext};
 use crate::serve::state::ServerState;
 
 /// Memory of a response with all activations.
@@ -38,6 +39,29 @@ pub(crate) struct PredictQuery {
     layers: bool,
     #[serde(default)]
     many: bool,
+    /// The name of a model; without it the default.
+    model: Option<String>,
+    /// A version or label.
+    #[serde(default)]
+    version: String,
+}
+
+/// The name of the model in answers, and what identifies it.
+#[derive(Serialize)]
+struct ModelIdentity<'a> {
+    model: &'a str,
+    model_version: &'a str,
+    model_sha256: &'a str,
+}
+
+impl<'a> From<&'a ServedModel> for ModelIdentity<'a> {
+    fn from(model: &'a ServedModel) -> Self {
+        Self {
+            model: model.classifier.name(),
+            model_version: &model.version_text,
+            model_sha256: &model.sha256,
+        }
+    }
 }
 
 /// The same keys as `infer --json`. A picture in a request has no path.
@@ -46,7 +70,8 @@ struct PredictResponse<'a> {
     path: Option<&'a str>,
     #[serde(flatten)]
     prediction: &'a Prediction,
-    model: &'a str,
+    #[serde(flatten)]
+    model: ModelIdentity<'a>,
     #[serde(flatten)]
     activations: Option<NetworkActivations>,
 }
@@ -71,7 +96,8 @@ struct NumberResponse<'a> {
     path: Option<&'a str>,
     #[serde(flatten)]
     number: &'a RecognisedNumber,
-    model: &'a str,
+    #[serde(flatten)]
+    model: ModelIdentity<'a>,
 }
 
 /// Classifies one picture: the request body, or the first file of a form.
@@ -82,10 +108,10 @@ pub(crate) async fn predict(
 ) -> Response {
     let is_many = query.as_ref().is_ok_and(|query| query.many);
     let response = match query {
-        Ok(Query(PredictQuery { many: true, layers: true })) => Err(ApiError::invalid(
+        Ok(Query(PredictQuery { many: true, layers: true, .. })) => Err(ApiError::invalid(
             "layers=true describes the network's answer to one digit; leave out layers or many",
         )),
-        Ok(Query(PredictQuery { many: true, .. })) => read_number(&state, request).await,
+        Ok(Query(query)) if query.many => read_number(&state, &query, request).await,
         Ok(Query(query)) => respond(&state, &query, request).await,
         Err(rejection) => {
             let text = rejection.body_text();
@@ -108,17 +134,21 @@ pub(crate) async fn predict(
 
 /// Reads all digits of a picture. The candidates, up to thousands, go through the network on the
 /// worker's thread instead of the queue, where they would delay everybody else's.
-async fn read_number(state: &ServerState, request: Request<Body>) -> Result<Response, ApiError> {
+async fn read_number(
+    state: &ServerState,
+    query: &PredictQuery,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let model = repository::model(state, query.model.as_deref(), &query.version)?;
     let context = request_context::of(&request)?;
     context.charge(NUMBER_JSON_BYTES).await?;
     let file = read_file(request, state, &context).await?;
-    let model = state.queue.model();
     let reading = decode_for_many(file, &state.workers, &context, move |image, stop| {
         let rows = many::find(image)?;
         stop.check()?;
-        let number = RecognisedNumber::read(rows, &model)?;
+        let number = RecognisedNumber::read(rows, &model.classifier)?;
         // As JSON here, because the images of the digits are charged to the worker.
-        serde_json::to_vec(&NumberResponse { path: None, number: &number, model: model.name() })
+        serde_json::to_vec(&NumberResponse { path: None, number: &number, model: (&*model).into() })
             .map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], reading.await?).into_response())
@@ -129,78 +159,43 @@ async fn respond(
     query: &PredictQuery,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let model = repository::model(state, query.model.as_deref(), &query.version)?;
     let context = request_context::of(&request)?;
     if query.layers {
         context.charge(LAYERS_BYTES).await?;
     }
     let file = read_file(request, state, &context).await?;
-    let pictures = decode(vec![file], &state.workers, &context).await?;
-    let explained = pictures.first().filter(|_| query.layers).cloned();
-    let output = state.queue.predict(pictures).await?;
+    let one = |message| ApiError::new(ApiErrorKind::Internal, message);
+    let picture = decode(vec![file], &state.workers, &context).await?.pop();
+    let picture = picture.ok_or_else(|| one("expected one picture"))?;
+    let explained = query.layers.then(|| picture.clone());
+    let predictions = state.predict_one(&model, picture).await?;
     let activations = match explained {
-        Some(picture) => Some(activations(output.model.clone(), picture, state, &context).await?),
+        Some(picture) => Some(activations(model.clone(), picture, state, &context).await?),
         None => None,
     };
-    let [prediction] = output.predictions.as_slice() else {
-        let message = "expected one prediction for one picture";
-        return Err(ApiError::new(ApiErrorKind::Internal, message));
+    let [prediction] = predictions.as_slice() else {
+        return Err(one("expected one prediction for one picture"));
     };
-    let model = output.model.name();
+    let model = (&*model).into();
     Ok(Json(PredictResponse { path: None, prediction, model, activations }).into_response())
 }
 
 /// The activations of all layers. Computed outside the queue: only people at the page ask for
 /// them, one picture at a time.
 async fn activations(
-    model: Arc<Classifier>,
+    model: Arc<ServedModel>,
     picture: DigitImage,
     state: &ServerState,
     context: &RequestContext,
 ) -> Result<NetworkActivations, ApiError> {
     let pixels = picture.as_slice().to_vec();
     let computing = state.workers.run(Weight::Light, 0, context, move |_| {
-        let names = model.metadata().model.layers().map(|layer| layer.name);
-        Ok((names, model.activations(&picture)?))
+        let names = model.classifier.metadata().model.layers().map(|layer| layer.name);
+        Ok((names, model.classifier.activations(&picture)?))
     });
     let (names, values) = computing.await?;
     let mut values = values.into_iter();
     let layers = names.map(|name| LayerValues { name, values: values.next().unwrap_or_default() });
     Ok(NetworkActivations { pixels, layers })
-}
-
-/// The image file of a request.
-async fn read_file(
-    request: Request<Body>,
-    state: &ServerState,
-    context: &RequestContext,
-) -> Result<Bytes, ApiError> {
-    let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| {
-        content_type.to_str().is_ok_and(|text| text.trim_start().starts_with("multipart/form-data"))
-    });
-    if !is_form {
-        let body = request.into_body().collect().await;
-        return body.map(|body| body.to_bytes()).map_err(|e| ApiError::invalid(e.to_string()));
-    }
-    let bytes = http_body::Body::size_hint(request.body()).lower() as usize;
-    context.charge(bytes).await?;
-    let form = first_field(request);
-    if is_short(bytes) {
-        return form.await;
-    }
-    let runtime = tokio::runtime::Handle::current();
-    state.workers.run(Weight::Heavy, 0, context, move |_| runtime.block_on(form)).await
-}
-
-/// The first field of a form.
-pub(in crate::serve) async fn first_field(request: Request<Body>) -> Result<Bytes, ApiError> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        ApiError::invalid(format!("the form could not be read: {error}"))
-    };
-    let mut form =
-        Multipart::from_request(request, &()).await.map_err(|error| unreadable(&error))?;
-    let field = form.next_field().await.map_err(|error| unreadable(&error))?;
-    let field = field.ok_or_else(|| {
-        ApiError::invalid("the form is empty; send the picture as its first field")
-    })?;
-    field.bytes().await.map_err(|error| unreadable(&error))
 }

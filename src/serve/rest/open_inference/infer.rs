@@ -18,17 +18,18 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::bounded::{self, ByteCount, Flag};
+use crate::classifier::Prediction;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::from_base64;
 use crate::serve::flat_array::{ArrayValues, FlatArray, parsed_bytes};
-use crate::serve::inference_queue::InferenceOutput;
 use crate::serve::input_tensors::{
-    InputDatatype, InputPictures, check_count, check_input, from_binary, from_fp32,
+    InputDatatype, InputPictures, PictureCount, check_count, check_input, from_binary, from_fp32,
     from_uint8_numbers, not_one_input, reject_extensions,
 };
-use crate::serve::model_spec::{MODEL_NAME, MODEL_VERSION};
-use crate::serve::output_tensors::{MODEL_OUTPUTS, ModelOutput, OutputValues};
+use crate::serve::models::{ServedModel, VersionChoice};
+use crate::serve::output_tensors::{MODEL_OUTPUTS, OutputValues, RequestedOutput};
 use crate::serve::request_context;
+use crate::serve::rest::paths::ModelPath;
 use crate::serve::state::ServerState;
 
 /// Memory of the pictures made of a binary tensor, for each of its bytes: UINT8 becomes f32.
@@ -81,27 +82,22 @@ struct TensorParameters {
     binary_data: Option<Flag>,
     #[serde(default, deserialize_with = "bounded::present")]
     binary_data_size: Option<ByteCount>,
-    // Extensions that this server does not have.
-    classification: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "bounded::present")]
+    classification: Option<ByteCount>,
+    // An extension that this server does not have.
     shared_memory_region: Option<IgnoredAny>,
 }
 
 impl TensorParameters {
     fn reject_extensions(&self) -> Result<(), ApiError> {
-        let asked_for = [
-            ("classification", &self.classification),
-            ("shared_memory_region", &self.shared_memory_region),
-        ];
-        reject_extensions(
-            asked_for.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name),
-        )
+        reject_extensions(self.shared_memory_region.iter().map(|_| "shared_memory_region"))
     }
 }
 
 #[derive(Serialize)]
-struct InferResponse {
-    model_name: &'static str,
-    model_version: &'static str,
+struct InferResponse<'a> {
+    model_name: &'a str,
+    model_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     outputs: Vec<ResponseOutput>,
@@ -125,14 +121,16 @@ struct BinarySize {
 
 /// An output that the response should have.
 pub(in crate::serve) struct OutputChoice {
-    pub(in crate::serve) output: ModelOutput,
+    pub(in crate::serve) requested: RequestedOutput,
     is_binary: bool,
 }
 
 pub(super) async fn infer(
     State(state): State<Arc<ServerState>>,
+    path: ModelPath,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let model = state.models.find(&path.model, VersionChoice::parse(&path.version))?;
     let context = request_context::of(&request)?;
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|error| ApiError::invalid(error.to_string()))?;
@@ -142,8 +140,8 @@ pub(super) async fn infer(
     let memory = parsed_bytes(&json) + BINARY_COST * binary.len();
     let parsing = state.workers.parse(length, memory, &context, move || parse(&json, binary));
     let (id, choices, pictures) = parsing.await?;
-    let output = state.predict(pictures, &context).await?;
-    respond(id, &output, &choices)
+    let predictions = state.predict(&model, pictures, &context).await?;
+    respond(&model, id, &predictions, &choices)
 }
 
 /// The id, the outputs and the pictures of a request.
@@ -185,16 +183,22 @@ fn output_choices(request: &InferRequest) -> Result<Vec<OutputChoice>, ApiError>
     let default = flag(request.parameters.binary_data_output, "binary_data_output")?;
     let default = default.unwrap_or(false);
     if request.outputs.is_empty() {
-        let choices = MODEL_OUTPUTS.map(|output| OutputChoice { output, is_binary: default });
+        let choices = MODEL_OUTPUTS.map(|output| OutputChoice {
+            requested: RequestedOutput::values_of(output),
+            is_binary: default,
+        });
         return Ok(choices.into());
     }
     let mut choices = Vec::<OutputChoice>::new();
     for requested in &request.outputs {
-        let output = ModelOutput::from_name(&requested.name)?;
-        requested.parameters.reject_extensions()?;
-        output.check_not_in(choices.iter().map(|choice| choice.output))?;
-        let is_binary = flag(requested.parameters.binary_data, "binary_data")?.unwrap_or(default);
-        choices.push(OutputChoice { output, is_binary });
+        let RequestOutput { name, parameters } = requested;
+        let classes = parameters.classification.map(|ByteCount(count)| count);
+        let requested = RequestedOutput::new(name, classes)?;
+        parameters.reject_extensions()?;
+        let others = choices.iter().map(|choice| choice.requested.output);
+        requested.output.check_not_in(others)?;
+        let is_binary = flag(parameters.binary_data, "binary_data")?.unwrap_or(default);
+        choices.push(OutputChoice { requested, is_binary });
     }
     Ok(choices)
 }
@@ -243,11 +247,12 @@ fn from_json(
     datatype: InputDatatype,
     data: &FlatArray,
     shape: &[i64],
-    count: usize,
+    count: PictureCount,
 ) -> Result<InputPictures, ApiError> {
     let has_shape = || {
-        let lengths = data.shape.iter().map(|&length| i64::try_from(length).ok());
-        lengths.eq(shape.iter().map(|&size| Some(size)))
+        let is_size =
+            |(&length, &size): (&usize, &i64)| size == -1 || i64::try_from(length) == Ok(size);
+        data.shape.len() == shape.len() && data.shape.iter().zip(shape).all(is_size)
     };
     if data.shape.len() != 1 && !has_shape() {
         return Err(ApiError::invalid(format!(
@@ -276,15 +281,17 @@ fn from_json(
 }
 
 fn respond(
+    model: &ServedModel,
     id: Option<String>,
-    output: &InferenceOutput,
+    predictions: &[Prediction],
     choices: &[OutputChoice],
 ) -> Result<Response, ApiError> {
-    let count = output.predictions.len();
+    let count = predictions.len();
     let mut binary = Vec::new();
     let outputs = choices.iter().map(|choice| {
-        let spec = choice.output.spec();
-        let values = choice.output.values(&output.predictions);
+        let name = choice.requested.output.spec().name;
+        let datatype = choice.requested.datatype();
+        let values = choice.requested.values(predictions);
         let (parameters, data) = if choice.is_binary {
             let bytes = values.to_bytes();
             binary.extend_from_slice(&bytes);
@@ -292,12 +299,12 @@ fn respond(
         } else {
             (None, Some(values))
         };
-        let shape = choice.output.shape(count);
-        ResponseOutput { name: spec.name, datatype: spec.datatype, shape, parameters, data }
+        let shape = choice.requested.shape(count);
+        ResponseOutput { name, datatype, shape, parameters, data }
     });
     let response = InferResponse {
-        model_name: MODEL_NAME,
-        model_version: MODEL_VERSION,
+        model_name: &model.name,
+        model_version: &model.version_text,
         id,
         outputs: outputs.collect(),
     };

@@ -3,11 +3,12 @@
 //! Tensors come as nested arrays of numbers. Parsed into [`serde_json::Value`] first, they would
 //! take forty times the memory of the numbers.
 
+mod object;
+
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::api_error::quoted;
 use crate::model::PIXELS;
 
 /// Levels of nesting. No input has more dimensions than `[n, 28, 28, 1]`.
@@ -61,9 +62,10 @@ impl FlatArray {
         Self::parse(deserializer, false).map(Some)
     }
 
-    /// For `deserialize_with`: like [`Self::without_objects`], and an object with one field is read
-    /// as the value of that field, whatever its name. TensorFlow Serving's requests name inputs
-    /// (`{"image": […]}`) and mark Base64 (`{"b64": "…"}`) this way.
+    /// For `deserialize_with`: like [`Self::without_objects`], and an object is read as the value of
+    /// one of its fields: the only one, or the one that is named as a picture or is an array or an
+    /// object. Requests name inputs (`{"image": […]}`), mark Base64 (`{"b64": "…"}`) and add keys and
+    /// labels (`{"data": "…", "target": 0}`) this way.
     ///
     /// # Errors
     /// If the array is ragged, mixes numbers and strings, or contains anything else.
@@ -135,6 +137,18 @@ impl ArrayLevel<'_> {
         self.builder.numbers.push(number as f32);
         Ok(())
     }
+
+    fn push_string<E: Error>(mut self, string: String) -> Result<(), E> {
+        self.check_depth()?;
+        if !self.builder.numbers.is_empty() {
+            return Err(E::custom("the array mixes numbers and strings"));
+        }
+        if self.builder.strings.len() == MAX_STRINGS {
+            return Err(E::custom(format_args!("the array has more than {MAX_STRINGS} strings")));
+        }
+        self.builder.strings.push(string);
+        Ok(())
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for ArrayLevel<'_> {
@@ -164,16 +178,8 @@ impl<'de> Visitor<'de> for ArrayLevel<'_> {
         self.push_number(value as f64)
     }
 
-    fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
-        self.check_depth()?;
-        if !self.builder.numbers.is_empty() {
-            return Err(E::custom("the array mixes numbers and strings"));
-        }
-        if self.builder.strings.len() == MAX_STRINGS {
-            return Err(E::custom(format_args!("the array has more than {MAX_STRINGS} strings")));
-        }
-        self.builder.strings.push(value.to_owned());
-        Ok(())
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.push_string(value.to_owned())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
@@ -197,22 +203,8 @@ impl<'de> Visitor<'de> for ArrayLevel<'_> {
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let ArrayLevel { builder, depth } = self;
-        if !builder.allow_objects {
-            return Err(A::Error::custom("unexpected object; expected a number or a string"));
-        }
-        if map.next_key::<String>()?.is_none() {
-            return Err(A::Error::custom("empty object; expected one named input"));
-        }
-        map.next_value_seed(ArrayLevel { builder, depth })?;
-        match map.next_key::<String>()? {
-            None => Ok(()),
-            Some(name) => Err(A::Error::custom(format!(
-                "unexpected second field {}; the model has one input",
-                quoted(&name)
-            ))),
-        }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        object::visit(self, map)
     }
 }
 
@@ -293,7 +285,28 @@ mod tests {
             (array.shape, array.values),
             (vec![1], ArrayValues::Strings(vec!["QQ==".into()]))
         );
-        assert!(with_objects(r#"[{"a": 1, "b": 2}]"#).unwrap_err().contains("\"b\""));
+        assert!(with_objects(r#"[{"a": [1], "b": [2]}]"#).unwrap_err().contains("\"b\""));
+        assert!(with_objects(r#"[{"a": 1, "b": 2}]"#).unwrap_err().contains("name it \"image\""));
         assert!(with_objects("[{}]").unwrap_err().contains("empty object"));
+        assert!(with_objects(r#"[{"a": null}]"#).unwrap_err().contains("null"));
+    }
+
+    #[test]
+    fn keys_and_labels_beside_the_picture_are_ignored() {
+        let picture = |json: &str| match with_objects(json).unwrap().values {
+            ArrayValues::Strings(strings) => strings,
+            ArrayValues::Numbers(numbers) => panic!("{numbers:?}"),
+        };
+        for json in [
+            r#"[{"data": "QQ==", "target": 0}]"#,
+            r#"[{"image_bytes": {"b64": "QQ=="}, "key": "1"}]"#,
+            r#"[{"key": "1", "anything": {"b64": "QQ=="}}]"#,
+            r#"[{"flag": true, "none": null, "image": "QQ=="}]"#,
+            r#"[{"anything": "QQ=="}]"#,
+        ] {
+            assert_eq!(picture(json), ["QQ=="], "{json}");
+        }
+        let array = with_objects(r#"[{"key": 7, "pixels": [1, 2]}]"#).unwrap();
+        assert_eq!((array.shape, array.values), (vec![1, 2], ArrayValues::Numbers(vec![1., 2.])));
     }
 }
