@@ -147,16 +147,7 @@ impl Server {
         // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
         let state = &self.handle.state;
         let reach = reach(self.http_address, self.grpc_address);
-        let models = state.models.all();
-        let model = models
-            .values()
-            .flat_map(|model| model.available())
-            .map(|model| match &state.loader {
-                None => model.classifier.name().to_owned(),
-                Some(_) => format!("{} {}", model.name, model.version_text),
-            })
-            .collect::<Vec<_>>()
-            .join(", ");
+        let model = model_names(state);
         tracing::info!(
             model,
             http = %self.http_address,
@@ -214,6 +205,17 @@ impl ServerHandle {
     pub(crate) fn record_failed_reload(&self) {
         self.state.metrics.record_reload(false);
     }
+}
+
+/// The models that are served, for the log.
+fn model_names(state: &ServerState) -> String {
+    let models = state.models.all();
+    let served = models.values().flat_map(NamedModel::available);
+    let names = served.map(|model| match &state.loader {
+        None => model.classifier.name().to_owned(),
+        Some(_) => format!("{} {}", model.name, model.version_text),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// One model, which takes over the statistics of the one that it replaces.

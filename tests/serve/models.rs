@@ -125,7 +125,9 @@ fn several_models_and_versions_are_served_and_the_highest_is_the_default() {
 
 #[test]
 fn labels_name_versions_and_change_with_their_file() {
-    let served = Served::with(&[("digits/1", 1.0), ("digits/2", 20.0)], &[]);
+    let served = Served::with(&[("digits/1", 1.0), ("digits/2", 20.0)], &["--versions", "latest"]);
+    served.until(&[("digits/2", "READY")]);
+    // A version with a label is served whatever the policy.
     std::fs::write(served.path("digits/serving.toml"), "[labels]\nstable = 1\n").unwrap();
     let server = &served.server;
     let instances = json!({ "instances": [pixels(SEVEN)] }).to_string();

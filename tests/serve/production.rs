@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::common::{burn_digits, checkout, root};
 use crate::server::{
     HttpResponse, INFER_PATH, SEVEN, SHIPPED_MODEL, TestServer, connect, file, pixels,
-    read_until_closed, request,
+    read_until_closed, request, sha256_hex,
 };
 
 /// A request of the Open Inference Protocol with `count` pictures, as JSON.

@@ -6,18 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::oneshot;
 
-use super::folder::{Fingerprint, ModelFolder, reason};
+use super::folder::{ModelFolder, reason};
+use super::known::KnownModel;
 use super::served::ServedModel;
-use super::settings::{ModelSettings, VersionPolicy};
+use super::settings::VersionPolicy;
 use super::statistics::VersionStatistics;
-use super::table::{ModelTable, NamedModel, VersionState, VersionStatus};
+use super::table::{ModelTable, NamedModel, VersionStatus};
 use crate::panic_message::panic_message;
 use crate::serve::api_error::{ApiError, ApiErrorKind, quoted};
 use crate::serve::metrics::Metrics;
@@ -88,27 +89,6 @@ pub(crate) struct Loader {
     models: BTreeMap<String, KnownModel>,
     /// Models that a client has unloaded.
     unloaded: BTreeSet<String>,
-}
-
-/// What the loader knows of a model.
-#[derive(Default)]
-struct KnownModel {
-    settings: ModelSettings,
-    /// Why its settings are not those of its file, as logged.
-    settings_problem: Option<String>,
-    versions: BTreeMap<u64, KnownVersion>,
-}
-
-/// What the loader knows of a version.
-#[derive(Default)]
-struct KnownVersion {
-    /// The file that was last tried.
-    tried: Fingerprint,
-    served: Option<Arc<ServedModel>>,
-    /// No longer served, but perhaps still answering.
-    retired: Vec<Weak<ServedModel>>,
-    is_loading: bool,
-    problem: Option<String>,
 }
 
 impl Loader {
@@ -217,10 +197,12 @@ impl Loader {
         };
         self.read_settings(name);
         let policy = self.policy(name);
+        let labels = self.models.get(name).map(|model| model.settings.labels.clone());
+        let labelled: BTreeSet<u64> = labels.into_iter().flat_map(BTreeMap::into_values).collect();
         let mut loaded = 0;
         let mut wanted = BTreeSet::new();
         for &version in &versions {
-            if policy.includes(version, loaded) {
+            if policy.includes(version, loaded) || labelled.contains(&version) {
                 wanted.insert(version);
                 loaded += usize::from(self.load_version(name, version, retry));
             }
@@ -384,20 +366,5 @@ impl Loader {
             (!named.versions.is_empty()).then(|| (name.as_str().into(), named))
         });
         self.table.replace(models.collect());
-    }
-}
-
-impl KnownVersion {
-    /// `None` if nothing of it is left.
-    fn state(&self) -> Option<VersionState> {
-        match (&self.served, &self.problem) {
-            (Some(model), _) => Some(VersionState::Available(model.clone())),
-            (None, _) if self.is_loading => Some(VersionState::Loading),
-            (None, Some(problem)) => Some(VersionState::Unavailable(problem.clone())),
-            (None, None) => {
-                let is_answering = self.retired.iter().any(|model| model.strong_count() > 0);
-                is_answering.then_some(VersionState::Unloading)
-            }
-        }
     }
 }

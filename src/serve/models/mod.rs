@@ -6,6 +6,7 @@
 //! Reading the table takes no lock.
 
 mod folder;
+mod known;
 mod loader;
 mod served;
 mod settings;

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::paths::{ModelPath, route};
 use crate::saved::FILE_NAME;
-use crate::serve::api_error::ApiError;
+use crate::serve::account::SMALL_BYTES;
+use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::input_tensors::MODEL_INPUTS;
 use crate::serve::model_spec::{PLATFORM, TensorSpec};
 use crate::serve::models::{DurationCount, ServedModel, StatisticsReading, VersionPolicy};
@@ -56,10 +57,19 @@ async fn optional_json<T: Default + for<'de> Deserialize<'de>>(
 ) -> Result<T, ApiError> {
     let body = request.into_body().collect().await;
     let body = body.map_err(|error| ApiError::invalid(error.to_string()))?.to_bytes();
-    if body.trim_ascii().is_empty() {
+    let body = body.trim_ascii();
+    if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(&body)
+    if body.len() > SMALL_BYTES {
+        let message = format!("the request is longer than {} KiB", SMALL_BYTES >> 10);
+        return Err(ApiError::new(ApiErrorKind::TooLarge, message));
+    }
+    // Serde would also read an array as the fields in order.
+    if !body.starts_with(b"{") {
+        return Err(ApiError::invalid("invalid request JSON: expected an object"));
+    }
+    serde_json::from_slice(body)
         .map_err(|error| ApiError::invalid(format!("invalid request JSON: {error}")))
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub(crate) fn router() -> Router<Arc<ServerState>> {
         "/v1/models/{model}/versions/{version}",
         "/v1/models/{model}/labels/{label}",
     ] {
-        router = route(router, model, get(status).post(predict));
+        router = route(router, model, any(model_route));
         router = route(router, &format!("{model}/metadata"), get(metadata));
     }
     router
@@ -79,21 +79,31 @@ impl Target {
     fn model(&self, state: &ServerState) -> Result<Arc<ServedModel>, ApiError> {
         state.models.find(&self.path.model, self.choice())
     }
+}
 
-    /// The error for a verb that this API does not have.
-    fn unknown_verb(verb: &str) -> ApiError {
-        let message = format!("the method :{verb} does not exist; models have :{PREDICT_VERB}");
-        ApiError::new(ApiErrorKind::NotFound, message)
-    }
-
-    /// The error for a verb with the wrong method of HTTP, and the header `Allow`.
-    fn not_allowed(method: &str, path: &str, allowed: &'static str) -> Response {
-        let message = format!("{path} does not support {method}");
-        let error = ApiError::new(ApiErrorKind::MethodNotAllowed, message);
-        let mut response = error.into_response();
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-        response
-    }
+/// The status of a model for GET, its predictions for POST with the verb.
+async fn model_route(
+    State(state): State<Arc<ServerState>>,
+    path: ModelPath,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let target = Target::from(path);
+    let method = request.method().clone();
+    let allowed = match (target.verb.as_deref(), &method) {
+        (None, &Method::GET | &Method::HEAD) => return status(&state, &target),
+        (Some(PREDICT_VERB), &Method::POST) => return predict(&state, &target, request).await,
+        (None, _) => "GET,HEAD",
+        (Some(PREDICT_VERB), _) => "POST",
+        (Some(verb), _) => {
+            let message = format!("the method :{verb} does not exist; models have :{PREDICT_VERB}");
+            return Err(ApiError::new(ApiErrorKind::NotFound, message));
+        }
+    };
+    let path = request.uri().path();
+    let message = format!("{path} does not support {method}");
+    let error = ApiError::new(ApiErrorKind::MethodNotAllowed, message);
+    let allowed = [(header::ALLOW, HeaderValue::from_static(allowed))];
+    Ok((allowed, error).into_response())
 }
 
 /// The names of all models, as KServe lists them.
@@ -104,32 +114,20 @@ async fn models(State(state): State<Arc<ServerState>>) -> Response {
 }
 
 /// TensorFlow Serving's state of each version, or of one, and KServe's `ready`.
-async fn status(
-    State(state): State<Arc<ServerState>>,
-    path: ModelPath,
-    request: Request<Body>,
-) -> Result<Response, ApiError> {
-    let target = Target::from(path);
-    match target.verb.as_deref() {
-        None => {}
-        Some(PREDICT_VERB) => {
-            return Ok(Target::not_allowed("GET", request.uri().path(), "POST"));
-        }
-        Some(verb) => return Err(Target::unknown_verb(verb)),
-    }
+fn status(state: &ServerState, target: &Target) -> Result<Response, ApiError> {
     let name = &target.path.model;
     let named = state.models.model(name)?;
     let version = match target.choice() {
         VersionChoice::Latest => None,
         VersionChoice::Number(version) => Some(version),
-        VersionChoice::Label(_) => Some(target.model(&state)?.version),
+        VersionChoice::Label(_) => Some(target.model(state)?.version),
     };
     let is_chosen =
         |status: &&VersionStatus| version.is_none_or(|version| version == status.version);
     let chosen: Vec<_> = named.versions.iter().filter(is_chosen).collect();
     if chosen.is_empty() {
         // With the error that says which versions there are.
-        target.model(&state)?;
+        target.model(state)?;
     }
     let is_stopping = state.is_stopping();
     let is_ready = !is_stopping && chosen.iter().any(|status| status.state.available().is_some());
@@ -214,17 +212,11 @@ struct VersionedResponse<'a> {
 }
 
 async fn predict(
-    State(state): State<Arc<ServerState>>,
-    path: ModelPath,
+    state: &ServerState,
+    target: &Target,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let target = Target::from(path);
-    match target.verb.as_deref() {
-        Some(PREDICT_VERB) => {}
-        Some(verb) => return Err(Target::unknown_verb(verb)),
-        None => return Ok(Target::not_allowed("POST", request.uri().path(), "GET,HEAD")),
-    }
-    let model = target.model(&state)?;
+    let model = target.model(state)?;
     let context = request_context::of(&request)?;
     let body = request.into_body().collect().await;
     let body = body.map_err(|error| ApiError::invalid(error.to_string()))?.to_bytes();
