@@ -29,6 +29,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use read::open_own;
 pub use read::{open_regular, read_regular, read_text};
+#[cfg(feature = "serve")]
+pub(crate) use write::create;
 pub use write::{is_standard_output, write_atomically};
 pub(crate) use write::{new_folder, replace};
 

@@ -118,6 +118,25 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
+/// Writes `bytes` beside `path` and gives the file this name, unless something has it already, which
+/// is left as it is. Returns whether it is new.
+///
+/// # Errors
+/// If the file cannot be created, written or named.
+#[cfg(feature = "serve")]
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut builder = Builder::new();
+    leave_to_umask(builder.prefix(TEMPORARY_PREFIX), 0o666);
+    let mut temporary = builder.tempfile_in(parent(path))?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    match temporary.persist_noclobber(path) {
+        Ok(_) => sync_folder(parent(path)).map(|()| true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.error),
+    }
+}
+
 /// Creates a folder in `parent` whose random name begins with `prefix`.
 ///
 /// # Errors
@@ -150,6 +169,17 @@ mod tests {
         write_atomically(&path, b"old").unwrap();
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(feature = "serve")]
+    fn creating_never_replaces_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(create(&path, b"first").unwrap());
+        assert!(!create(&path, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

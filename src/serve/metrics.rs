@@ -1,4 +1,4 @@
-//! Metrics for Prometheus, served at `/metrics`.
+//! Metrics for Prometheus, served at `/metrics`: in OpenMetrics, or in the older text format.
 
 use std::time::Duration;
 
@@ -9,8 +9,46 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// The media type of [`Metrics::text`].
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::process_metrics;
+
+/// A text format for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MetricsFormat {
+    /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+    Prometheus,
+    /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
+    OpenMetrics,
+}
+
+impl MetricsFormat {
+    /// The format that an `Accept` header asks for: OpenMetrics only if it is preferred to plain
+    /// text, so that people and older programs get what they can read.
+    pub(crate) fn accepted(accept: Option<&str>) -> Self {
+        let quality = |wanted: &str| {
+            let ranges = accept.unwrap_or_default().split(',').filter_map(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
+                let quality = parts.find_map(|part| part.strip_prefix("q="));
+                is_wanted.then(|| quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
+            });
+            ranges.fold(0.0, f32::max)
+        };
+        let open_metrics = quality("application/openmetrics-text");
+        if open_metrics > 0.0 && open_metrics >= quality("text/plain") {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
+    }
+
+    /// Its media type.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// All counters. Clones share them.
 #[derive(Clone)]
@@ -21,7 +59,10 @@ pub(crate) struct Metrics {
     connections: Gauge,
     closed_connections: Family<ClosedLabels, Counter>,
     lost_responses: Counter,
+    failed_handshakes: Counter,
     reloads: Family<ReloadLabels, Counter>,
+    file_reloads: Family<FileReloadLabels, Counter>,
+    corrections: Family<CorrectionLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +79,17 @@ struct ApiLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileReloadLabels {
+    file: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CorrectionLabels {
+    digit: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,9 +116,12 @@ struct ModelLabels {
     model: String,
 }
 
+/// Why the server closes connections.
+const CLOSED_REASONS: [&str; 5] = ["idle", "unread", "evicted", "address", "grace"];
+
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
+        let metrics = Self {
             requests: Family::default(),
             // From 0.1 ms, each bound twice the one before, to 3.3 s.
             seconds: Family::new_with_constructor(|| {
@@ -77,8 +132,22 @@ impl Default for Metrics {
             connections: Gauge::default(),
             closed_connections: Family::default(),
             lost_responses: Counter::default(),
+            failed_handshakes: Counter::default(),
             reloads: Family::default(),
+            file_reloads: Family::default(),
+            corrections: Family::default(),
+        };
+        // From the start, and not from the first time: the increase from nothing to 1 can't be seen.
+        for reason in CLOSED_REASONS {
+            drop(metrics.closed_connections.get_or_create(&ClosedLabels { reason }));
         }
+        for outcome in [true, false].map(outcome) {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { outcome }));
+            for file in ["certificate", "tokens"] {
+                drop(metrics.file_reloads.get_or_create(&FileReloadLabels { file, outcome }));
+            }
+        }
+        metrics
     }
 }
 
@@ -116,17 +185,44 @@ impl Metrics {
         self.lost_responses.inc_by(count);
     }
 
-    /// Counts a reload of the model: it succeeded, or the current model was kept.
-    pub(crate) fn record_reload(&self, succeeded: bool) {
-        let outcome = if succeeded { "replaced" } else { "kept" };
-        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    /// Counts a client that did not get further than the handshake of TLS.
+    pub(crate) fn record_failed_handshake(&self) {
+        self.failed_handshakes.inc();
     }
 
-    /// All metrics in OpenMetrics text format.
+    /// Counts a reload of the model: it succeeded, or the current model was kept.
+    pub(crate) fn record_reload(&self, succeeded: bool) {
+        self.reloads.get_or_create(&ReloadLabels { outcome: outcome(succeeded) }).inc();
+    }
+
+    /// Counts a reload of the certificate or the tokens.
+    pub(crate) fn record_file_reload(&self, file: &'static str, succeeded: bool) {
+        let labels = FileReloadLabels { file, outcome: outcome(succeeded) };
+        self.file_reloads.get_or_create(&labels).inc();
+    }
+
+    /// Counts a picture that was stored with the digit that it shows.
+    pub(crate) fn record_correction(&self, digit: u8) {
+        self.corrections.get_or_create(&CorrectionLabels { digit }).inc();
+    }
+
+    /// All metrics as text.
     ///
     /// # Errors
     /// If formatting fails. Writing to a string never does.
-    pub(crate) fn text(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        readings: &Readings,
+        format: MetricsFormat,
+    ) -> Result<String, std::fmt::Error> {
+        let open_metrics = self.open_metrics(readings)?;
+        Ok(match format {
+            MetricsFormat::OpenMetrics => open_metrics,
+            MetricsFormat::Prometheus => as_prometheus_text(&open_metrics),
+        })
+    }
+
+    fn open_metrics(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
         let gauge = |value: usize| -> Gauge {
             let gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -170,7 +266,8 @@ impl Metrics {
         registry.register(
             "connections_closed",
             "Connections that the server closed, by reason: idle, unread (the client reads no \
-             response), evicted (for others), grace (not done in time at shutdown)",
+             response), evicted (for others), address (too many from one), grace (not done in time \
+             at shutdown)",
             self.closed_connections.clone(),
         );
         registry.register(
@@ -189,15 +286,92 @@ impl Metrics {
             self.reloads.clone(),
         );
         registry.register("model_info", "The model in use", models);
+        registry.register(
+            "tls_handshakes_failed",
+            "Connections that ended in the handshake of TLS",
+            self.failed_handshakes.clone(),
+        );
+        registry.register(
+            "file_reloads",
+            "Reloads of the certificate and the tokens, by outcome: replaced, or kept (the file \
+             can't be used)",
+            self.file_reloads.clone(),
+        );
+        registry.register(
+            "corrections",
+            "Pictures stored with the digit that they show",
+            self.corrections.clone(),
+        );
         let mut text = String::new();
-        text::encode(&mut text, &registry)?;
+        text::encode_registry(&mut text, &registry)?;
+        // Without the prefix: every program has metrics of these names.
+        let mut process = Registry::default();
+        process_metrics::register(&mut process);
+        text::encode(&mut text, &process)?;
         Ok(text)
     }
+}
+
+fn outcome(succeeded: bool) -> &'static str {
+    if succeeded { "replaced" } else { "kept" }
+}
+
+/// The same metrics in the older format, where a counter is named as its only value, with `_total`,
+/// and where there are no units and no end.
+fn as_prometheus_text(open_metrics: &str) -> String {
+    let counters: Vec<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), ..) => continue,
+            (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(&name) => {
+                text.extend(["# ", kind, " ", name, "_total ", rest]);
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn openmetrics_is_sent_to_clients_that_prefer_it_and_plain_text_to_all_others() {
+        // As Prometheus 2 and 3 ask for it, curl, and a browser.
+        for (accept, expected) in [
+            (
+                Some(
+                    "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1",
+                ),
+                MetricsFormat::OpenMetrics,
+            ),
+            (Some("application/openmetrics-text"), MetricsFormat::OpenMetrics),
+            (Some("text/plain"), MetricsFormat::Prometheus),
+            (Some("text/plain, application/openmetrics-text; q=0.9"), MetricsFormat::Prometheus),
+            (Some("application/openmetrics-text;q=0"), MetricsFormat::Prometheus),
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), MetricsFormat::Prometheus),
+            (Some("*/*"), MetricsFormat::Prometheus),
+            (None, MetricsFormat::Prometheus),
+        ] {
+            assert_eq!(MetricsFormat::accepted(accept), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn the_older_format_has_the_same_values_and_names_counters_as_their_values() {
+        let open_metrics = "# HELP a_b Bytes of c.\n# TYPE a_b counter\n# UNIT a_b bytes\n\
+                            a_b_total{c=\"# d\"} 1\n# HELP e f.\n# TYPE e gauge\ne 2.5\n# EOF\n";
+        let expected = "# HELP a_b_total Bytes of c.\n# TYPE a_b_total counter\n\
+                        a_b_total{c=\"# d\"} 1\n# HELP e f.\n# TYPE e gauge\ne 2.5\n";
+        assert_eq!(as_prometheus_text(open_metrics), expected);
+    }
 
     #[test]
     fn recorded_values_appear_in_openmetrics_text() {
@@ -206,6 +380,9 @@ mod tests {
         metrics.record_request("v2", 200, Duration::from_millis(3));
         metrics.record_batch(3);
         metrics.record_reload(false);
+        metrics.record_file_reload("tokens", true);
+        metrics.record_failed_handshake();
+        metrics.record_correction(5);
         let open = metrics.open_connection();
         metrics.record_closed_connection("idle");
         metrics.record_lost_responses(2);
@@ -216,7 +393,7 @@ mod tests {
             lost_log_lines: 3,
             model: "shipped",
         };
-        let text = metrics.text(&readings).unwrap();
+        let text = metrics.text(&readings, MetricsFormat::OpenMetrics).unwrap();
         for line in [
             "burn_digits_requests_total{api=\"v2\",status=\"200\"} 2",
             // 300 µs lies in the third bucket, up to 400 µs; 3 ms doesn't.
@@ -232,12 +409,15 @@ mod tests {
             "burn_digits_queue_capacity 1024",
             "burn_digits_model_reloads_total{outcome=\"kept\"} 1",
             "burn_digits_model_info{model=\"shipped\"} 1",
+            "burn_digits_file_reloads_total{file=\"tokens\",outcome=\"replaced\"} 1",
+            "burn_digits_tls_handshakes_failed_total 1",
+            "burn_digits_corrections_total{digit=\"5\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
         drop(open);
-        let text = metrics.text(&readings).unwrap();
+        let text = metrics.text(&readings, MetricsFormat::OpenMetrics).unwrap();
         assert!(text.lines().any(|line| line == "burn_digits_connections 0"), "{text}");
     }
 }

@@ -8,12 +8,16 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use super::access::Access;
 use super::connection::ConnectionRegistry;
+use super::corrections::Corrections;
 use super::hosts::AcceptedHosts;
 use super::listen::{self, ConnectionContext};
 use super::metrics::Metrics;
-use super::options::ServeOptions;
+use super::options::{OptionFileError, ServeOptions};
+use super::reach::Reach;
 use super::state::ServerState;
+use super::tls::TlsSettings;
 use super::{grpc, rest};
 use crate::classifier::Classifier;
 
@@ -30,6 +34,9 @@ pub enum ServeError {
         /// The system's error.
         error: io::Error,
     },
+    /// A file or folder of the options can't be used: a certificate, a key, tokens.
+    #[error(transparent)]
+    File(#[from] OptionFileError),
     /// The system provides no threads or no signal handlers.
     #[error("can't start the server: {0}")]
     Start(#[from] io::Error),
@@ -52,6 +59,7 @@ pub struct Server {
 #[derive(Clone)]
 pub struct ServerHandle {
     state: Arc<ServerState>,
+    tls: Option<Arc<TlsSettings>>,
     stop: watch::Sender<bool>,
 }
 
@@ -60,10 +68,15 @@ impl Server {
     /// their requests are answered once [`Self::run`] is called.
     ///
     /// # Errors
-    /// If an address can't be bound, or the system provides no thread.
+    /// If an address can't be bound, a file of the options can't be used, or the system provides no
+    /// thread.
     pub async fn bind(options: &ServeOptions, model: Classifier) -> Result<Self, ServeError> {
         let metrics = Metrics::default();
-        let state = Arc::new(ServerState::start(options, model, metrics.clone())?);
+        let tls = options.tls.as_ref().map(TlsSettings::read).transpose()?.map(Arc::new);
+        let access = Access::new(options)?;
+        let corrections = options.collect.as_ref().map(Corrections::open).transpose()?;
+        let state = ServerState::start(options, model, metrics.clone(), access, corrections)?;
+        let state = Arc::new(state);
         let http = bind(options.http, "--http").await?;
         let grpc = bind(options.grpc, "--grpc").await?;
         let (stop, stop_requested) = watch::channel(false);
@@ -71,6 +84,7 @@ impl Server {
         let connection_context = ConnectionContext {
             limits,
             time_limit: options.time_limit,
+            tls: tls.clone(),
             permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
             registry: Arc::new(ConnectionRegistry::new()),
             metrics,
@@ -83,7 +97,7 @@ impl Server {
             grpc,
             connection_context,
             allowed_hosts: options.allowed_hosts.clone(),
-            handle: ServerHandle { state, stop },
+            handle: ServerHandle { state, tls, stop },
         })
     }
 
@@ -107,14 +121,25 @@ impl Server {
     pub async fn run(self) {
         // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
         let state = &self.handle.state;
-        let reach = reach(self.http_address, self.grpc_address);
+        let reach = Reach {
+            http: self.http_address,
+            grpc: self.grpc_address,
+            is_encrypted: self.handle.tls.is_some(),
+            is_restricted: state.access.needs_tokens()
+                || self.handle.tls.as_ref().is_some_and(|tls| tls.needs_client_certificates()),
+        };
         tracing::info!(
             model = state.queue.model().name(),
+            page = reach.page(),
             http = %self.http_address,
             grpc = %self.grpc_address,
-            reach = reach.as_str(),
+            reach = reach.describe(),
             "listening"
         );
+        // After it, so that it is the last line.
+        if let Some(warning) = reach.warning() {
+            tracing::warn!("{warning}");
+        }
         let hosts = |address| AcceptedHosts::new(address, &self.allowed_hosts);
         let rest = rest::router(state.clone(), hosts(self.http_address));
         let grpc = grpc::router(state.clone(), hosts(self.grpc_address));
@@ -140,6 +165,24 @@ impl ServerHandle {
         self.state.queue.replace_model(model);
     }
 
+    /// Reads the certificate, its key and the tokens again. Files that can't be used are logged, and
+    /// what is in use stays. Open connections keep their certificate.
+    pub fn reload_files(&self) {
+        let tls = self.tls.as_ref().map(|tls| ("certificate", tls.reload()));
+        let tokens = match self.state.access.reload() {
+            Ok(false) => None,
+            Ok(true) => Some(("tokens", Ok(()))),
+            Err(error) => Some(("tokens", Err(error))),
+        };
+        for (what, result) in tls.into_iter().chain(tokens) {
+            self.state.metrics.record_file_reload(what, result.is_ok());
+            match result {
+                Ok(()) => tracing::info!(what, "reloaded"),
+                Err(error) => tracing::error!(what, %error, "reload failed; the old stays in use"),
+            }
+        }
+    }
+
     /// Counts a reload that failed, which keeps the current model.
     pub(crate) fn record_failed_reload(&self) {
         self.state.metrics.record_reload(false);
@@ -148,17 +191,4 @@ impl ServerHandle {
 
 async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, flag, error })
-}
-
-/// Who can connect, for the log: people should notice a server that is open to the network.
-fn reach(http: SocketAddr, grpc: SocketAddr) -> String {
-    if http.ip().is_loopback() && grpc.ip().is_loopback() {
-        let (http, grpc) = (http.port(), grpc.port());
-        format!(
-            "this machine only; for the network use --http 0.0.0.0:{http} --grpc 0.0.0.0:{grpc}"
-        )
-    } else {
-        "the network, without encryption or authentication; add a reverse proxy for those"
-            .to_owned()
-    }
 }

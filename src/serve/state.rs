@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::access::Access;
 use super::account::MemoryAccount;
 use super::api_error::ApiError;
 use super::body::BodyReader;
+use super::corrections::Corrections;
 use super::decode;
 use super::inference_queue::{InferenceOutput, InferenceQueue};
 use super::input_tensors::InputPictures;
@@ -24,6 +26,9 @@ const BYTES_PER_PICTURE: usize = 8 << 10;
 /// Shared by all handlers.
 pub(crate) struct ServerState {
     pub(crate) body_reader: BodyReader,
+    pub(crate) access: Access,
+    /// Where labelled pictures are stored, if the server collects them.
+    pub(crate) corrections: Option<Arc<Corrections>>,
     pub(crate) workers: Workers,
     pub(crate) queue: InferenceQueue,
     pub(crate) metrics: Metrics,
@@ -42,10 +47,14 @@ impl ServerState {
         options: &ServeOptions,
         model: Classifier,
         metrics: Metrics,
+        access: Access,
+        corrections: Option<Corrections>,
     ) -> io::Result<Self> {
         let account = Arc::new(MemoryAccount::new(options.memory_bytes));
         Ok(Self {
             body_reader: BodyReader::new(options.max_body_bytes, options.time_limit),
+            access,
+            corrections: corrections.map(Arc::new),
             workers: Workers::new(account),
             queue: InferenceQueue::start(
                 model,
