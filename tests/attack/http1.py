@@ -12,6 +12,8 @@ LONGEST_BODY = 64 << 20
 
 # Ports of servers with TLS. Connections to them are encrypted.
 TLS_PORTS: set[int] = set()
+# Tokens of servers that need one, by their port. Requests to them have it.
+TOKENS: dict[int, str] = {}
 CERTIFICATES = Path(__file__).resolve().parent.parent / "fixtures" / "tls"
 
 
@@ -20,7 +22,9 @@ def tls_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(CERTIFICATES / "authority.pem"))
 
 
+# Of the honest clients and of all others that do not attack TLS itself. It has a certificate.
 TLS = tls_context()
+TLS.load_cert_chain(CERTIFICATES / "client.pem", CERTIFICATES / "client.key")
 
 
 class Ended(Exception):
@@ -45,7 +49,10 @@ def request(
     headers: dict[str, str] | None = None,
 ) -> bytes:
     """The bytes of a request, with a correct `Host` and `Content-Length` unless given."""
-    fields = {"Host": f"localhost:{port}", "Content-Length": str(len(body)), **(headers or {})}
+    fields = {"Host": f"localhost:{port}", "Content-Length": str(len(body))}
+    if port in TOKENS:
+        fields["Authorization"] = f"Bearer {TOKENS[port]}"
+    fields |= headers or {}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
 

@@ -96,6 +96,9 @@ class Server:
         flags = tuple(flag.replace(FOLDER, self.folder.name) for flag in flags)
         if "--tls-certificate" in flags:
             http1.TLS_PORTS.update([self.http, self.grpc])
+        if "--token-file" in flags:
+            tokens = Path(flags[flags.index("--token-file") + 1]).read_text()
+            http1.TOKENS[self.http] = tokens.splitlines()[1].split()[-1]
         shell = []
         if max_files:
             shell.append(f"ulimit -Sn {max_files}")

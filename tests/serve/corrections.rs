@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use burn_digits::backend;
+use burn_digits::classifier::Classifier;
+use burn_digits::data::source::{Source, Split};
+use burn_digits::picture;
 use predicates::prelude::*;
 use serde_json::json;
 
-use crate::common::{burn_digits, json_lines};
+use crate::common::burn_digits;
 use crate::server::{HttpResponse, SEVEN, THREE, TestServer, file};
 
 /// The files in the subfolders, as `7/name.png`.
@@ -101,4 +105,70 @@ fn by_default_nothing_is_collected_and_a_folder_that_cannot_be_used_is_an_error(
         .assert()
         .code(1)
         .stderr(predicate::str::contains(SEVEN).and(predicate::str::contains("--collect")));
+}
+
+/// An image of MNIST as a picture file: dark ink on light paper.
+fn as_picture(pixels: &[u8], is_mirrored: bool) -> Vec<u8> {
+    let mut file = b"P5 28 28 255\n".to_vec();
+    for row in pixels.chunks(28) {
+        let mut row: Vec<u8> = row.iter().map(|ink| 255 - ink).collect();
+        if is_mirrored {
+            row.reverse();
+        }
+        file.extend(row);
+    }
+    file
+}
+
+/// Sevens written the wrong way round, as children do, are read as fours and fives.
+#[test]
+fn after_fine_tuning_on_ten_corrections_their_style_is_read_and_others_still_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let [collected, run] = ["collected", "run"].map(|name| folder.path().join(name));
+    let server = collecting(&collected, &[]);
+    let images = Source::find(None).unwrap().load(Split::Train).unwrap().images;
+    let of_digit = |digit: u8, from: usize, count: usize| {
+        let all = (0..images.len()).filter(|&index| images.labels()[index] == digit);
+        let pixels = |index: usize| images.pixels(index).to_vec();
+        all.skip(from).take(count).map(pixels).collect::<Vec<Vec<u8>>>()
+    };
+    let mirrored: Vec<Vec<u8>> =
+        of_digit(7, 0, 60).iter().map(|pixels| as_picture(pixels, true)).collect();
+    let (corrected, fresh) = mirrored.split_at(10);
+    for picture in corrected {
+        assert_ne!(server.post("/predict", picture).ok()["digit"], 7);
+        assert_eq!(correct(&server, "7", picture).status, 201);
+    }
+    // The button "It is right" for some ordinary digits.
+    for digit in 0..10 {
+        for pixels in of_digit(digit, 100, 5) {
+            let response = correct(&server, &digit.to_string(), &as_picture(&pixels, false));
+            assert_eq!(response.status, 201);
+        }
+    }
+    assert_eq!(stored(&collected).len(), 60);
+
+    burn_digits()
+        .args(["train", "--from", "shipped", "--pictures"])
+        .arg(&collected)
+        .args(["--learning-rate", "5e-4", "--epochs", "100", "--batch-size", "16", "--out"])
+        .arg(&run)
+        .assert()
+        .success();
+    let tuned = TestServer::with(&["--model", run.to_str().unwrap()]);
+    let is_seven =
+        |picture: &&Vec<u8>| tuned.post("/predict", picture.as_slice()).ok()["digit"] == 7;
+    let right = corrected.iter().filter(is_seven).count();
+    assert!(right >= 9, "{right} of the 10 corrections are right afterwards");
+    let right = fresh.iter().filter(is_seven).count();
+    assert!(right >= 25, "{right} of 50 other mirrored sevens are right");
+
+    let tuned = Classifier::load(&run.join("model.safetensors"), &backend::cpu()).unwrap();
+    let mut right = 0;
+    for digit in 0..10 {
+        let read = |pixels: &Vec<u8>| picture::from_bytes(&as_picture(pixels, false)).unwrap();
+        let ordinary: Vec<_> = of_digit(digit, 200, 50).iter().map(read).collect();
+        right += tuned.predict(&ordinary).iter().filter(|answer| answer.digit == digit).count();
+    }
+    assert!(right >= 490, "{right} of 500 ordinary digits are right");
 }
