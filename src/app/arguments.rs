@@ -86,10 +86,11 @@ pub fn command() -> clap::Command {
 const AFTER_HELP: &str = "\
 Exit codes:
   0    the command did what it was asked to
-  1    it failed: a file can't be read, a picture has no answer, a run was
-       interrupted; the message says what to do
-  2    the command line or a value in a configuration file is wrong; nothing
-       was done
+  1    it failed: a file is missing, damaged or in the way, a picture has no
+       answer, a run was interrupted; the message says what to do
+  2    an argument, or a key or value in a configuration file, is unknown, has
+       the wrong type, is out of its range, or contradicts another; nothing was
+       done
   130  stopped at once, by a second Ctrl-C
 
 Environment variables:

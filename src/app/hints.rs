@@ -122,7 +122,7 @@ fn for_flag_before_command(
 ) -> Option<String> {
     let Some(position) = command else {
         return for_argument("", word, arguments, cli).or_else(|| {
-            let pictures = "to read a picture, `burn-digits infer image.png`";
+            let pictures = format!("to read a picture, `{} infer image.png`", program());
             Some(format!("a command comes first: {pictures}"))
         });
     };
@@ -160,7 +160,7 @@ fn for_argument(command: &str, word: &str, arguments: &[String], cli: &Command) 
     let named = |entry: &&(&str, &[&str], &str)| has(entry.1, &typed) || has(entry.1, word);
     let of = |wanted: &str| words::FLAGS.iter().filter(|entry| entry.0 == wanted).find(named);
     if let Some((.., hint)) = of(command).or_else(|| of("")) {
-        return Some((*hint).to_owned());
+        return Some(with_program(hint));
     }
     if word.starts_with('-') {
         return None;
@@ -196,7 +196,7 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
         return match flag {
             "--resume" => {
                 let runs = burn_digits::internal::format::path(&super::folders::runs_folder());
-                Some(format!("name the folder of a run; runs are in {runs} by default"))
+                Some(format!("name the folder of a run, or `last`; runs are in {runs} by default"))
             }
             "--model" => Some("`shipped` is the pretrained model".to_owned()),
             _ => None,
@@ -207,7 +207,7 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
             && *name == flag
             && values.iter().any(|known| same_spelling(known, value))
     });
-    entry.map(|(.., hint)| (*hint).to_owned())
+    entry.map(|(.., hint)| with_program(hint))
 }
 
 /// That a wrong value comes from an environment variable: clap names the flag only.
@@ -234,7 +234,12 @@ fn for_missing(command: &str, arguments: &[String]) -> Option<String> {
         return Some(format!("the file to write is named with a flag: `{line}`"));
     }
     let entry = words::MISSING.iter().find(|(name, _)| *name == command);
-    entry.map(|(_, hint)| (*hint).to_owned())
+    entry.map(|(_, hint)| with_program(hint))
+}
+
+/// A hint of the tables with the program's name in the place of `{program}`.
+fn with_program(hint: &str) -> String {
+    hint.replace("{program}", &program())
 }
 
 /// Whether a word looks like a file that `export` writes.

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tracing_subscriber::filter::LevelFilter;
 
 use self::log_writer::LogWriter;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
+use crate::app::exit::InvalidArgument;
 use crate::app::output::{Verbosity, short_model_name, verbosity};
 use crate::app::terminal::{self, Stream};
 use burn_digits::backend;
@@ -54,12 +55,12 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
     let memory_bytes = args.memory.saturating_mul(1 << 20);
     let min_memory = ServeOptions::min_memory_bytes(max_body_bytes).div_ceil(1 << 20);
     if args.memory < min_memory {
-        bail!(
+        return Err(InvalidArgument(format!(
             "--memory {} is too little for bodies of {} MiB; use --memory {min_memory} or more, or \
              a smaller --largest-body",
-            args.memory,
-            args.largest_body,
-        );
+            args.memory, args.largest_body,
+        ))
+        .into());
     }
     Ok(ServeOptions {
         http: args.http,

@@ -77,23 +77,25 @@ async function ask(query, blob) {
   try {
     const response = await send("predict?" + query, blob);
     $("access").hidden = response.status !== 401;
-    return await response.json();
+    return { status: response.status, ...await response.json() };
   } catch {
     return { error: "the server can't be reached; your drawing is sent again with the next stroke" };
   }
 }
 
-/* Both readings: as one digit, and as a number of several. A drawing with several digits is a
-   number. Of an opened picture, what is beside the digit may look like one, so that a sure digit
-   is preferred to a number that is not. Only the response to the latest request is shown. */
+/* A drawing in which several digits are seen is sent again, as a number. Of an opened picture, what
+   is beside the digit may look like one, so that the digit is preferred to a number with unsure
+   digits. A picture too large to be searched for several is read as one digit. Only the response to
+   the latest request is shown. */
 let latestRequest = 0;
 async function classify(blob, id) {
-  const [digit, number] = await Promise.all([ask("layers=true", blob), ask("many=true", blob)]);
-  if (id !== latestRequest) return;
-  const digits = number.digits || [];
-  const isSureDigit = Number.isInteger(digit.digit) && !digit.unsure;
-  const isDoubtful = file && isSureDigit && digits.some(each => each.unsure);
-  show(digits.length > 1 && !isDoubtful ? number : digit);
+  let answer = await ask("layers=true&count=true", blob);
+  if (answer.status === 413 && id === latestRequest) answer = await ask("layers=true", blob);
+  if (answer.digits_seen && id === latestRequest) {
+    const number = await ask("many=true", blob), digits = number.digits || [];
+    if (digits.length > 1 && !(file && digits.some(each => each.unsure))) answer = number;
+  }
+  if (id === latestRequest) show(answer);
 }
 
 function classifyAgain() {

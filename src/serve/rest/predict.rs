@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::classifier::{Classifier, Prediction};
-use crate::number::RecognisedNumber;
-use crate::picture::{DigitImage, many};
+use crate::number::{DigitPlaces, RecognisedNumber};
+use crate::picture::{DigitImage, many, normalise};
 use crate::serve::account::Weight;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::{decode, decode_for_many};
@@ -37,6 +37,8 @@ pub(crate) struct PredictQuery {
     #[serde(default)]
     layers: bool,
     #[serde(default)]
+    count: bool,
+    #[serde(default)]
     many: bool,
 }
 
@@ -46,6 +48,9 @@ struct PredictResponse<'a> {
     path: Option<&'a str>,
     #[serde(flatten)]
     prediction: &'a Prediction,
+    /// With `?count=true` the number of digits seen, if it is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digits_seen: Option<usize>,
     model: &'a str,
     #[serde(flatten)]
     activations: Option<NetworkActivations>,
@@ -82,8 +87,11 @@ pub(crate) async fn predict(
 ) -> Response {
     let is_many = query.as_ref().is_ok_and(|query| query.many);
     let response = match query {
-        Ok(Query(PredictQuery { many: true, layers: true })) => Err(ApiError::invalid(
+        Ok(Query(PredictQuery { many: true, layers: true, .. })) => Err(ApiError::invalid(
             "layers=true describes the network's answer to one digit; leave out layers or many",
+        )),
+        Ok(Query(PredictQuery { many: true, count: true, .. })) => Err(ApiError::invalid(
+            "many=true lists the digits that count=true counts; leave out count or many",
         )),
         Ok(Query(PredictQuery { many: true, .. })) => read_number(&state, request).await,
         Ok(Query(query)) => respond(&state, &query, request).await,
@@ -137,7 +145,12 @@ async fn respond(
         context.charge(LAYERS_BYTES).await?;
     }
     let file = read_file(request, state, &context).await?;
-    let pictures = decode(vec![file], &state.workers, &context).await?;
+    let (pictures, digits_seen) = if query.count {
+        let (picture, count) = decode_and_count(file, state, &context).await?;
+        (vec![picture], (count > 1).then_some(count))
+    } else {
+        (decode(vec![file], &state.workers, &context).await?, None)
+    };
     let explained = pictures.first().filter(|_| query.layers).cloned();
     let output = state.queue.predict(pictures).await?;
     let activations = match explained {
@@ -148,8 +161,27 @@ async fn respond(
         let message = "expected one prediction for one picture";
         return Err(ApiError::new(ApiErrorKind::Internal, message));
     };
+    // The digit of one of several is no answer, however confident.
+    let unsure = prediction.unsure || digits_seen.is_some();
+    let prediction = &Prediction { unsure, ..prediction.clone() };
     let model = output.model.name();
-    Ok(Json(PredictResponse { path: None, prediction, model, activations }).into_response())
+    Ok(Json(PredictResponse { path: None, prediction, digits_seen, model, activations })
+        .into_response())
+}
+
+/// A picture as one digit, and the number of digits seen in it.
+async fn decode_and_count(
+    file: Bytes,
+    state: &ServerState,
+    context: &RequestContext,
+) -> Result<(DigitImage, usize), ApiError> {
+    let model = state.queue.model();
+    let counting = decode_for_many(file, &state.workers, context, move |image, stop| {
+        let digit = normalise(image)?;
+        stop.check()?;
+        Ok((digit, DigitPlaces::find(image).count(&model)?))
+    });
+    counting.await
 }
 
 /// The activations of all layers. Computed outside the queue: only people at the page ask for
