@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Access;
+use super::FileAccess;
 use crate::files::EntryKind;
 
 /// The path of a folder.
@@ -49,13 +49,13 @@ impl FolderPath {
         metadata.is_file().then(|| metadata.permissions())
     }
 
-    pub fn open_file(&self, name: &OsStr, access: Access) -> io::Result<File> {
+    pub fn open_file(&self, name: &OsStr, access: FileAccess) -> io::Result<File> {
         let mut options = OpenOptions::new();
         match access {
-            Access::Read => options.read(true),
-            Access::Write => options.write(true).create(true).truncate(false),
+            FileAccess::Read => options.read(true),
+            FileAccess::Write => options.write(true).create(true).truncate(false),
             // The readers of new files are those of their folder.
-            Access::New(_) => options.write(true).create_new(true),
+            FileAccess::New(_) => options.write(true).create_new(true),
         };
         options.open(self.0.join(name))
     }
