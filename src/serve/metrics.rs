@@ -1,6 +1,6 @@
-//! Metrics for Prometheus, served at `/metrics`: in OpenMetrics, or in the older text format.
+//! Metrics for Prometheus, served at `/metrics`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -9,46 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::metrics_format::{self, MetricsFormat};
 use super::process_metrics;
-
-/// A text format for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MetricsFormat {
-    /// <https://prometheus.io/docs/instrumenting/exposition_formats/>
-    Prometheus,
-    /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
-    OpenMetrics,
-}
-
-impl MetricsFormat {
-    /// The format that an `Accept` header asks for: OpenMetrics only if it is preferred to plain
-    /// text, so that people and older programs get what they can read.
-    pub(crate) fn accepted(accept: Option<&str>) -> Self {
-        let quality = |wanted: &str| {
-            let ranges = accept.unwrap_or_default().split(',').filter_map(|range| {
-                let mut parts = range.split(';').map(str::trim);
-                let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
-                let quality = parts.find_map(|part| part.strip_prefix("q="));
-                is_wanted.then(|| quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
-            });
-            ranges.fold(0.0, f32::max)
-        };
-        let open_metrics = quality("application/openmetrics-text");
-        if open_metrics > 0.0 && open_metrics >= quality("text/plain") {
-            Self::OpenMetrics
-        } else {
-            Self::Prometheus
-        }
-    }
-
-    /// Its media type.
-    pub(crate) fn content_type(self) -> &'static str {
-        match self {
-            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}
 
 /// All counters. Clones share them.
 #[derive(Clone)]
@@ -107,6 +69,8 @@ pub(crate) struct Readings<'a> {
     pub(crate) charged_bytes: usize,
     /// Lines that the log has lost.
     pub(crate) lost_log_lines: u64,
+    /// When the certificate ceases to be valid, if the server has one.
+    pub(crate) certificate_expires: Option<SystemTime>,
     /// The name of the model in use.
     pub(crate) model: &'a str,
 }
@@ -218,7 +182,7 @@ impl Metrics {
         let open_metrics = self.open_metrics(readings)?;
         Ok(match format {
             MetricsFormat::OpenMetrics => open_metrics,
-            MetricsFormat::Prometheus => as_prometheus_text(&open_metrics),
+            MetricsFormat::Prometheus => metrics_format::as_prometheus_text(&open_metrics),
         })
     }
 
@@ -291,6 +255,15 @@ impl Metrics {
             "Connections that ended in the handshake of TLS",
             self.failed_handshakes.clone(),
         );
+        if let Some(expires) = readings.certificate_expires {
+            let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            registry.register_with_unit(
+                "certificate_expiry_timestamp",
+                "When the certificate ceases to be valid, in seconds after 1970",
+                Unit::Seconds,
+                gauge(usize::try_from(seconds).unwrap_or(usize::MAX)),
+            );
+        }
         registry.register(
             "file_reloads",
             "Reloads of the certificate and the tokens, by outcome: replaced, or kept (the file \
@@ -316,62 +289,9 @@ fn outcome(succeeded: bool) -> &'static str {
     if succeeded { "replaced" } else { "kept" }
 }
 
-/// The same metrics in the older format, where a counter is named as its only value, with `_total`,
-/// and where there are no units and no end.
-fn as_prometheus_text(open_metrics: &str) -> String {
-    let counters: Vec<&str> = open_metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
-    let mut text = String::with_capacity(open_metrics.len());
-    for line in open_metrics.lines() {
-        let mut words = line.splitn(4, ' ');
-        match (words.next(), words.next(), words.next(), words.next()) {
-            (Some("#"), Some("EOF" | "UNIT"), ..) => continue,
-            (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(&name) => {
-                text.extend(["# ", kind, " ", name, "_total ", rest]);
-            }
-            _ => text.push_str(line),
-        }
-        text.push('\n');
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn openmetrics_is_sent_to_clients_that_prefer_it_and_plain_text_to_all_others() {
-        // As Prometheus 2 and 3 ask for it, curl, and a browser.
-        for (accept, expected) in [
-            (
-                Some(
-                    "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1",
-                ),
-                MetricsFormat::OpenMetrics,
-            ),
-            (Some("application/openmetrics-text"), MetricsFormat::OpenMetrics),
-            (Some("text/plain"), MetricsFormat::Prometheus),
-            (Some("text/plain, application/openmetrics-text; q=0.9"), MetricsFormat::Prometheus),
-            (Some("application/openmetrics-text;q=0"), MetricsFormat::Prometheus),
-            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), MetricsFormat::Prometheus),
-            (Some("*/*"), MetricsFormat::Prometheus),
-            (None, MetricsFormat::Prometheus),
-        ] {
-            assert_eq!(MetricsFormat::accepted(accept), expected, "{accept:?}");
-        }
-    }
-
-    #[test]
-    fn the_older_format_has_the_same_values_and_names_counters_as_their_values() {
-        let open_metrics = "# HELP a_b Bytes of c.\n# TYPE a_b counter\n# UNIT a_b bytes\n\
-                            a_b_total{c=\"# d\"} 1\n# HELP e f.\n# TYPE e gauge\ne 2.5\n# EOF\n";
-        let expected = "# HELP a_b_total Bytes of c.\n# TYPE a_b_total counter\n\
-                        a_b_total{c=\"# d\"} 1\n# HELP e f.\n# TYPE e gauge\ne 2.5\n";
-        assert_eq!(as_prometheus_text(open_metrics), expected);
-    }
 
     #[test]
     fn recorded_values_appear_in_openmetrics_text() {
@@ -391,6 +311,7 @@ mod tests {
             queue_capacity: 1024,
             charged_bytes: 4096,
             lost_log_lines: 3,
+            certificate_expires: Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
             model: "shipped",
         };
         let text = metrics.text(&readings, MetricsFormat::OpenMetrics).unwrap();
@@ -411,6 +332,7 @@ mod tests {
             "burn_digits_model_info{model=\"shipped\"} 1",
             "burn_digits_file_reloads_total{file=\"tokens\",outcome=\"replaced\"} 1",
             "burn_digits_tls_handshakes_failed_total 1",
+            "burn_digits_certificate_expiry_timestamp_seconds 1800000000",
             "burn_digits_corrections_total{digit=\"5\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

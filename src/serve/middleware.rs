@@ -136,8 +136,8 @@ async fn handle(
     let api = protocol.api_label(&request);
     let log_line = tracing::enabled!(tracing::Level::DEBUG).then(|| protocol.log_line(&request));
     let trace = RequestTrace::of(request.headers());
-    let origin = state.access.origins.allow(request.headers());
-    let token = state.access.token(request.headers());
+    let origin = state.files.access.origins.allow(request.headers());
+    let token = state.files.access.token(request.headers());
     let version = request.version();
     let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
         let error = ApiError::new(ApiErrorKind::Internal, "the request has no connection");
@@ -156,7 +156,7 @@ async fn handle(
         Err(error) => Err(error),
     };
     let mut response = response.unwrap_or_else(|error| protocol.error_response(error));
-    state.access.origins.mark(&mut response, origin);
+    state.files.access.origins.mark(&mut response, origin);
     response.headers_mut().insert(REQUEST_ID, trace.id.clone());
     // A client that goes on on this connection would lose its next request.
     let is_last = !state.is_ready() || connection.is_for_probes;
@@ -195,11 +195,11 @@ async fn answer(
         let message = "all connections are in use; retry after 1 second";
         return Err(ApiError::new(ApiErrorKind::Unavailable, message));
     }
-    if let Some(response) = state.access.origins.preflight(&request) {
+    if let Some(response) = state.files.access.origins.preflight(&request) {
         return Ok(response);
     }
     if !protocol.is_public(&request) {
-        state.access.check(token, ClientAddress::of(context.connection().peer.ip()))?;
+        state.files.access.check(token, ClientAddress::of(context.connection().peer.ip()))?;
     }
     let base_bytes = request_context::base_bytes(&request);
     context.charge(base_bytes).await?;

@@ -57,7 +57,7 @@
 //! | `response_body` | notices when a response is sent |
 //! | `corrections` | labelled pictures that people send, stored within limits |
 //! | `model_spec`, `api_error` | names clients see, error responses |
-//! | `metrics`, `process_metrics` | values for Prometheus |
+//! | `metrics`, `metrics_format`, `process_metrics` | values for Prometheus |
 //! | `fuzzing` | the parsers, for the fuzz targets |
 //!
 //! Handlers depend on `state` and on the parts below it; only `rest` and `grpc` know a protocol's
@@ -79,6 +79,7 @@ mod inference_queue;
 mod input_tensors;
 mod listen;
 mod metrics;
+mod metrics_format;
 mod middleware;
 mod model_spec;
 mod open_files;

@@ -8,15 +8,13 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use super::access::Access;
 use super::connection::ConnectionRegistry;
-use super::corrections::Corrections;
 use super::hosts::AcceptedHosts;
 use super::listen::{self, ConnectionContext};
 use super::metrics::Metrics;
 use super::options::{OptionFileError, ServeOptions};
 use super::reach::Reach;
-use super::state::ServerState;
+use super::state::{OpenedFiles, ServerState};
 use super::tls::TlsSettings;
 use super::{grpc, rest};
 use crate::classifier::Classifier;
@@ -59,7 +57,6 @@ pub struct Server {
 #[derive(Clone)]
 pub struct ServerHandle {
     state: Arc<ServerState>,
-    tls: Option<Arc<TlsSettings>>,
     stop: watch::Sender<bool>,
 }
 
@@ -72,11 +69,9 @@ impl Server {
     /// thread.
     pub async fn bind(options: &ServeOptions, model: Classifier) -> Result<Self, ServeError> {
         let metrics = Metrics::default();
-        let tls = options.tls.as_ref().map(TlsSettings::read).transpose()?.map(Arc::new);
-        let access = Access::new(options)?;
-        let corrections = options.collect.as_ref().map(Corrections::open).transpose()?;
-        let state = ServerState::start(options, model, metrics.clone(), access, corrections)?;
-        let state = Arc::new(state);
+        let files = OpenedFiles::open(options)?;
+        let tls = files.tls.clone();
+        let state = Arc::new(ServerState::start(options, model, metrics.clone(), files)?);
         let http = bind(options.http, "--http").await?;
         let grpc = bind(options.grpc, "--grpc").await?;
         let (stop, stop_requested) = watch::channel(false);
@@ -84,7 +79,7 @@ impl Server {
         let connection_context = ConnectionContext {
             limits,
             time_limit: options.time_limit,
-            tls: tls.clone(),
+            tls,
             permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
             registry: Arc::new(ConnectionRegistry::new()),
             metrics,
@@ -97,7 +92,7 @@ impl Server {
             grpc,
             connection_context,
             allowed_hosts: options.allowed_hosts.clone(),
-            handle: ServerHandle { state, tls, stop },
+            handle: ServerHandle { state, stop },
         })
     }
 
@@ -121,12 +116,13 @@ impl Server {
     pub async fn run(self) {
         // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
         let state = &self.handle.state;
+        let tls = state.files.tls.as_deref();
         let reach = Reach {
             http: self.http_address,
             grpc: self.grpc_address,
-            is_encrypted: self.handle.tls.is_some(),
-            is_restricted: state.access.needs_tokens()
-                || self.handle.tls.as_ref().is_some_and(|tls| tls.needs_client_certificates()),
+            is_encrypted: tls.is_some(),
+            is_restricted: state.files.access.needs_tokens()
+                || tls.is_some_and(|tls| tls.needs_client_certificates()),
         };
         tracing::info!(
             model = state.queue.model().name(),
@@ -136,8 +132,9 @@ impl Server {
             reach = reach.describe(),
             "listening"
         );
-        // After it, so that it is the last line.
-        if let Some(warning) = reach.warning() {
+        // After it, so that they are the last lines.
+        let expiry = tls.and_then(TlsSettings::expiry_warning);
+        for warning in reach.warning().map(str::to_owned).into_iter().chain(expiry) {
             tracing::warn!("{warning}");
         }
         let hosts = |address| AcceptedHosts::new(address, &self.allowed_hosts);
@@ -168,18 +165,22 @@ impl ServerHandle {
     /// Reads the certificate, its key and the tokens again. Files that can't be used are logged, and
     /// what is in use stays. Open connections keep their certificate.
     pub fn reload_files(&self) {
-        let tls = self.tls.as_ref().map(|tls| ("certificate", tls.reload()));
-        let tokens = match self.state.access.reload() {
+        let tls = self.state.files.tls.as_deref();
+        let certificate = tls.map(|tls| ("certificate", tls.reload()));
+        let tokens = match self.state.files.access.reload() {
             Ok(false) => None,
             Ok(true) => Some(("tokens", Ok(()))),
             Err(error) => Some(("tokens", Err(error))),
         };
-        for (what, result) in tls.into_iter().chain(tokens) {
+        for (what, result) in certificate.into_iter().chain(tokens) {
             self.state.metrics.record_file_reload(what, result.is_ok());
             match result {
                 Ok(()) => tracing::info!(what, "reloaded"),
                 Err(error) => tracing::error!(what, %error, "reload failed; the old stays in use"),
             }
+        }
+        if let Some(warning) = tls.and_then(TlsSettings::expiry_warning) {
+            tracing::warn!("{warning}");
         }
     }
 

@@ -9,12 +9,15 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{CertificateError, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -29,6 +32,8 @@ const MAX_PEM_BYTES: u64 = 1 << 20;
 /// Bytes of responses that rustls encrypts ahead of a client that does not read them: one record.
 /// Its own limit is four times as much.
 const TLS_SEND_BUFFER: usize = 16 << 10;
+/// How long before the end of a certificate there is a warning.
+const EXPIRY_WARNING: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The protocols offered to clients (ALPN). Both are served on both ports.
 const APPLICATION_PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -39,7 +44,14 @@ const PLAIN_HTTP_BODY: &str =
 /// The server's side of TLS.
 pub(crate) struct TlsSettings {
     files: TlsFiles,
-    config: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Arc<Certificate>>,
+}
+
+/// A certificate in use.
+struct Certificate {
+    config: Arc<ServerConfig>,
+    /// When it ceases to be valid, if it says so in a way that can be read.
+    expires: Option<SystemTime>,
 }
 
 impl TlsSettings {
@@ -48,7 +60,7 @@ impl TlsSettings {
     /// # Errors
     /// If a file can't be read or used.
     pub(crate) fn read(files: &TlsFiles) -> Result<Self, OptionFileError> {
-        Ok(Self { config: RwLock::new(Arc::new(server_config(files)?)), files: files.clone() })
+        Ok(Self { current: RwLock::new(Arc::new(Certificate::read(files)?)), files: files.clone() })
     }
 
     /// Reads the files again, for new connections. Open ones keep theirs.
@@ -56,9 +68,33 @@ impl TlsSettings {
     /// # Errors
     /// As [`Self::read`]; the current certificate stays in use then.
     pub(crate) fn reload(&self) -> Result<(), OptionFileError> {
-        let config = Arc::new(server_config(&self.files)?);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let certificate = Arc::new(Certificate::read(&self.files)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = certificate;
         Ok(())
+    }
+
+    fn current(&self) -> Arc<Certificate> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the certificate ceases to be valid.
+    pub(crate) fn expires(&self) -> Option<SystemTime> {
+        self.current().expires
+    }
+
+    /// That the certificate is no longer valid, or soon will not be.
+    pub(crate) fn expiry_warning(&self) -> Option<String> {
+        let expires = self.expires()?;
+        let date = humantime::format_rfc3339_seconds(expires);
+        let now = SystemTime::now();
+        let file = crate::format::path(&self.files.certificate);
+        if expires <= now {
+            Some(format!("EXPIRED: clients reject the certificate {file} since {date}"))
+        } else if expires <= now + EXPIRY_WARNING {
+            Some(format!("the certificate {file} expires at {date}; renew it and send SIGHUP"))
+        } else {
+            None
+        }
     }
 
     /// Whether clients need a certificate.
@@ -79,8 +115,7 @@ impl TlsSettings {
             stream.write_all(plain_http_answer().as_bytes()).await?;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not use TLS"));
         }
-        let config = self.config.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let handshake = TlsAcceptor::from(config)
+        let handshake = TlsAcceptor::from(self.current().config.clone())
             .accept_with(stream, |session| session.set_buffer_limit(Some(TLS_SEND_BUFFER)));
         handshake.await.map(|stream| ClientStream::Encrypted(Box::new(stream)))
     }
@@ -94,11 +129,43 @@ fn plain_http_answer() -> String {
     )
 }
 
-fn server_config(files: &TlsFiles) -> Result<ServerConfig, OptionFileError> {
+impl Certificate {
+    fn read(files: &TlsFiles) -> Result<Self, OptionFileError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let chain = certificates(&files.certificate, "--tls-certificate")?;
+        let expires = chain.first().and_then(|certificate| expiry(certificate, &provider));
+        Ok(Self { config: Arc::new(server_config(files, chain, provider)?), expires })
+    }
+}
+
+/// When a certificate ceases to be valid. rustls has no function for it, but names the date of a
+/// certificate that has expired: so it checks this one long after that.
+fn expiry(certificate: &CertificateDer, provider: &CryptoProvider) -> Option<SystemTime> {
+    let certificate = ParsedCertificate::try_from(certificate).ok()?;
+    let long_after = UnixTime::since_unix_epoch(Duration::from_secs(1 << 40));
+    let checked = verify_server_cert_signed_by_trust_anchor(
+        &certificate,
+        &RootCertStore::empty(),
+        &[],
+        long_after,
+        provider.signature_verification_algorithms.all,
+    );
+    match checked {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after,
+            ..
+        })) => Some(UNIX_EPOCH + Duration::from_secs(not_after.as_secs())),
+        _ => None,
+    }
+}
+
+fn server_config(
+    files: &TlsFiles,
+    chain: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, OptionFileError> {
     let TlsFiles { certificate, key, client_authorities } = files;
-    let chain = certificates(certificate, "--tls-certificate")?;
     let private_key = private_key(key)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let unusable = |error: rustls::Error| {
         let problem = match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -125,7 +192,7 @@ fn server_config(files: &TlsFiles) -> Result<ServerConfig, OptionFileError> {
 /// Accepts clients whose certificate was issued by one of the authorities in a file.
 fn client_verifier(
     path: &Path,
-    provider: &Arc<rustls::crypto::CryptoProvider>,
+    provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, OptionFileError> {
     let flag = "--tls-client-ca";
     let unusable = |problem: String| OptionFileError::new(path, flag, problem);

@@ -8,7 +8,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// (<https://www.w3.org/TR/trace-context/>).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The longest number that is taken from a client.
-const MAX_ID_BYTES: usize = 128;
+const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// What identifies a request.
 pub(crate) struct RequestTrace {
@@ -22,7 +22,7 @@ impl RequestTrace {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let is_fit = |id: &&HeaderValue| {
             let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=~".contains(byte);
-            (1..=MAX_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(is_plain)
+            (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(is_plain)
         };
         let id = headers.get(REQUEST_ID).filter(is_fit).cloned().unwrap_or_else(random_id);
         Self { id, traceparent: headers.get(TRACEPARENT).cloned() }

@@ -24,14 +24,14 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 /// The flags of a server with a certificate, and more flags.
-fn flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
+pub fn tls_flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let certificate = ["--tls-certificate", "tests/fixtures/tls/server.pem"];
     let key = ["--tls-key", "tests/fixtures/tls/server.key"];
     [&["--model", "shipped"], &certificate[..], &key, more].concat()
 }
 
 /// What a client of TLS accepts and presents.
-struct TlsClient {
+pub struct TlsClient {
     /// The name of its certificate, if it has one.
     identity: Option<&'static str>,
     versions: &'static [&'static SupportedProtocolVersion],
@@ -81,7 +81,7 @@ impl TlsClient {
         Ok(stream)
     }
 
-    fn send(&self, address: SocketAddr, bytes: &[u8]) -> io::Result<HttpResponse> {
+    pub fn send(&self, address: SocketAddr, bytes: &[u8]) -> io::Result<HttpResponse> {
         let mut stream = self.connect(address)?;
         stream.write_all(bytes)?;
         let mut received = Vec::new();
@@ -99,7 +99,7 @@ fn certificate(address: SocketAddr) -> CertificateDer<'static> {
 
 #[test]
 fn a_picture_is_recognised_over_tls_1_2_and_1_3() {
-    let server = TestServer::with(&flags(&[]));
+    let server = TestServer::with(&tls_flags(&[]));
     let picture = request("POST", "/predict", &[], &file(SEVEN));
     for version in rustls::ALL_VERSIONS {
         let client = TlsClient { versions: std::slice::from_ref(version), ..TlsClient::default() };
@@ -118,7 +118,7 @@ fn a_picture_is_recognised_over_tls_1_2_and_1_3() {
 
 #[test]
 fn a_call_of_grpc_is_answered_over_tls() {
-    let server = TestServer::with(&flags(&[]));
+    let server = TestServer::with(&tls_flags(&[]));
     let config = TlsClient { protocols: &["h2"], ..TlsClient::default() }.config();
     let encrypt = async |stream| {
         let name = ServerName::try_from("localhost").unwrap();
@@ -132,7 +132,7 @@ fn a_call_of_grpc_is_answered_over_tls() {
 
 #[test]
 fn both_addresses_offer_http_2_and_refuse_clients_without_a_common_protocol() {
-    let server = TestServer::with(&flags(&[]));
+    let server = TestServer::with(&tls_flags(&[]));
     for address in [server.http, server.grpc] {
         for protocol in ["h2", "http/1.1"] {
             let protocols: &'static [&'static str] =
@@ -149,14 +149,15 @@ fn both_addresses_offer_http_2_and_refuse_clients_without_a_common_protocol() {
 
 #[test]
 fn http_on_a_port_with_tls_gets_the_reason() {
-    let server = TestServer::with(&flags(&[]));
+    let server = TestServer::with(&tls_flags(&[]));
     let response = send(server.http, &request("GET", "/", &[], b""));
     assert!(response.error(400).contains("https://"));
 }
 
 #[test]
 fn only_clients_with_a_valid_certificate_of_the_authority_can_connect() {
-    let server = TestServer::with(&flags(&["--tls-client-ca", "tests/fixtures/tls/authority.pem"]));
+    let server =
+        TestServer::with(&tls_flags(&["--tls-client-ca", "tests/fixtures/tls/authority.pem"]));
     let live = request("GET", "/v2/health/live", &[], b"");
     for address in [server.http, server.grpc] {
         for version in rustls::ALL_VERSIONS {
@@ -221,6 +222,31 @@ fn sighup_replaces_the_certificate_and_keeps_it_if_the_new_one_cannot_be_used() 
 }
 
 #[test]
+fn a_certificate_that_has_expired_is_served_with_a_warning_and_its_date_is_a_metric() {
+    let server = TestServer::with(&[
+        "--model",
+        "shipped",
+        "--tls-certificate",
+        "tests/fixtures/tls/expired.pem",
+        "--tls-key",
+        "tests/fixtures/tls/expired.key",
+    ]);
+    let warning = server.wait_for_log(|line| line["level"] == "WARN");
+    let message = warning["message"].as_str().unwrap();
+    // As tests/fixtures/tls.py has made it.
+    assert!(message.starts_with("EXPIRED: ") && message.contains("2020-02-01"), "{message}");
+    let error = TlsClient::default().connect(server.http).unwrap_err().to_string();
+    assert!(error.contains("Expired"), "{error}");
+
+    let server = TestServer::with(&tls_flags(&[]));
+    let metrics =
+        TlsClient::default().send(server.http, &request("GET", "/metrics", &[], b"")).unwrap();
+    // 1 January 2125.
+    let line = "burn_digits_certificate_expiry_timestamp_seconds 4891363200";
+    assert!(metrics.text().lines().any(|found| found == line), "{}", metrics.text());
+}
+
+#[test]
 fn files_that_cannot_be_used_are_errors_that_name_file_and_flag() {
     let server = fixture("server.pem");
     let paths = ["server.key", "client.key", "missing.pem"].map(fixture);
@@ -250,7 +276,7 @@ fn files_that_cannot_be_used_are_errors_that_name_file_and_flag() {
 
 #[test]
 fn the_listening_line_has_a_link_with_https() {
-    let server = TestServer::with(&flags(&[]));
+    let server = TestServer::with(&tls_flags(&[]));
     let log = server.log();
     let listening: &Value = log.iter().find(|line| line["message"] == "listening").unwrap();
     assert_eq!(listening["page"], format!("https://{}/", server.http));

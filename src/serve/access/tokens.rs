@@ -14,7 +14,7 @@ use crate::serve::options::OptionFileError;
 
 const FLAG: &str = "--token-file";
 /// The largest file of tokens.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_TOKEN_FILE_BYTES: u64 = 1 << 20;
 /// The most tokens. Each request is compared with all of them.
 const MAX_TOKENS: usize = 1000;
 /// Characters of a token. 16 random ones can't be guessed. A name is shorter, so that a token in its
@@ -85,7 +85,8 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn read(path: &Path) -> Result<Arc<[KnownToken]>, OptionFileError> {
     let unusable = |problem: String| OptionFileError::new(path, FLAG, problem);
-    let text = read_text(path, MAX_FILE_BYTES).map_err(|error| unusable(error.to_string()))?;
+    let text =
+        read_text(path, MAX_TOKEN_FILE_BYTES).map_err(|error| unusable(error.to_string()))?;
     warn_if_others_can_read(path);
     let mut tokens = Vec::new();
     let (mut names, mut sums) = (HashSet::new(), HashSet::new());

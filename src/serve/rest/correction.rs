@@ -32,11 +32,11 @@ pub(crate) async fn correction(
     query: Result<Query<CorrectionQuery>, QueryRejection>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let Some(corrections) = state.corrections.clone() else {
+    let Some(corrections) = state.files.corrections.clone() else {
         let message = "this server collects no corrections; start it with --collect DIR";
         return Err(ApiError::new(ApiErrorKind::NotFound, message));
     };
-    state.access.origins.check_change(request.headers())?;
+    state.files.access.origins.check_change(request.headers())?;
     let Query(CorrectionQuery { digit }) = query.map_err(|rejection| query_error(&rejection))?;
     if digit > 9 {
         return Err(ApiError::invalid(format!("digit is {digit}, and must be from 0 to 9")));

@@ -21,7 +21,8 @@ use http::header;
 
 use super::api_error::{ApiError, ApiErrorKind};
 use super::hosts::AcceptedHosts;
-use super::metrics::{MetricsFormat, Readings};
+use super::metrics::Readings;
+use super::metrics_format::MetricsFormat;
 use super::middleware::{self, Protocol};
 use super::model_spec::{MODEL_NAME, MODEL_VERSION};
 use super::state::ServerState;
@@ -56,6 +57,7 @@ async fn metrics(
         queue_capacity: state.queue.capacity(),
         charged_bytes: state.workers.account.charged_bytes(),
         lost_log_lines: state.lost_log_lines.load(Ordering::Relaxed),
+        certificate_expires: state.files.tls.as_ref().and_then(|tls| tls.expires()),
         model: model.name(),
     };
     let text = state.metrics.text(&readings, format);

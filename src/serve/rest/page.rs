@@ -36,7 +36,7 @@ pub(crate) async fn page(
     let model = state.queue.model();
     let name = escaped(model.name());
     request_context::of(&request)?.charge(PAGE.len() + name.len()).await?;
-    let hidden = if state.corrections.is_some() { "" } else { " hidden" };
+    let hidden = if state.files.corrections.is_some() { "" } else { " hidden" };
     let page = PAGE.replacen(MODEL_PLACEHOLDER, &name, 1);
     let page = page.replacen(COLLECT_PLACEHOLDER, hidden, 1);
     let policy = [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)];
