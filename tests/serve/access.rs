@@ -231,21 +231,26 @@ fn pages_of_listed_origins_may_use_the_server_also_with_a_token() {
 fn a_server_beyond_loopback_warns_unless_it_is_encrypted() {
     let folder = tempfile::tempdir().unwrap();
     let path = token_file(&folder);
-    let warning = |flags: &[&str]| {
-        let all = ["--model", "shipped", "--http", "0.0.0.0:0"];
-        let server = TestServer::with(&[&all[..], flags].concat());
-        // The warning is the line after that one; a request comes later.
-        let warnings: Vec<Value> =
-            server.log().into_iter().filter(|line| line["level"] == "WARN").collect();
-        warnings.iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect::<String>()
+    let start = |flags: &[&str]| {
+        TestServer::with(&[&["--model", "shipped", "--http", "0.0.0.0:0"], flags].concat())
     };
-    assert!(warning(&[]).starts_with("UNPROTECTED: everyone on the network"));
+    let warns = |flags: &[&str], message: &str| {
+        start(flags).wait_for_log(|line| {
+            line["level"] == "WARN" && line["message"].as_str().unwrap().contains(message)
+        });
+    };
+    warns(&[], "UNPROTECTED: everyone on the network");
     let tokens = ["--token-file", path.to_str().unwrap()];
-    assert!(warning(&tokens).contains("NOT ENCRYPTED: everyone on the way can read the tokens"));
+    warns(&tokens, "NOT ENCRYPTED: everyone on the way can read the tokens");
     let certificate = ["--tls-certificate", "tests/fixtures/tls/server.pem"];
     let key = ["--tls-key", "tests/fixtures/tls/server.key"];
-    let encrypted = warning(&[certificate, key].concat());
-    assert!(!encrypted.contains("UNPROTECTED"), "{encrypted}");
+    let mut server = start(&[certificate, key].concat());
+    server.signal("TERM");
+    server.wait();
+    // Warnings at the start are before this line.
+    server.wait_for_log(|line| line["message"] == "stopped");
+    let log = format!("{:?}", server.log());
+    assert!(!log.contains("UNPROTECTED"), "{log}");
 }
 
 #[test]

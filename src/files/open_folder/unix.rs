@@ -70,8 +70,12 @@ impl FolderDescriptor {
         let (flags, mode) = match access {
             FileAccess::Read => (OFlags::RDONLY, 0),
             FileAccess::Write => (OFlags::WRONLY | OFlags::CREATE, 0o666),
-            FileAccess::New(Readers::Umask) => (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o666),
-            FileAccess::New(Readers::Owner) => (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o600),
+            FileAccess::New(Readers::Umask) => {
+                (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o666)
+            }
+            FileAccess::New(Readers::Owner) => {
+                (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o600)
+            }
         };
         // If a pipe has taken the file's place meanwhile, opening it does not wait.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
