@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Access;
+use super::{Access, Readers};
 use crate::files::EntryKind;
 
 /// The path of a folder.
@@ -54,8 +54,8 @@ impl FolderPath {
         match access {
             Access::Read => options.read(true),
             Access::Write => options.write(true).create(true).truncate(false),
-            // The readers of new files are those of their folder.
-            Access::New(_) => options.write(true).create_new(true),
+            // The readers of a new file are those of its folder.
+            Access::New(Readers::Owner | Readers::Umask) => options.write(true).create_new(true),
         };
         options.open(self.0.join(name))
     }
