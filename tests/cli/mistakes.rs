@@ -228,7 +228,7 @@ fn hints_have_the_name_by_which_the_program_was_called() {
         ("infer", "infer image.png`"),
         ("infer --csv image.png", "infer --json FOLDER > answers.jsonl`"),
         ("infer --url x", "infer -`"),
-        ("--threads 2", "infer image.png`"),
+        ("--bogus", "infer image.png`"),
         ("train --optimizer sgd", "compare --optimizer sgd`"),
         ("eval --model last", "train`"),
     ] {

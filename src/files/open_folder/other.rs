@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::FileAccess;
+use super::{FileAccess, Readers};
 use crate::files::EntryKind;
 
 /// The path of a folder.
@@ -54,8 +54,10 @@ impl FolderPath {
         match access {
             FileAccess::Read => options.read(true),
             FileAccess::Write => options.write(true).create(true).truncate(false),
-            // The readers of new files are those of their folder.
-            FileAccess::New(_) => options.write(true).create_new(true),
+            // The readers of a new file are those of its folder.
+            FileAccess::New(Readers::Owner | Readers::Umask) => {
+                options.write(true).create_new(true)
+            }
         };
         options.open(self.0.join(name))
     }
