@@ -303,6 +303,16 @@ mod tests {
     }
 
     #[test]
+    fn f1_is_the_harmonic_mean_of_precision_and_recall() {
+        // Of six threes, three are found; and a one is taken for a three.
+        let answers = [3, 3, 3, 1, 1, 1, 3].map(nine_tenths);
+        let metrics = Evaluation::new(&answers, &[3, 3, 3, 3, 3, 3, 1], 1.0, 0.0);
+        let ClassFigures { precision, recall, f1, support, .. } = metrics.classes[3];
+        assert_eq!((precision, recall, support), (0.75, 0.5, 6));
+        assert!((f1 - 2.0 * 0.75 * 0.5 / (0.75 + 0.5)).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_confidence_equal_to_the_threshold_is_sure() {
         let rows = [nine_tenths(1), [0.0; CLASSES]];
         let confidence = Prediction::from_logits(rows[0], 1.0, 0.0).confidence;

@@ -13,24 +13,27 @@
 //! | `/dev/stdout`, `/dev/stderr`, `/dev/fd/N` | written directly, also if it is redirected to a file |
 //! | a folder, a socket, a disk, or a link that leads nowhere | refused |
 //!
-//! The files of a training run are written by `replace`, which never follows a link.
+//! The files of a training run are written and read in an [`OpenFolder`], which never follows a
+//! link.
 //!
 //! # Reading
 //!
 //! Only regular files are read, and only up to a limit, because a name can stand for a pipe that
 //! never delivers anything, or a device that never ends.
 
+mod open_folder;
 mod read;
 mod write;
 
-use std::fs::{DirEntry, File, FileType};
+use std::fs::{DirEntry, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use read::open_own;
+pub(crate) use open_folder::OpenFolder;
 pub use read::{open_regular, read_regular, read_text};
+#[cfg(feature = "serve")]
+pub(crate) use write::create;
 pub use write::{is_standard_output, write_atomically};
-pub(crate) use write::{new_folder, replace};
 
 /// Prefix of the temporary names of files being written. A killed process leaves such files behind.
 pub const TEMPORARY_PREFIX: &str = ".writing-";
@@ -53,40 +56,75 @@ pub fn sorted_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What a path names, in a word with its article.
-pub(crate) fn kind(file_type: FileType) -> &'static str {
-    if file_type.is_file() {
-        return "a regular file";
-    }
-    if file_type.is_dir() {
-        return "a folder";
-    }
-    if file_type.is_symlink() {
-        return "a symbolic link";
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        if file_type.is_fifo() {
-            return "a pipe";
-        }
-        if file_type.is_socket() {
-            return "a socket";
-        }
-        if file_type.is_block_device() {
-            return "a disk device";
-        }
-    }
-    "a device"
+/// What a name in a folder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    File,
+    Folder,
+    Link,
+    Pipe,
+    Socket,
+    Disk,
+    /// Any other device.
+    Device,
 }
 
-/// Makes a rename inside `folder` survive a power failure.
-///
-/// # Errors
-/// If the folder cannot be opened or synced.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Windows cannot open folders; it journals renames.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+impl EntryKind {
+    pub fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            rustix::fs::FileType::from_raw_mode(metadata.mode()).into()
+        }
+        #[cfg(not(unix))]
+        {
+            match metadata.file_type() {
+                file_type if file_type.is_file() => Self::File,
+                file_type if file_type.is_dir() => Self::Folder,
+                file_type if file_type.is_symlink() => Self::Link,
+                _ => Self::Device,
+            }
+        }
+    }
+
+    /// Its name, with an article.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "a regular file",
+            Self::Folder => "a folder",
+            Self::Link => "a symbolic link",
+            Self::Pipe => "a pipe",
+            Self::Socket => "a socket",
+            Self::Disk => "a disk device",
+            Self::Device => "a device",
+        }
+    }
+
+    /// # Errors
+    /// If it is not a regular file.
+    pub fn check_regular(self) -> io::Result<()> {
+        if self == Self::File {
+            return Ok(());
+        }
+        let message = format!("not a regular file, but {}", self.name());
+        Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+    }
+}
+
+#[cfg(unix)]
+impl From<rustix::fs::FileType> for EntryKind {
+    fn from(file_type: rustix::fs::FileType) -> Self {
+        use rustix::fs::FileType;
+        match file_type {
+            FileType::RegularFile => Self::File,
+            FileType::Directory => Self::Folder,
+            FileType::Symlink => Self::Link,
+            FileType::Fifo => Self::Pipe,
+            FileType::Socket => Self::Socket,
+            FileType::BlockDevice => Self::Disk,
+            _ => Self::Device,
+        }
+    }
 }
 
 /// The folder that contains `path`.

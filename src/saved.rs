@@ -98,7 +98,7 @@ pub use layers::LayerWeights;
 pub(crate) use layers::transpose;
 
 use crate::checksum::sha256_hex;
-use crate::files;
+use crate::files::{self, OpenFolder};
 use crate::model::{Model, ModelConfig};
 
 /// Version of the metadata that this build writes and reads.
@@ -199,8 +199,23 @@ impl SavedModel {
     }
 
     fn load_file(path: &Path) -> Result<Self, SavedError> {
-        let bytes = files::read_regular(path, MAX_FILE_BYTES)
-            .map_err(|error| SavedError::Read { path: path.to_owned(), error })?;
+        Self::from_read(path, files::read_regular(path, MAX_FILE_BYTES))
+    }
+
+    /// Loads and verifies the model file `name` in a folder. `path` is its path, for errors.
+    ///
+    /// # Errors
+    /// As [`Self::load`], or if the file is a link.
+    pub(crate) fn load_in(
+        folder: &OpenFolder,
+        name: &str,
+        path: &Path,
+    ) -> Result<Self, SavedError> {
+        Self::from_read(path, folder.read(name, MAX_FILE_BYTES))
+    }
+
+    fn from_read(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Self, SavedError> {
+        let bytes = bytes.map_err(|error| SavedError::Read { path: path.to_owned(), error })?;
         Self::from_bytes(&bytes)
             .map_err(|problem| SavedError::Content { path: path.to_owned(), problem })
     }
@@ -210,9 +225,30 @@ impl SavedModel {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), SavedError> {
+        self.write(path, |bytes| files::write_atomically(path, bytes))
+    }
+
+    /// Writes the model file `name` in a folder. `path` is its path, for errors.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn save_in(
+        &self,
+        folder: &OpenFolder,
+        name: &str,
+        path: &Path,
+    ) -> Result<(), SavedError> {
+        self.write(path, |bytes| folder.replace(name, bytes))
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&[u8]) -> io::Result<()>,
+    ) -> Result<(), SavedError> {
         let bytes = self.to_bytes().map_err(io::Error::other);
         bytes
-            .and_then(|bytes| files::write_atomically(path, &bytes))
+            .and_then(|bytes| write(&bytes))
             .map_err(|error| SavedError::Write { path: path.to_owned(), error })
     }
 

@@ -18,7 +18,7 @@ pub use exchange::{CompletionsArgs, ExportArgs, ExportFormat, ImportArgs, ManArg
 pub use infer::{EvalArgs, InferArgs};
 pub use insight::{CompareArgs, ExplainArgs, FeaturesArgs, LogitsArgs, ReportArgs};
 #[cfg(feature = "serve")]
-pub use serve::ServeArgs;
+pub use serve::{ServeArgs, variable};
 pub use train::TrainArgs;
 
 use super::output::Verbosity;
@@ -71,17 +71,26 @@ pub fn parse() -> Result<Cli, clap::Error> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_from(arguments: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().term_width(help_width()).try_get_matches_from(arguments)?;
+    let matches = command().term_width(help_width()).try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    #[cfg(feature = "serve")]
+    let command = command.mut_subcommand("serve", serve::with_environment);
+    command
 }
 
 const AFTER_HELP: &str = "\
 Exit codes:
   0    the command did what it was asked to
-  1    it failed: a file can't be read, a picture has no answer, a run was
-       interrupted; the message says what to do
-  2    the command line or a value in a configuration file is wrong; nothing
-       was done
+  1    it failed: a file is missing, damaged or in the way, a picture has no
+       answer, a run was interrupted; the message says what to do
+  2    an argument, or a key or value in a configuration file, is unknown, has
+       the wrong type, is out of its range, or contradicts another; nothing was
+       done
   130  stopped at once, by a second Ctrl-C
 
 Environment variables:
@@ -112,6 +121,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Serve the model over HTTP and gRPC, with a drawing page for the browser.
     #[cfg(feature = "serve")]
+    #[command(after_help = serve::ENVIRONMENT_HELP)]
     Serve(Box<ServeArgs>),
     /// Show the network's layers and number of parameters.
     Summary(SummaryArgs),

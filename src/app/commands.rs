@@ -7,6 +7,7 @@ mod devices;
 mod eval;
 mod explain;
 mod export;
+mod extension;
 mod features;
 mod import;
 mod infer;
@@ -62,11 +63,23 @@ pub fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// The requested backend, or the best. A notice about the choice goes to `notify`.
-fn select(requested: Option<Backend>, notify: impl FnOnce(String)) -> Result<SelectedDevice> {
+/// How much a command computes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Workload {
+    /// A few pictures or one pass: a GPU would hardly be faster.
+    Light,
+    /// Training, or a whole test set.
+    Heavy,
+}
+
+/// The requested backend, or the best. That there is no GPU is said where it matters, and with
+/// `--verbose`.
+fn select(requested: Option<Backend>, workload: Workload) -> Result<SelectedDevice> {
     let selected = backend::select(requested)?;
-    if let Some(notice) = &selected.notice {
-        notify(format!("burn-digits: {notice}"));
+    match &selected.notice {
+        Some(notice) if workload == Workload::Heavy => note(format_args!("burn-digits: {notice}")),
+        Some(notice) => detail(notice),
+        None => (),
     }
     if verbosity() == Verbosity::Verbose {
         let is_selected = |report: &DeviceReport| report.backend == selected.backend;
@@ -92,8 +105,8 @@ fn data_set(given: Option<&Path>) -> Result<Source> {
 }
 
 /// The requested model on the requested backend.
-fn classifier(args: &ModelArgs) -> Result<Classifier> {
-    let selected = select(args.backend.backend, note)?;
+fn classifier(args: &ModelArgs, workload: Workload) -> Result<Classifier> {
+    let selected = select(args.backend.backend, workload)?;
     let classifier = ChosenModel::choose(args.model.as_deref(), note)?.classifier(&selected.device);
     let Metadata { model, temperature, unsure_below, .. } = classifier.metadata();
     let [a, b, c] = model.hidden;

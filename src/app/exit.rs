@@ -1,6 +1,7 @@
 //! Errors as messages on standard error and as exit codes: 0 success, 1 failure, 2 usage error.
 //! A second Ctrl-C exits with 130 at once, from the handler in `train`.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -10,6 +11,7 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use super::terminal::{self, Stream};
 use super::{arguments, hints};
+use burn_digits::exchange::import::ImportError;
 use burn_digits::internal::format::{path, printable_lines};
 use burn_digits::train::{ConfigError, TrainError};
 
@@ -17,6 +19,11 @@ use burn_digits::train::{ConfigError, TrainError};
 pub const FAILURE: u8 = 1;
 /// Exit code of a usage error, the same as clap's.
 const USAGE_ERROR: u8 = 2;
+
+/// An argument whose value can't be used, in a way that clap can't detect.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidArgument(pub String);
 
 /// Arguments that contradict each other in a way that clap can't detect.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +79,7 @@ fn print_failure(message: &str, hint: Option<&str>) {
 /// Prints an error on standard error and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     // Standard output was closed by its reader, as `| head` does: not a failure.
-    let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
+    let is_closed_pipe = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     };
     if error.chain().any(is_closed_pipe) {
@@ -82,10 +89,15 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return report_usage(error);
     }
     print_failure(&format!("{error:#}"), hints::for_error(error).as_deref());
-    let is_usage_error = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
-        Some(TrainError::Config(config)) => config.is_value(),
-        _ => cause.downcast_ref().is_some_and(ConfigError::is_value) || cause.is::<UsageError>(),
-    };
-    let is_usage_error = error.chain().any(is_usage_error);
-    ExitCode::from(if is_usage_error { USAGE_ERROR } else { FAILURE })
+    ExitCode::from(if error.chain().any(is_usage_error) { USAGE_ERROR } else { FAILURE })
+}
+
+/// Whether an argument or a configuration has to be changed. What depends on other files, such as a
+/// missing picture or a damaged model, is a failure.
+fn is_usage_error(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<UsageError>()
+        || cause.is::<InvalidArgument>()
+        || cause.downcast_ref().is_some_and(ConfigError::is_usage_error)
+        || cause.downcast_ref().is_some_and(TrainError::is_usage_error)
+        || cause.downcast_ref().is_some_and(ImportError::is_usage_error)
 }

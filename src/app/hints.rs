@@ -51,6 +51,12 @@ fn for_usage(error: &clap::Error, arguments: &[String]) -> Option<String> {
     let is_command = |word: &String| cli.find_subcommand(word).is_some();
     let position = arguments.iter().position(is_command);
     let command = position.map_or("", |position| &arguments[position]);
+    #[cfg(feature = "serve")]
+    if command == "serve"
+        && let Some(hint) = for_variable(error, arguments)
+    {
+        return Some(hint);
+    }
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             for_command(text(error, ContextKind::InvalidSubcommand)?, arguments)
@@ -116,7 +122,7 @@ fn for_flag_before_command(
 ) -> Option<String> {
     let Some(position) = command else {
         return for_argument("", word, arguments, cli).or_else(|| {
-            let pictures = "to read a picture, `burn-digits infer image.png`";
+            let pictures = format!("to read a picture, `{} infer image.png`", program());
             Some(format!("a command comes first: {pictures}"))
         });
     };
@@ -154,7 +160,7 @@ fn for_argument(command: &str, word: &str, arguments: &[String], cli: &Command) 
     let named = |entry: &&(&str, &[&str], &str)| has(entry.1, &typed) || has(entry.1, word);
     let of = |wanted: &str| words::FLAGS.iter().filter(|entry| entry.0 == wanted).find(named);
     if let Some((.., hint)) = of(command).or_else(|| of("")) {
-        return Some((*hint).to_owned());
+        return Some(with_program(hint));
     }
     if word.starts_with('-') {
         return None;
@@ -190,7 +196,7 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
         return match flag {
             "--resume" => {
                 let runs = burn_digits::internal::format::path(&super::folders::runs_folder());
-                Some(format!("name the folder of a run; runs are in {runs} by default"))
+                Some(format!("name the folder of a run, or `last`; runs are in {runs} by default"))
             }
             "--model" => Some("`shipped` is the pretrained model".to_owned()),
             _ => None,
@@ -201,7 +207,17 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
             && *name == flag
             && values.iter().any(|known| same_spelling(known, value))
     });
-    entry.map(|(.., hint)| (*hint).to_owned())
+    entry.map(|(.., hint)| with_program(hint))
+}
+
+/// That a wrong value comes from an environment variable: clap names the flag only.
+#[cfg(feature = "serve")]
+fn for_variable(error: &clap::Error, arguments: &[String]) -> Option<String> {
+    let flag = text(error, ContextKind::InvalidArg)?.split(' ').next()?;
+    let name = super::arguments::variable(flag.strip_prefix("--")?);
+    let is_typed = arguments.iter().any(|argument| is_flag(argument, flag));
+    (!is_typed && std::env::var_os(&name).is_some())
+        .then(|| format!("the value is that of the environment variable {name}"))
 }
 
 fn for_missing(command: &str, arguments: &[String]) -> Option<String> {
@@ -218,7 +234,12 @@ fn for_missing(command: &str, arguments: &[String]) -> Option<String> {
         return Some(format!("the file to write is named with a flag: `{line}`"));
     }
     let entry = words::MISSING.iter().find(|(name, _)| *name == command);
-    entry.map(|(_, hint)| (*hint).to_owned())
+    entry.map(|(_, hint)| with_program(hint))
+}
+
+/// A hint of the tables with the program's name in the place of `{program}`.
+fn with_program(hint: &str) -> String {
+    hint.replace("{program}", &program())
 }
 
 /// Whether a word looks like a file that `export` writes.

@@ -140,9 +140,10 @@ pub fn progress_bar(steps: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(steps);
-    // The template is a constant; if it were wrong, indicatif's default would still show.
+    // The template is a constant; if it were wrong, indicatif's default would still show. The space
+    // at its end keeps the last column free, like all lines.
     if let Ok(style) =
-        ProgressStyle::with_template("{msg:18} [{wide_bar}] {percent:>3} %  {eta} left in total")
+        ProgressStyle::with_template("{msg:18} [{wide_bar}] {percent:>3} %  {eta} left in total ")
     {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -205,4 +206,85 @@ pub fn program() -> String {
     std::env::args_os()
         .next()
         .map_or_else(|| "burn-digits".to_owned(), |name| path(Path::new(&name)))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
+    use super::*;
+
+    /// A terminal that remembers what is written on it.
+    #[derive(Clone, Debug)]
+    pub struct Screen {
+        columns: u16,
+        written: Arc<Mutex<Vec<String>>>,
+    }
+
+    /// A terminal of this width, and where to draw on it.
+    pub fn screen(columns: u16) -> (Screen, ProgressDrawTarget) {
+        let screen = Screen { columns, written: Arc::default() };
+        (screen.clone(), ProgressDrawTarget::term_like(Box::new(screen)))
+    }
+
+    impl Screen {
+        /// The columns that each text takes, without the spaces at its end.
+        pub fn widths(&self) -> Vec<usize> {
+            let written = self.written.lock().unwrap();
+            written.iter().map(|text| text.trim_end().chars().count()).collect()
+        }
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            self.columns
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.written.lock().unwrap().push(text.to_owned());
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_progress_bar_leaves_the_last_column_free() {
+        let bar = progress_bar(100);
+        let (screen, target) = screen(80);
+        bar.set_draw_target(target);
+        bar.set_message("pictures");
+        bar.set_position(50);
+        bar.tick();
+        let widths = screen.widths();
+        assert_eq!(widths.iter().max(), Some(&79), "{widths:?}");
+    }
 }

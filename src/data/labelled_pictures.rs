@@ -46,8 +46,23 @@ pub enum LabelledPicturesError {
     )]
     Empty(PathBuf),
     /// No picture in it can be read.
-    #[error("none of the pictures in {} can be read", format::path(.0))]
-    NoneReadable(PathBuf),
+    #[error(
+        "none of the {} in {} can be read; the first, {}: {}",
+        format::counted(*pictures, "picture"),
+        format::path(folder),
+        format::printable(path),
+        format::printable(error)
+    )]
+    NoneReadable {
+        /// The folder.
+        folder: PathBuf,
+        /// The number of pictures in it.
+        pictures: usize,
+        /// The first of them.
+        path: String,
+        /// Why that can't be read.
+        error: String,
+    },
     /// A subfolder or the table can't be read.
     #[error("{} can't be read: {error}", format::path(path))]
     Read {
@@ -135,8 +150,15 @@ pub fn load(
             Err(error) => skipped.push((item.path, error)),
         }
     }
-    if labels.is_empty() {
-        return Err(LabelledPicturesError::NoneReadable(folder.to_owned()));
+    if labels.is_empty()
+        && let Some((path, error)) = skipped.iter().min_by_key(|(path, _)| path)
+    {
+        return Err(LabelledPicturesError::NoneReadable {
+            folder: folder.to_owned(),
+            pictures: skipped.len(),
+            path: path.display().to_string(),
+            error: error.to_string(),
+        });
     }
     // With nothing left to train on, what can be read is trained on.
     if validation == labels.len() {

@@ -87,6 +87,13 @@ pub enum ImportError {
     },
 }
 
+impl ImportError {
+    /// Whether an option contradicts what the file says: a usage error.
+    pub fn is_usage_error(&self) -> bool {
+        matches!(self, Self::Content { problem: ImportContentError::UnneededOption(_), .. })
+    }
+}
+
 /// What is wrong with the content of a file to import.
 #[derive(Debug, Error)]
 pub enum ImportContentError {

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::kind;
+use super::EntryKind;
 
 /// Opens a regular file for reading. It never waits: a pipe is refused, not opened.
 ///
@@ -16,21 +16,11 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     // If a pipe has taken the file's place meanwhile, opening it does not wait for a writer.
-    set_flags(&mut options, Flags::NonBlocking);
-    let file = options.open(path)?;
-    check_regular(&file.metadata()?)?;
-    Ok(file)
-}
-
-/// Opens a file of this program for writing, created if it is absent. Links and pipes are refused,
-/// and what the file holds is kept.
-///
-/// # Errors
-/// If the file cannot be opened or created, or is not a regular file.
-pub(crate) fn open_own(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    set_flags(&mut options, Flags::NonBlockingAndNoLink);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
     let file = options.open(path)?;
     check_regular(&file.metadata()?)?;
     Ok(file)
@@ -42,7 +32,14 @@ pub(crate) fn open_own(path: &Path) -> io::Result<File> {
 /// If the file cannot be read, is not a regular file (a folder, pipe or device), or is larger than
 /// `limit`.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_regular(path)?;
+    read_bounded(open_regular(path)?, limit)
+}
+
+/// Reads an open file of at most `limit` bytes.
+///
+/// # Errors
+/// If the file cannot be read, or is larger than `limit`.
+pub(super) fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     if length > limit {
         return Err(too_large(limit));
@@ -58,44 +55,24 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read_regular`], or if the file is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
-    String::from_utf8(read_regular(path, limit)?)
+    text_of(read_regular(path, limit)?)
+}
+
+/// # Errors
+/// If the bytes of a file are not UTF-8.
+pub(super) fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text"))
 }
 
-fn check_regular(metadata: &std::fs::Metadata) -> io::Result<()> {
-    if metadata.is_file() {
-        return Ok(());
-    }
-    let message = format!("not a regular file, but {}", kind(metadata.file_type()));
-    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+pub(super) fn check_regular(metadata: &std::fs::Metadata) -> io::Result<()> {
+    EntryKind::of(metadata).check_regular()
 }
 
 fn too_large(limit: u64) -> io::Error {
     let message = format!("the file is larger than the limit of {} MB", limit >> 20);
     io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
-
-/// How a file is opened, beyond what the standard library offers on every system.
-enum Flags {
-    NonBlocking,
-    NonBlockingAndNoLink,
-}
-
-#[cfg(unix)]
-fn set_flags(options: &mut OpenOptions, flags: Flags) {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    use rustix::fs::OFlags;
-
-    let flags = match flags {
-        Flags::NonBlocking => OFlags::NONBLOCK,
-        Flags::NonBlockingAndNoLink => OFlags::NONBLOCK | OFlags::NOFOLLOW,
-    };
-    options.custom_flags(flags.bits() as i32);
-}
-
-#[cfg(not(unix))]
-fn set_flags(_: &mut OpenOptions, _: Flags) {}
 
 #[cfg(test)]
 mod tests {
@@ -143,17 +120,5 @@ mod tests {
             let error = read_regular(path, 1 << 20).unwrap_err().to_string();
             assert_eq!(error, format!("not a regular file, but {kind}"));
         }
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn a_file_of_the_program_is_not_opened_through_a_link_and_keeps_what_it_holds() {
-        let folder = tempfile::tempdir().unwrap();
-        let (victim, link) = (folder.path().join("victim"), folder.path().join("link"));
-        std::fs::write(&victim, "precious").unwrap();
-        std::os::unix::fs::symlink(&victim, &link).unwrap();
-        assert!(open_own(&link).is_err());
-        open_own(&victim).unwrap();
-        assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 }

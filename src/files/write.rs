@@ -4,9 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempDir};
-
-use super::{TEMPORARY_PREFIX, kind, parent, sync_folder};
+use super::{EntryKind, OpenFolder, parent};
 
 /// Writes `bytes` to `path`: a file is written completely or not at all, a device or pipe directly.
 /// What happens to links, devices and permissions is in the documentation of this module.
@@ -53,8 +51,8 @@ impl Destination {
             // the beginning of the file.
             return Ok(Self::Stream(Box::new(io::stdout())));
         }
-        let file_type = match fs::metadata(path) {
-            Ok(metadata) => metadata.file_type(),
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return if path.is_symlink() {
                     Err(refused("a symbolic link to a file that does not exist"))
@@ -64,12 +62,12 @@ impl Destination {
             }
             Err(error) => return Err(error),
         };
-        if is_descriptor(path) || takes_a_stream(file_type) {
+        if is_descriptor(path) || takes_a_stream(metadata.file_type()) {
             // Appending is right for a descriptor too, which may be at the end of a file.
             return Ok(Self::Stream(Box::new(OpenOptions::new().append(true).open(path)?)));
         }
-        if !file_type.is_file() {
-            return Err(refused(kind(file_type)));
+        if !metadata.is_file() {
+            return Err(refused(EntryKind::of(&metadata).name()));
         }
         // Renaming needs no permission for the file itself, so a file that its owner has
         // protected would be replaced.
@@ -94,50 +92,27 @@ fn takes_a_stream(_: fs::FileType) -> bool {
     false
 }
 
-/// Writes `bytes` beside `path` and renames the file to `path`. A link at `path` is replaced
-/// itself: what it leads to is not touched.
+/// Replaces a file, in its folder as it is now.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match path.file_name() {
+        // A name that ends in a slash is that of a folder.
+        Some(name) if path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()) => {
+            OpenFolder::open(parent(path))?.replace(name, bytes)
+        }
+        _ => Err(refused("the name of a folder")),
+    }
+}
+
+/// Writes a new file, in the folder of `path` as it is now, unless something has its name already,
+/// which is left as it is. Returns whether the file is new.
 ///
 /// # Errors
-/// As [`write_atomically`].
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let existing = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
-    let mut builder = Builder::new();
-    builder.prefix(TEMPORARY_PREFIX);
-    if existing.is_none() {
-        leave_to_umask(&mut builder, 0o666);
-    }
-    // Beside an existing file, only the owner can open the new one until it has the same
-    // permissions.
-    let mut temporary = builder.tempfile_in(parent(path))?;
-    temporary.write_all(bytes)?;
-    if let Some(existing) = existing {
-        temporary.as_file().set_permissions(existing.permissions())?;
-    }
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    sync_folder(parent(path))
+/// If the file cannot be created, written or named.
+#[cfg(feature = "serve")]
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let name = path.file_name().ok_or_else(|| refused("the name of a folder"))?;
+    OpenFolder::open(parent(path))?.create(name, bytes)
 }
-
-/// Creates a folder in `parent` whose random name begins with `prefix`.
-///
-/// # Errors
-/// If it cannot be created.
-pub(crate) fn new_folder(prefix: &str, parent: &Path) -> io::Result<TempDir> {
-    let mut builder = Builder::new();
-    leave_to_umask(builder.prefix(prefix), 0o777);
-    builder.tempdir_in(parent)
-}
-
-/// The permissions of other programs' new files and folders: `mode` without the umask, which the
-/// system applies. Without this, temporary files are for their owner alone.
-#[cfg(unix)]
-fn leave_to_umask(builder: &mut Builder, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(fs::Permissions::from_mode(mode));
-}
-
-#[cfg(not(unix))]
-fn leave_to_umask(_: &mut Builder, _: u32) {}
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +125,17 @@ mod tests {
         write_atomically(&path, b"old").unwrap();
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(feature = "serve")]
+    fn creating_never_replaces_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(create(&path, b"first").unwrap());
+        assert!(!create(&path, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -178,10 +164,6 @@ mod tests {
             write_atomically(&ours, b"text").unwrap();
             fs::write(&other, b"text").unwrap();
             assert_eq!(mode(&ours), mode(&other));
-            let (ours, other) =
-                (new_folder("ours-", folder.path()).unwrap(), folder.path().join("folder"));
-            fs::create_dir(&other).unwrap();
-            assert_eq!(mode(ours.path()), mode(&other));
         }
 
         #[test]
@@ -219,17 +201,6 @@ mod tests {
             let error = write_atomically(&link, b"text").unwrap_err().to_string();
             assert!(error.contains("a symbolic link to a file that does not exist"), "{error}");
             assert!(link.is_symlink() && !link.exists());
-        }
-
-        #[test]
-        fn a_file_of_a_run_replaces_a_link_without_touching_what_it_leads_to() {
-            let folder = tempfile::tempdir().unwrap();
-            let (victim, link) = (folder.path().join("victim"), folder.path().join("link"));
-            fs::write(&victim, b"precious").unwrap();
-            symlink(&victim, &link).unwrap();
-            replace(&link, b"new").unwrap();
-            assert_eq!(fs::read(&victim).unwrap(), b"precious");
-            assert_eq!((link.is_symlink(), fs::read(&link).unwrap()), (false, b"new".to_vec()));
         }
 
         #[test]

@@ -17,8 +17,10 @@ use super::models::{
     Loader, ModelSource, ModelTable, Models, NamedModel, ServedModel, VersionChoice, VersionPolicy,
     VersionState, VersionStatus,
 };
-use super::options::ServeOptions;
-use super::state::ServerState;
+use super::options::{OptionFileError, ServeOptions};
+use super::reach::Reach;
+use super::state::{OpenedFiles, ServerState};
+use super::tls::TlsSettings;
 use super::{grpc, rest};
 use crate::classifier::{Classifier, ClassifierError};
 use crate::format;
@@ -47,6 +49,9 @@ pub enum ServeError {
     /// The model's weights can't be read from the device.
     #[error(transparent)]
     Model(#[from] ClassifierError),
+    /// A file or folder of the options can't be used: a certificate, a key, tokens.
+    #[error(transparent)]
+    File(#[from] OptionFileError),
     /// The system provides no threads or no signal handlers.
     #[error("can't start the server: {0}")]
     Start(#[from] io::Error),
@@ -80,12 +85,15 @@ impl Server {
     /// [`ModelFolder`](super::ModelFolder), whose models are loaded before this returns.
     ///
     /// # Errors
-    /// If an address can't be bound, the folder can't be read, or the system provides no thread.
+    /// If an address can't be bound, a file of the options or the folder can't be read, or the system
+    /// provides no thread.
     pub async fn bind(
         options: &ServeOptions,
         models: impl Into<ModelSource>,
     ) -> Result<Self, ServeError> {
         let metrics = Metrics::default();
+        let files = OpenedFiles::open(options)?;
+        let tls = files.tls.clone();
         let (table, loader) = match models.into() {
             ModelSource::Single(classifier) => {
                 (Arc::new(ModelTable::new(single_models(*classifier, None)?)), None)
@@ -102,7 +110,8 @@ impl Server {
                 (table, Some(loader.spawn()?))
             }
         };
-        let state = Arc::new(ServerState::start(options, table, loader, metrics.clone())?);
+        let state = ServerState::start(options, table, loader, metrics.clone(), files)?;
+        let state = Arc::new(state);
         let http = bind(options.http, "--http").await?;
         let grpc = bind(options.grpc, "--grpc").await?;
         let (stop, stop_requested) = watch::channel(false);
@@ -110,6 +119,7 @@ impl Server {
         let connection_context = ConnectionContext {
             limits,
             time_limit: options.time_limit,
+            tls,
             permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
             registry: Arc::new(ConnectionRegistry::new()),
             metrics,
@@ -146,15 +156,28 @@ impl Server {
     pub async fn run(self) {
         // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
         let state = &self.handle.state;
-        let reach = reach(self.http_address, self.grpc_address);
+        let tls = state.files.tls.as_deref();
+        let reach = Reach {
+            http: self.http_address,
+            grpc: self.grpc_address,
+            is_encrypted: tls.is_some(),
+            is_restricted: state.files.access.needs_tokens()
+                || tls.is_some_and(|tls| tls.needs_client_certificates()),
+        };
         let model = model_names(state);
         tracing::info!(
             model,
+            page = reach.page(),
             http = %self.http_address,
             grpc = %self.grpc_address,
-            reach = reach.as_str(),
+            reach = reach.describe(),
             "listening"
         );
+        // After it, so that they are the last lines.
+        let expiry = tls.and_then(TlsSettings::expiry_warning);
+        for warning in reach.warning().map(str::to_owned).into_iter().chain(expiry) {
+            tracing::warn!("{warning}");
+        }
         let hosts = |address| AcceptedHosts::new(address, &self.allowed_hosts);
         let rest = rest::router(state.clone(), hosts(self.http_address));
         let grpc = match grpc::router(state.clone(), hosts(self.grpc_address)) {
@@ -201,6 +224,28 @@ impl ServerHandle {
         }
     }
 
+    /// Reads the certificate, its key and the tokens again. Files that can't be used are logged, and
+    /// what is in use stays. Open connections keep their certificate.
+    pub fn reload_files(&self) {
+        let tls = self.state.files.tls.as_deref();
+        let certificate = tls.map(|tls| ("certificate", tls.reload()));
+        let tokens = match self.state.files.access.reload() {
+            Ok(false) => None,
+            Ok(true) => Some(("tokens", Ok(()))),
+            Err(error) => Some(("tokens", Err(error))),
+        };
+        for (what, result) in certificate.into_iter().chain(tokens) {
+            self.state.metrics.record_file_reload(what, result.is_ok());
+            match result {
+                Ok(()) => tracing::info!(what, "reloaded"),
+                Err(error) => tracing::error!(what, %error, "reload failed; the old stays in use"),
+            }
+        }
+        if let Some(warning) = tls.and_then(TlsSettings::expiry_warning) {
+            tracing::warn!("{warning}");
+        }
+    }
+
     /// Counts a reload that failed, which keeps the current model.
     pub(crate) fn record_failed_reload(&self) {
         self.state.metrics.record_reload(false);
@@ -233,17 +278,4 @@ fn single_models(
 
 async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, flag, error })
-}
-
-/// Who can connect, for the log: people should notice a server that is open to the network.
-fn reach(http: SocketAddr, grpc: SocketAddr) -> String {
-    if http.ip().is_loopback() && grpc.ip().is_loopback() {
-        let (http, grpc) = (http.port(), grpc.port());
-        format!(
-            "this machine only; for the network use --http 0.0.0.0:{http} --grpc 0.0.0.0:{grpc}"
-        )
-    } else {
-        "the network, without encryption or authentication; add a reverse proxy for those"
-            .to_owned()
-    }
 }

@@ -1,4 +1,5 @@
-//! Signals of the process: SIGTERM, SIGINT and Ctrl-C stop the server, SIGHUP reloads its models.
+//! Signals of the process: SIGTERM, SIGINT and Ctrl-C stop the server, SIGHUP reloads its models,
+//! certificate and tokens.
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +19,10 @@ pub(crate) fn spawn(
     let mut signals = SignalListener::new()?;
     Ok(tokio::spawn(async move {
         while let ProcessSignal::Reload = signals.next().await {
+            let files = server.clone();
+            if let Err(panic) = tokio::task::spawn_blocking(move || files.reload_files()).await {
+                tracing::error!(%panic, "reload failed; certificate and tokens stay in use");
+            }
             let (reload, handle) = (reload.clone(), server.clone());
             // Reading a model blocks, and a panic in `reload` must not end this task.
             if let Err(panic) = tokio::task::spawn_blocking(move || reload(&handle)).await {

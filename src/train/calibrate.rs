@@ -60,14 +60,51 @@ impl Calibration {
         let temperature =
             minimise(LOG_TEMPERATURES, |log| mean_loss(logits, labels, log.exp() as f32));
         let temperature = temperature.exp() as f32;
-        let answers = logits.iter().zip(labels).map(|(row, &label)| {
-            let Prediction { digit, confidence, .. } =
-                Prediction::from_logits(*row, temperature, 0.0);
-            (confidence, digit == label)
-        });
-        let unsure_below = lowest_threshold(answers.collect()).unwrap_or(ALL_UNSURE);
+        let answers = answers(logits, labels, temperature).collect();
+        let unsure_below = lowest_threshold(answers).unwrap_or(ALL_UNSURE);
         Self { temperature, unsure_below }
     }
+
+    /// The calibration of the model that training started from, if it can be kept where the
+    /// validation images support no threshold of their own. `None` if that model marks no answer or
+    /// all of them; or if its promise is refuted: if so many sure answers are wrong here that there
+    /// would be as many with a probability of 5 % at most, were 0.5 % of all wrong.
+    pub(super) fn inherited(
+        parent: Self,
+        logits: &[[f32; CLASSES]],
+        labels: &[u8],
+    ) -> Option<Self> {
+        let has_threshold = parent.unsure_below > 0.0 && !parent.marks_all();
+        let is_sure = |&(confidence, _): &(f32, bool)| confidence >= parent.unsure_below;
+        let sure: Vec<_> = answers(logits, labels, parent.temperature).filter(is_sure).collect();
+        let wrong = sure.iter().filter(|&&(_, is_right)| !is_right).count();
+        let is_refuted =
+            wrong > 0 && 1.0 - at_most_wrong(wrong - 1, sure.len(), Self::MAX_WRONG_SHARE) <= RISK;
+        (has_threshold && !is_refuted).then_some(parent)
+    }
+}
+
+/// The confidence of each answer, and whether it is right.
+fn answers(
+    logits: &[[f32; CLASSES]],
+    labels: &[u8],
+    temperature: f32,
+) -> impl Iterator<Item = (f32, bool)> {
+    logits.iter().zip(labels).map(move |(row, &label)| {
+        let Prediction { digit, confidence, .. } = Prediction::from_logits(*row, temperature, 0.0);
+        (confidence, digit == label)
+    })
+}
+
+/// Where the calibration of a finished run is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalibrationSource {
+    /// The configuration.
+    Configured,
+    /// The validation images.
+    Fitted,
+    /// The model that training started from.
+    Inherited,
 }
 
 /// The lowest confidence, at least [`MIN_UNSURE_BELOW`], such that at most
@@ -190,12 +227,59 @@ mod tests {
     }
 
     #[test]
+    fn a_threshold_above_the_floor_is_the_lowest_that_passes_at_the_risk_of_all_tests_together() {
+        let confidence = |index: usize| 0.999 - index as f32 * 1e-5;
+        // Of 5,000 answers the first are right, each with a confidence of its own; half of the
+        // others, less confident, are wrong.
+        let found = |right: usize| {
+            let answers = (0..right).map(|index| (confidence(index), true));
+            lowest_threshold(answers.chain((right..5000).map(|i| (0.85, i % 2 == 0))).collect())
+        };
+        // 14 tests share a risk of 0.025: two, and the 12 of a binary search among 5,000. And
+        // 0.995^1262 is above 0.025 / 14, 0.995^1263 below it.
+        assert_eq!(found(1262), None);
+        assert_eq!(found(1263), Some(confidence(1262)));
+        assert_eq!(found(2000), Some(confidence(1999)));
+    }
+
+    #[test]
+    fn a_model_that_is_always_right_is_sure_from_the_floor_on() {
+        let fitted = Calibration::fit(&[row(3, 0.99); 800], &[3; 800]);
+        assert_eq!(fitted.unsure_below, 0.8);
+        assert!(!fitted.marks_all());
+        // A confidence can be 1.
+        assert!(!Calibration { unsure_below: 1.0, ..fitted }.marks_all());
+    }
+
+    #[test]
     fn few_images_promise_nothing_even_if_all_are_right() {
         let right = |count| lowest_threshold(vec![(1.0, true); count]);
         assert_eq!(right(Calibration::MIN_IMAGES - 1), None);
         assert_eq!(right(Calibration::MIN_IMAGES), Some(0.8));
         assert_eq!(right(0), None);
         assert!(Calibration::fit(&[], &[]).marks_all());
+    }
+
+    #[test]
+    fn a_fine_tuned_model_keeps_its_parents_threshold_unless_its_few_images_refute_it() {
+        let parent = Calibration { temperature: 1.0, unsure_below: 0.8 };
+        let inherited = |wrong: usize, parent| {
+            let labels: Vec<u8> = (0..100).map(|index| u8::from(index < wrong)).collect();
+            Calibration::inherited(parent, &[row(0, 0.9); 100], &labels)
+        };
+        // Where 0.5 % are wrong, 2 of 100 or more are with a probability of 0.090, and 3 or more of
+        // 0.014 (scipy.stats.binom.sf(k - 1, 100, 0.005)).
+        assert_eq!(inherited(0, parent), Some(parent));
+        assert_eq!(inherited(2, parent), Some(parent));
+        assert_eq!(inherited(3, parent), None);
+        // Answers that the parent would mark unsure refute nothing.
+        let strict = Calibration { unsure_below: 0.95, ..parent };
+        assert_eq!(inherited(50, strict), Some(strict));
+        // A parent that marks nothing, or everything, has no threshold.
+        for unsure_below in [0.0, ALL_UNSURE] {
+            assert_eq!(inherited(0, Calibration { unsure_below, ..parent }), None);
+        }
+        assert_eq!(Calibration::inherited(parent, &[], &[]), Some(parent));
     }
 
     #[test]

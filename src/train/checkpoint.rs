@@ -12,11 +12,11 @@
 //! temporary folder, synced, and put in place by one rename: a checkpoint is complete or does not
 //! exist.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ use super::extension::FixedEpochs;
 use super::folder::MAX_TEXT_BYTES;
 use super::history::History;
 use crate::checksum::sha256_hex;
-use crate::files;
+use crate::files::{OpenFolder, TEMPORARY_PREFIX};
 
 /// The three records of a checkpoint; the index of the model's is [`MODEL_RECORD`].
 const RECORD_FILES: [&str; 3] = ["model.bpk", "optimizer.bpk", "schedule.bpk"];
@@ -37,9 +37,9 @@ const CHECKSUMS_FILE: &str = "SHA256SUMS";
 /// 1.1 GB.
 const MAX_RECORD_BYTES: u64 = 2 << 30;
 
-/// The folder of one checkpoint.
-fn checkpoint_folder(checkpoints: &Path, epoch: usize) -> PathBuf {
-    checkpoints.join(format!("epoch-{epoch:04}"))
+/// The name of a checkpoint's folder.
+fn checkpoint_name(epoch: usize) -> String {
+    format!("epoch-{epoch:04}")
 }
 
 /// What `state.toml` holds. TOML, because its parser restores every number to the last bit.
@@ -61,34 +61,35 @@ pub(super) struct VerifiedCheckpoint {
 }
 
 impl VerifiedCheckpoint {
-    /// The newest intact checkpoint in a folder, and the paths of the damaged ones that are newer.
-    pub fn newest(checkpoints: &Path) -> io::Result<(Option<Self>, Vec<PathBuf>)> {
-        let mut epochs: Vec<usize> = fs::read_dir(checkpoints)?
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("epoch-")?.parse().ok())
+    /// The newest intact checkpoint in a folder, and the names of the damaged ones that are newer.
+    pub fn newest(checkpoints: &OpenFolder) -> io::Result<(Option<Self>, Vec<String>)> {
+        let mut epochs: Vec<usize> = checkpoints
+            .names()?
+            .iter()
+            .filter_map(|name| name.to_str()?.strip_prefix("epoch-")?.parse().ok())
             .collect();
         epochs.sort_unstable();
         let mut damaged = Vec::new();
         for epoch in epochs.into_iter().rev() {
             match Self::read(checkpoints, epoch) {
                 Some(checkpoint) => return Ok((Some(checkpoint), damaged)),
-                None => damaged.push(checkpoint_folder(checkpoints, epoch)),
+                None => damaged.push(checkpoint_name(epoch)),
             }
         }
         Ok((None, damaged))
     }
 
     /// The checkpoint of an epoch. `None` if a file is missing, damaged, or of another epoch.
-    pub fn read(checkpoints: &Path, epoch: usize) -> Option<Self> {
-        let folder = checkpoint_folder(checkpoints, epoch);
+    pub fn read(checkpoints: &OpenFolder, epoch: usize) -> Option<Self> {
+        let folder = checkpoints.folder(checkpoint_name(epoch)).ok()?;
         let mut lines = String::new();
         for name in RECORD_FILES {
-            let record = files::read_regular(&folder.join(name), MAX_RECORD_BYTES).ok()?;
+            let record = folder.read(name, MAX_RECORD_BYTES).ok()?;
             lines += &checksum_line(name, &record);
         }
-        let state = files::read_text(&folder.join(STATE_FILE), MAX_TEXT_BYTES).ok()?;
+        let state = folder.read_text(STATE_FILE, MAX_TEXT_BYTES).ok()?;
         lines += &checksum_line(STATE_FILE, state.as_bytes());
-        if files::read_text(&folder.join(CHECKSUMS_FILE), MAX_TEXT_BYTES).ok()? != lines {
+        if folder.read_text(CHECKSUMS_FILE, MAX_TEXT_BYTES).ok()? != lines {
             return None;
         }
         let CheckpointState { epoch: saved_epoch, config, history } =
@@ -115,13 +116,27 @@ impl VerifiedCheckpoint {
     }
 }
 
-/// The model's record in the checkpoint of an epoch.
+/// The model's record in the checkpoint of an epoch. An error has the file's path in `checkpoints`.
 pub(super) fn model_record<R: Checkpoint>(
-    checkpoints: &Path,
+    checkpoints: &OpenFolder,
     epoch: usize,
 ) -> Result<R, (PathBuf, io::Error)> {
-    let path = checkpoint_folder(checkpoints, epoch).join(RECORD_FILES[MODEL_RECORD]);
-    R::load(path.clone()).map_err(|error| (path, io::Error::other(error.to_string())))
+    let name = RECORD_FILES[MODEL_RECORD];
+    read_record(checkpoints, epoch, name).map_err(|error| {
+        (PathBuf::from(checkpoint_name(epoch)).join(name), io::Error::other(error.to_string()))
+    })
+}
+
+fn read_record<R: Checkpoint>(
+    checkpoints: &OpenFolder,
+    epoch: usize,
+    name: &str,
+) -> Result<R, CheckpointerError> {
+    let bytes = checkpoints
+        .folder(checkpoint_name(epoch))
+        .and_then(|folder| folder.read(name, MAX_RECORD_BYTES))
+        .map_err(CheckpointerError::IOError)?;
+    R::checkpoint_from_bytes(Bytes::from_bytes_vec(bytes)).map_err(CheckpointerError::Record)
 }
 
 /// A line of a checksum file as `sha256sum -c` reads it.
@@ -131,7 +146,7 @@ fn checksum_line(name: &str, bytes: &[u8]) -> String {
 
 /// Gathers the three records of an epoch, and writes them together.
 struct CheckpointWriter {
-    checkpoints: PathBuf,
+    checkpoints: OpenFolder,
     config: TrainConfig,
     history: Arc<Mutex<History>>,
     pending: Mutex<PendingRequests>,
@@ -169,22 +184,28 @@ impl CheckpointWriter {
         let state = toml::to_string(&state).map_err(io::Error::other)?.into_bytes();
         let contents = RECORD_FILES.into_iter().zip(records).chain([(STATE_FILE, &state)]);
 
-        let temporary = files::new_folder(files::TEMPORARY_PREFIX, &self.checkpoints)?;
-        let mut checksums = String::new();
-        for (name, bytes) in contents {
-            files::replace(&temporary.path().join(name), bytes)?;
-            checksums += &checksum_line(name, bytes);
+        let (temporary, folder) = self.checkpoints.new_folder(TEMPORARY_PREFIX)?;
+        let place = || {
+            let mut checksums = String::new();
+            for (name, bytes) in contents {
+                folder.replace(name, bytes)?;
+                checksums += &checksum_line(name, bytes);
+            }
+            folder.replace(CHECKSUMS_FILE, checksums.as_bytes())?;
+            // A damaged checkpoint that the resumed run skipped, or a file in the place of one.
+            self.remove(epoch)?;
+            self.checkpoints.rename(&temporary, checkpoint_name(epoch))
+        };
+        place().inspect_err(|_| drop(self.checkpoints.remove(&temporary)))?;
+        self.checkpoints.sync()
+    }
+
+    /// Removes the checkpoint of an epoch, if there is one.
+    fn remove(&self, epoch: usize) -> io::Result<()> {
+        match self.checkpoints.remove(checkpoint_name(epoch)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        files::replace(&temporary.path().join(CHECKSUMS_FILE), checksums.as_bytes())?;
-        let folder = checkpoint_folder(&self.checkpoints, epoch);
-        // A damaged checkpoint that the resumed run skipped, or a file in the place of one.
-        if folder.is_file() {
-            fs::remove_file(&folder)?;
-        } else if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::rename(temporary.keep(), &folder)?;
-        files::sync_folder(&self.checkpoints)
     }
 
     /// Deletes a checkpoint at the third request: before that, one of the records may still be
@@ -205,10 +226,7 @@ impl CheckpointWriter {
             return Ok(());
         }
         pending.deletions.retain(|(of, _)| *of != epoch);
-        match fs::remove_dir_all(checkpoint_folder(&self.checkpoints, epoch)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.remove(epoch)
     }
 }
 
@@ -221,7 +239,7 @@ pub(super) struct RecordCheckpointer {
 impl RecordCheckpointer {
     /// One for the model, one for the optimizer and one for the schedule, in this order.
     pub fn for_run(
-        checkpoints: PathBuf,
+        checkpoints: OpenFolder,
         config: &TrainConfig,
         history: &Arc<Mutex<History>>,
     ) -> [Self; 3] {
@@ -246,8 +264,7 @@ impl<R: Checkpoint> Checkpointer<R> for RecordCheckpointer {
     }
 
     fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
-        let folder = checkpoint_folder(&self.writer.checkpoints, epoch);
-        R::load(folder.join(RECORD_FILES[self.record]))
+        read_record(&self.writer.checkpoints, epoch, RECORD_FILES[self.record])
     }
 }
 

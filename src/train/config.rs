@@ -5,6 +5,7 @@
 
 mod check;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use thiserror::Error;
 use super::calibrate::Calibration;
 use crate::backend::Backend;
 use crate::data::distort::{Distortions, StrengthOutOfRange};
+use crate::files::OpenFolder;
 use crate::model::ModelConfig;
 use crate::spelling::{any_spelling, optional_any_spelling};
 use crate::{files, format};
@@ -239,13 +241,9 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Whether the configuration was understood but has an invalid value: a usage error.
-    pub fn is_value(&self) -> bool {
-        match self {
-            Self::OutOfRange { .. } | Self::Invalid { .. } | Self::Distortion(_) => true,
-            Self::File { error, .. } => error.is_value(),
-            Self::Read { .. } | Self::Toml(_) => false,
-        }
+    /// Whether a configuration was read and is wrong, rather than unreadable: a usage error.
+    pub fn is_usage_error(&self) -> bool {
+        !matches!(self, Self::Read { .. })
     }
 }
 
@@ -279,8 +277,23 @@ impl TrainConfig {
     /// # Errors
     /// As [`Self::from_toml`], with the file's path; or if it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = files::read_text(path, MAX_CONFIG_BYTES)
-            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        Self::from_read(path, files::read_text(path, MAX_CONFIG_BYTES))
+    }
+
+    /// Reads the configuration in a run's folder.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    pub(super) fn from_folder(
+        folder: &OpenFolder,
+        name: &str,
+        path: &Path,
+    ) -> Result<Self, ConfigError> {
+        Self::from_read(path, folder.read_text(name, MAX_CONFIG_BYTES))
+    }
+
+    fn from_read(path: &Path, text: io::Result<String>) -> Result<Self, ConfigError> {
+        let text = text.map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         Self::from_toml(&text)
             .map_err(|error| ConfigError::File { path: path.to_owned(), error: error.into() })
     }

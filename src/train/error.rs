@@ -141,6 +141,15 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// Whether the configuration has a value that this run cannot have: a usage error.
+    pub fn is_usage_error(&self) -> bool {
+        match self {
+            Self::Config(error) => error.is_usage_error(),
+            Self::Limit { .. } | Self::Extension { .. } | Self::OtherNetwork(_) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn written(path: &Path, error: io::Error) -> Self {
         Self::File { path: path.to_owned(), verb: "written", error }
     }

@@ -17,8 +17,11 @@
 //! releases when the process ends, however it ends.
 //!
 //! A run folder may come from someone else. So it is opened only if it consists of regular files
-//! and folders: nothing in it leads out of it, and nothing in it can block a reader.
+//! and folders: nothing in it leads out of it, and nothing in it can block a reader. Other processes
+//! may also change it while it is open. So it is an [`OpenFolder`]: nothing in it is reached by a
+//! path, which could lead elsewhere by then.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,12 +33,15 @@ use super::checkpoint::{self, RecordCheckpointer, VerifiedCheckpoint};
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::history::History;
-use crate::files;
-use crate::saved;
+use crate::files::{self, OpenFolder};
+use crate::saved::{self, SavedError, SavedModel};
 
 /// Prefix of a new run's folder until it is complete.
 const NEW_RUN_PREFIX: &str = ".starting-";
 const CHECKPOINTS_FOLDER: &str = "checkpoints";
+const LOCK_FILE: &str = ".lock";
+const CONFIG_FILE: &str = "config.toml";
+pub(super) const HISTORY_FILE: &str = "history.jsonl";
 
 /// The largest text file of a run that is read, in bytes: a history of 200,000 epochs.
 pub(super) const MAX_TEXT_BYTES: u64 = 64 << 20;
@@ -43,50 +49,42 @@ pub(super) const MAX_TEXT_BYTES: u64 = 64 << 20;
 /// A run's folder, locked by this process.
 #[derive(Debug)]
 pub struct RunFolder {
+    /// Where it was opened, for messages.
     path: PathBuf,
+    folder: OpenFolder,
     /// Keeps the lock until it is dropped.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run under a temporary name beside `path`; [`Self::place`]
-    /// renames it.
+    /// Creates the folder of a new run: under a temporary name beside `path`, where `fill` writes the
+    /// first files, then renamed.
     ///
     /// # Errors
-    /// If `path` exists, or a folder cannot be created beside it.
-    pub(super) fn create(path: &Path) -> Result<Self, TrainError> {
-        if path.exists() {
-            return Err(TrainError::FolderExists(path.to_owned()));
-        }
-        let parent = files::parent(path);
-        let folder = || -> io::Result<PathBuf> {
-            fs::create_dir_all(parent)?;
-            let folder = files::new_folder(NEW_RUN_PREFIX, parent)?;
-            fs::create_dir(folder.path().join(CHECKPOINTS_FOLDER))?;
-            Ok(folder.keep())
-        };
-        let folder = folder().map_err(|error| TrainError::written(path, error))?;
-        Self::lock(&folder).inspect_err(|_| drop(fs::remove_dir_all(&folder)))
-    }
-
-    /// Writes the first files with `fill`, then renames a folder from [`Self::create`] to `path`.
-    ///
-    /// # Errors
-    /// If `fill` fails, or `path` exists by now. The temporary folder is removed in that case.
-    pub(super) fn place(
-        mut self,
+    /// If `path` exists, a folder cannot be created beside it, or `fill` fails. The temporary folder
+    /// is removed then.
+    pub(super) fn create(
         path: &Path,
         fill: impl FnOnce(&Self) -> Result<(), TrainError>,
     ) -> Result<Self, TrainError> {
-        let place = || -> Result<(), TrainError> {
-            fill(&self)?;
-            fs::rename(&self.path, path)
-                .and_then(|()| files::sync_folder(files::parent(path)))
-                .map_err(|error| TrainError::written(path, error))
+        if path.exists() {
+            return Err(TrainError::FolderExists(path.to_owned()));
+        }
+        let written = |error| TrainError::written(path, error);
+        let parent = files::parent(path);
+        fs::create_dir_all(parent).map_err(written)?;
+        let parent_folder = OpenFolder::open(parent).map_err(written)?;
+        let (temporary, folder) = parent_folder.new_folder(NEW_RUN_PREFIX).map_err(written)?;
+        let place = || {
+            folder.create_folder(CHECKPOINTS_FOLDER).map_err(written)?;
+            let run = Self::lock(path, folder)?;
+            fill(&run)?;
+            fs::rename(parent.join(&temporary), path)
+                .and_then(|()| parent_folder.sync())
+                .map_err(written)?;
+            Ok(run)
         };
-        place().inspect_err(|_| drop(fs::remove_dir_all(&self.path)))?;
-        self.path = path.to_owned();
-        Ok(self)
+        place().inspect_err(|_| drop(parent_folder.remove(&temporary)))
     }
 
     /// Opens the folder of an existing run.
@@ -95,11 +93,17 @@ impl RunFolder {
     /// If it is not a run folder, contains anything but regular files and folders, or another
     /// process is training in it.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
-        check_entries(path)?;
-        if !path.join("config.toml").is_file() {
+        if !path.is_dir() {
             return Err(TrainError::NoRun(path.to_owned()));
         }
-        let folder = Self::lock(path)?;
+        let folder = OpenFolder::open(path).map_err(|error| TrainError::read(path, error))?;
+        if let Some((entry, kind)) = folder.foreign_entry() {
+            return Err(TrainError::ForeignEntry { path: path.join(entry), kind: kind.name() });
+        }
+        if !folder.has_file(CONFIG_FILE) {
+            return Err(TrainError::NoRun(path.to_owned()));
+        }
+        let folder = Self::lock(path, folder)?;
         folder.remove_temporary_files();
         Ok(folder)
     }
@@ -107,28 +111,24 @@ impl RunFolder {
     /// Removes the unfinished files of a killed process. They are never read, so errors are
     /// ignored.
     fn remove_temporary_files(&self) {
-        let temporary = |folder: &Path| {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            let has_prefix = |entry: &fs::DirEntry| {
-                entry.file_name().as_encoded_bytes().starts_with(files::TEMPORARY_PREFIX.as_bytes())
-            };
-            entries.filter(has_prefix).map(|entry| entry.path()).collect::<Vec<_>>()
+        let is_temporary = |name: &OsString| {
+            name.as_encoded_bytes().starts_with(files::TEMPORARY_PREFIX.as_bytes())
         };
-        for checkpoint in temporary(&self.checkpoints()) {
-            let _ = fs::remove_dir_all(checkpoint);
-        }
-        for file in temporary(&self.path) {
-            let _ = fs::remove_file(file);
+        let checkpoints = self.folder.folder(CHECKPOINTS_FOLDER).ok();
+        for folder in [Some(self.folder.clone()), checkpoints].into_iter().flatten() {
+            for name in folder.names().into_iter().flatten().filter(is_temporary) {
+                let _ = folder.remove(name);
+            }
         }
     }
 
-    fn lock(path: &Path) -> Result<Self, TrainError> {
-        let file = path.join(".lock");
-        let lock = files::open_own(&file).map_err(|error| TrainError::written(&file, error))?;
+    fn lock(path: &Path, folder: OpenFolder) -> Result<Self, TrainError> {
+        let written = |error| TrainError::written(&path.join(LOCK_FILE), error);
+        let lock = folder.open_for_writing(LOCK_FILE).map_err(written)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), folder, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(TrainError::Busy(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(TrainError::written(&file, error)),
+            Err(TryLockError::Error(error)) => Err(written(error)),
         }
     }
 
@@ -142,12 +142,21 @@ impl RunFolder {
         self.path.join(saved::FILE_NAME)
     }
 
+    /// Loads and verifies the finished model.
+    ///
+    /// # Errors
+    /// If the run has not finished, or the file cannot be read or is not a valid model.
+    pub fn model(&self) -> Result<SavedModel, SavedError> {
+        self.load_model(saved::FILE_NAME)
+    }
+
     /// Reads `config.toml`.
     ///
     /// # Errors
     /// If it cannot be read or is not a valid configuration.
     pub fn config(&self) -> Result<TrainConfig, TrainError> {
-        Ok(TrainConfig::from_file(&self.path.join("config.toml"))?)
+        let path = self.path.join(CONFIG_FILE);
+        Ok(TrainConfig::from_folder(&self.folder, CONFIG_FILE, &path)?)
     }
 
     /// The configuration with another number of epochs, where the run may have one.
@@ -164,37 +173,61 @@ impl RunFolder {
 
     /// Writes a file of the run atomically.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), TrainError> {
-        let path = self.path.join(name);
-        files::replace(&path, text.as_bytes()).map_err(|error| TrainError::written(&path, error))
+        self.folder
+            .replace(name, text.as_bytes())
+            .map_err(|error| TrainError::written(&self.path.join(name), error))
+    }
+
+    /// Writes a model into the run atomically.
+    pub(super) fn save_model(&self, name: &str, model: &SavedModel) -> Result<(), SavedError> {
+        model.save_in(&self.folder, name, &self.path.join(name))
+    }
+
+    /// Loads a model of the run.
+    pub(super) fn load_model(&self, name: &str) -> Result<SavedModel, SavedError> {
+        SavedModel::load_in(&self.folder, name, &self.path.join(name))
     }
 
     /// Reads a text file of the run.
     pub(super) fn read(&self, name: &str) -> Result<String, TrainError> {
-        let path = self.path.join(name);
-        files::read_text(&path, MAX_TEXT_BYTES).map_err(|error| TrainError::read(&path, error))
+        self.folder
+            .read_text(name, MAX_TEXT_BYTES)
+            .map_err(|error| TrainError::read(&self.path.join(name), error))
     }
 
-    fn checkpoints(&self) -> PathBuf {
-        self.path.join(CHECKPOINTS_FOLDER)
+    /// Writes the history whenever it is called with it.
+    pub(super) fn history_writer(&self) -> impl Fn(&History) -> io::Result<()> + Send + 'static {
+        let folder = self.folder.clone();
+        move |history| folder.replace(HISTORY_FILE, history.to_jsonl().as_bytes())
+    }
+
+    fn checkpoints(&self) -> Result<OpenFolder, TrainError> {
+        self.folder
+            .folder(CHECKPOINTS_FOLDER)
+            .map_err(|error| TrainError::read(&self.path.join(CHECKPOINTS_FOLDER), error))
     }
 
     /// The newest intact checkpoint, and the paths of the damaged ones that are newer.
     pub(super) fn newest_checkpoint(
         &self,
     ) -> Result<(Option<VerifiedCheckpoint>, Vec<PathBuf>), TrainError> {
-        let folder = self.checkpoints();
-        VerifiedCheckpoint::newest(&folder).map_err(|error| TrainError::read(&folder, error))
+        let path = self.path.join(CHECKPOINTS_FOLDER);
+        let (newest, damaged) = VerifiedCheckpoint::newest(&self.checkpoints()?)
+            .map_err(|error| TrainError::read(&path, error))?;
+        Ok((newest, damaged.into_iter().map(|name| path.join(name)).collect()))
     }
 
     /// Whether the checkpoint of `epoch` exists and is intact.
     pub(super) fn has_checkpoint(&self, epoch: usize) -> bool {
-        VerifiedCheckpoint::read(&self.checkpoints(), epoch).is_some()
+        self.checkpoints()
+            .is_ok_and(|checkpoints| VerifiedCheckpoint::read(&checkpoints, epoch).is_some())
     }
 
     /// The model's record in the checkpoint of `epoch`.
     pub(super) fn model_record<R: Checkpoint>(&self, epoch: usize) -> Result<R, TrainError> {
-        checkpoint::model_record(&self.checkpoints(), epoch)
-            .map_err(|(path, error)| TrainError::read(&path, error))
+        checkpoint::model_record(&self.checkpoints()?, epoch).map_err(|(file, error)| {
+            TrainError::read(&self.path.join(CHECKPOINTS_FOLDER).join(file), error)
+        })
     }
 
     /// The checkpointers of model, optimizer and schedule, for Burn's Learner.
@@ -202,25 +235,9 @@ impl RunFolder {
         &self,
         config: &TrainConfig,
         history: &Arc<Mutex<History>>,
-    ) -> [RecordCheckpointer; 3] {
-        RecordCheckpointer::for_run(self.checkpoints(), config, history)
+    ) -> Result<[RecordCheckpointer; 3], TrainError> {
+        Ok(RecordCheckpointer::for_run(self.checkpoints()?, config, history))
     }
-}
-
-/// Checks that a run folder, down to the files of its checkpoints, consists of regular files and
-/// folders. A folder that cannot be listed is left to whatever reads it next.
-fn check_entries(run: &Path) -> Result<(), TrainError> {
-    for entry in fs::read_dir(run).into_iter().flatten() {
-        let entry = entry.map_err(|error| TrainError::read(run, error))?;
-        let path = entry.path();
-        let file_type = entry.file_type().map_err(|error| TrainError::read(&path, error))?;
-        if file_type.is_dir() {
-            check_entries(&path)?;
-        } else if !file_type.is_file() {
-            return Err(TrainError::ForeignEntry { path, kind: files::kind(file_type) });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(all(test, unix))]
@@ -320,7 +337,7 @@ mod tests {
     fn a_new_run_folder_has_the_permissions_of_any_other_new_folder() {
         let folder = tempfile::tempdir().unwrap();
         let (run, other) = (folder.path().join("run"), folder.path().join("other"));
-        RunFolder::create(&run).unwrap().place(&run, |_| Ok(())).unwrap();
+        RunFolder::create(&run, |_| Ok(())).unwrap();
         fs::create_dir(&other).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&run), mode(&other));

@@ -45,7 +45,7 @@ mod run;
 pub mod step;
 mod training_data;
 
-pub use calibrate::Calibration;
+pub use calibrate::{Calibration, CalibrationSource};
 pub use config::{ConfigError, DistillationConfig, OptimizerKind, Schedule, TrainConfig, TrainOn};
 pub use config_diff::ConfigChange;
 pub use divergence::Divergence;

@@ -42,10 +42,10 @@ impl PretrainedModels {
     /// Writes copies into the run's folder.
     pub fn save_copies(&self, folder: &RunFolder) -> Result<(), TrainError> {
         if let Some(initial) = &self.initial {
-            initial.save(&folder.path().join(INITIAL_MODEL_FILE))?;
+            folder.save_model(INITIAL_MODEL_FILE, initial)?;
         }
         for (index, teacher) in self.teachers.iter().enumerate() {
-            teacher.save(&folder.path().join(teacher_file(index)))?;
+            folder.save_model(&teacher_file(index), teacher)?;
         }
         Ok(())
     }
@@ -55,10 +55,10 @@ impl PretrainedModels {
     /// # Errors
     /// If one is missing or damaged.
     pub fn load_copies(config: &TrainConfig, folder: &RunFolder) -> Result<Self, TrainError> {
-        let load = |name: &str| SavedModel::load(&folder.path().join(name));
-        let initial = config.from.as_ref().map(|_| load(INITIAL_MODEL_FILE)).transpose()?;
+        let initial = config.from.as_ref().map(|_| folder.load_model(INITIAL_MODEL_FILE));
+        let initial = initial.transpose()?;
         let count = config.teacher.as_ref().map_or(0, |teacher| teacher.models.len());
-        let teachers = (0..count).map(|index| load(&teacher_file(index)));
+        let teachers = (0..count).map(|index| folder.load_model(&teacher_file(index)));
         Ok(Self { initial, teachers: teachers.collect::<Result<_, _>>()? })
     }
 

@@ -11,14 +11,14 @@ use burn::train::renderer::MetricsRenderer;
 use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
 use serde_json::json;
 
-use super::calibrate::Calibration;
+use super::calibrate::{Calibration, CalibrationSource};
 use super::config::{ConfigError, TrainConfig};
 use super::distillation::Distillation;
 use super::divergence::{Divergence, DivergenceStop};
 use super::early_stopping::EarlyStopping;
 use super::epoch_end::{EpochEnd, EpochMetricLogger};
 use super::error::TrainError;
-use super::folder::RunFolder;
+use super::folder::{HISTORY_FILE, RunFolder};
 use super::history::{Epoch, History};
 use super::metrics::{AccuracyMetric, EpochMean, LossMetric};
 use super::pretrained::PretrainedModels;
@@ -31,8 +31,7 @@ use crate::data::LabelledImages;
 use crate::data::distort::Distorter;
 use crate::data::loader::{BatchLoader, Order};
 use crate::data::source::LoadedImages;
-use crate::files;
-use crate::saved::{FORMAT_VERSION, MADE_WITH, Metadata, SavedModel};
+use crate::saved::{FILE_NAME, FORMAT_VERSION, MADE_WITH, Metadata, SavedModel};
 
 /// A run that is ready to train.
 pub struct Run {
@@ -66,8 +65,10 @@ pub struct Finished {
     pub best: Epoch,
     /// All epochs.
     pub history: History,
-    /// The calibration of the model: configured, or fitted on the validation images.
+    /// The calibration of the model.
     pub calibration: Calibration,
+    /// Where it is from.
+    pub calibration_source: CalibrationSource,
 }
 
 /// Options that do not change the result of a run. By default nothing is reported.
@@ -108,7 +109,7 @@ impl Run {
         config.check()?;
         let data = TrainingData::new(&config, data)?;
         let pretrained = PretrainedModels::load(&config)?;
-        let folder = RunFolder::create(folder)?.place(folder, |new| {
+        let folder = RunFolder::create(folder, |new| {
             new.write("data.json", &data.provenance_json())?;
             pretrained.save_copies(new)?;
             new.write("config.toml", &config.to_toml())
@@ -151,7 +152,7 @@ impl Run {
             }
             None => (History::default(), None),
         };
-        folder.write("history.jsonl", &history.to_jsonl())?;
+        folder.write(HISTORY_FILE, &history.to_jsonl())?;
         if folder.config()?.epochs != config.epochs {
             folder.write("config.toml", &config.to_toml())?;
         }
@@ -236,13 +237,13 @@ impl Run {
 
         let stop =
             DivergenceStop { interrupter: interrupter.clone(), divergence: divergence.clone() };
-        let file = self.folder.path().join("history.jsonl");
+        let write_history = self.folder.history_writer();
         let epoch_end = EpochEnd {
             history: history.clone(),
             train: train.clone(),
             valid: (valid.batches() > 0).then(|| valid.clone()),
             on_epoch_end: Box::new(move |epoch, history| {
-                files::replace(&file, history.to_jsonl().as_bytes())?;
+                write_history(history)?;
                 on_epoch(epoch);
                 Ok(())
             }),
@@ -250,7 +251,7 @@ impl Run {
             divergence: stop.clone(),
             on_disk: self.history.0.iter().map(|row| row.epoch).collect(),
         };
-        let [model, optimizer, schedule] = self.folder.checkpointers(config, history);
+        let [model, optimizer, schedule] = self.folder.checkpointers(config, history)?;
 
         let mut training =
             SupervisedTraining::new(self.folder.path(), Arc::new(train.clone()), Arc::new(valid))
@@ -305,23 +306,43 @@ impl Run {
             self.folder.write("curves.svg", &curves)?;
         }
         let mut saved = SavedModel::from_model(&learnable.model, self.metadata(&best))?;
-        let calibration = self.calibration(&saved, device)?;
+        let (calibration, calibration_source) = self.calibration(&saved, device)?;
         saved.metadata.temperature = calibration.temperature;
         saved.metadata.unsure_below = calibration.unsure_below;
-        let file = self.folder.model_file();
-        saved.save(&file)?;
-        Ok(Finished { model: file, best, history, calibration })
+        self.folder.save_model(FILE_NAME, &saved)?;
+        Ok(Finished {
+            model: self.folder.model_file(),
+            best,
+            history,
+            calibration,
+            calibration_source,
+        })
     }
 
-    /// The configured calibration, or one fitted on the validation images.
-    fn calibration(&self, saved: &SavedModel, device: &Device) -> Result<Calibration, TrainError> {
+    /// The configured calibration, or one fitted on the validation images. If these support no
+    /// threshold, that of the model that the run started from, if there is one.
+    fn calibration(
+        &self,
+        saved: &SavedModel,
+        device: &Device,
+    ) -> Result<(Calibration, CalibrationSource), TrainError> {
         if let Some(configured) = self.config.calibration {
-            return Ok(configured);
+            return Ok((configured, CalibrationSource::Configured));
         }
         let valid = &self.data.valid;
         let logits = Classifier::new(saved, String::new(), device)
             .logits(valid.len(), |index| valid.values(index))?;
-        Ok(Calibration::fit(&logits, valid.labels()))
+        let fitted = Calibration::fit(&logits, valid.labels());
+        let parent = self.pretrained.initial.as_ref().filter(|_| fitted.marks_all());
+        let inherited = parent.and_then(|parent| {
+            let Metadata { temperature, unsure_below, .. } = parent.metadata;
+            let parent = Calibration { temperature, unsure_below };
+            Calibration::inherited(parent, &logits, valid.labels())
+        });
+        Ok(match inherited {
+            Some(inherited) => (inherited, CalibrationSource::Inherited),
+            None => (fitted, CalibrationSource::Fitted),
+        })
     }
 
     fn metadata(&self, best: &Epoch) -> Metadata {

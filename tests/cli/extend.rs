@@ -47,6 +47,31 @@ fn a_finished_run_with_a_constant_rate_is_extended_to_the_bytes_of_a_longer_one(
 }
 
 #[test]
+fn last_resumes_the_newest_run() {
+    let home = tempfile::tempdir().unwrap();
+    let train = |args: &[&str]| {
+        let mut command = burn_digits();
+        command.env("BURN_DIGITS_HOME", home.path()).arg("train").args(args).assert()
+    };
+    train(&["--resume", "last"]).code(1).stderr(predicate::str::contains("there is no run in"));
+    let runs = home.path().join("runs");
+    let constant = ["--schedule", "constant", "--epochs", "2"];
+    for name in ["b", "a"] {
+        let out = runs.join(name);
+        train(&[&["--out", out.to_str().unwrap()], &SHORT[..], &constant].concat()).success();
+    }
+    // Not a run: left behind where one was about to be created.
+    fs::create_dir(runs.join(".starting-x")).unwrap();
+    fs::write(runs.join(".starting-x/config.toml"), "epochs = 1").unwrap();
+    train(&["--resume", "last", "--epochs", "3"]).success();
+    assert_eq!((epochs(&runs.join("a")), epochs(&runs.join("b"))), (3, 2));
+    // A run that has not finished is one too.
+    fs::remove_file(runs.join("a/model.safetensors")).unwrap();
+    train(&["--resume", "last"]).success().stdout(predicate::str::contains("after epoch 3"));
+    assert!(runs.join("a/model.safetensors").is_file());
+}
+
+#[test]
 fn an_extension_that_is_killed_is_resumed_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let [long, extended] = ["long", "extended"].map(|name| folder.path().join(name));
@@ -79,7 +104,7 @@ fn a_run_that_cannot_be_extended_says_why_and_stays_as_it_is() {
         train(&run, &[args, &["--epochs", "2"]].concat());
         let before = (model(&run), fs::read(run.join("config.toml")).unwrap());
         extend(&run, asked)
-            .code(1)
+            .code(2)
             .stderr(predicate::str::contains(words).and(predicate::str::contains("--from")));
         assert_eq!((model(&run), fs::read(run.join("config.toml")).unwrap()), before, "{name}");
         resume(&run).success().stdout(predicate::str::contains("is finished"));
@@ -95,6 +120,6 @@ fn a_run_that_stopped_early_is_not_extended() {
     train(&run, &[&tiny[..], &["--epochs", "9"]].concat());
     let trained = epochs(&run);
     assert!(trained < 9);
-    extend(&run, "12").code(1).stderr(predicate::str::contains("no longer got better"));
+    extend(&run, "12").code(2).stderr(predicate::str::contains("no longer got better"));
     assert_eq!(epochs(&run), trained);
 }

@@ -169,6 +169,28 @@ fn the_annotated_picture_has_the_size_of_the_picture_and_boxes_in_colour() {
 }
 
 #[test]
+fn the_annotated_picture_is_a_jpeg_file_if_its_name_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, begins) in [
+        ("a.jpg", &b"\xff\xd8\xff"[..]),
+        ("b.JPEG", b"\xff\xd8\xff"),
+        ("c.png", b"\x89PNG"),
+        ("d", b"\x89PNG"),
+    ] {
+        let out = folder.path().join(name);
+        let mut command = burn_digits();
+        command.args(["infer", "--many", "image.png", "--annotate"]).arg(&out).assert().success();
+        let bytes = fs::read(&out).unwrap();
+        assert!(bytes.starts_with(begins), "{name}");
+        let drawn = image::load_from_memory(&bytes).unwrap().to_rgb8();
+        assert_eq!(drawn.dimensions(), (320, 240));
+        // Compressed, the frame around the sure 7 is still green.
+        let is_green = |&[r, g, b]: &[u8; 3]| g > 80 && r < 60 && b < 120;
+        assert!(drawn.pixels().filter(|pixel| is_green(&pixel.0)).count() > 100, "{name}");
+    }
+}
+
+#[test]
 fn annotating_more_than_one_picture_is_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.png");

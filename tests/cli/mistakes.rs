@@ -164,6 +164,17 @@ const MISTAKES: &[(&str, i32, &[&str])] = &[
     ("explain image.png --out ./image.png", 2, &["would replace the file that is read"]),
     ("infer image.png --many --annotate image.png", 2, &["would replace the file that is read"]),
     ("import weights.pth --out weights.pth", 2, &["would replace the file that is read"]),
+    // An extension that belongs to another format, whatever else is wrong.
+    (
+        "infer --many --annotate x.gif no.png",
+        2,
+        &["--annotate x.gif", "PNG or JPEG", ".png or .jpg"],
+    ),
+    ("explain no.png --out why.jpg", 2, &["--out why.jpg", "contain PNG", "in .png"]),
+    ("report no --out page.PDF", 2, &["--out page.PDF", "contain HTML", "in .html or .htm"]),
+    ("import no.pt --out x.pt", 2, &["--out x.pt", "in .safetensors"]),
+    ("export --format onnx --out x.safetensors", 2, &["contain ONNX", "in .onnx"]),
+    ("export --format safetensors --out x.bin", 2, &["contain safetensors", "in .safetensors"]),
     // Models.
     (
         "infer --model weights.pth image.png",
@@ -208,6 +219,28 @@ fn every_known_mistake_gets_the_answer() {
 }
 
 #[test]
+#[cfg(unix)]
+fn hints_have_the_name_by_which_the_program_was_called() {
+    let folder = folder_of_a_beginner();
+    let name = folder.path().join("digits-program");
+    std::os::unix::fs::symlink(assert_cmd::cargo::cargo_bin("burn-digits"), &name).unwrap();
+    for (args, expected) in [
+        ("infer", "infer image.png`"),
+        ("infer --csv image.png", "infer --json FOLDER > answers.jsonl`"),
+        ("infer --url x", "infer -`"),
+        ("--bogus", "infer image.png`"),
+        ("train --optimizer sgd", "compare --optimizer sgd`"),
+        ("eval --model last", "train`"),
+    ] {
+        let mut command = Command::new(&name);
+        command.current_dir(folder.path()).env("BURN_DIGITS_HOME", "home").env("COLUMNS", "2000");
+        let said = command.args(args.split(' ')).assert().failure().get_output().stderr.clone();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains(&format!("{} {expected}", name.display())), "{args}: {said}");
+    }
+}
+
+#[test]
 #[cfg(feature = "tui")]
 fn the_dashboard_needs_a_terminal() {
     let folder = folder_of_a_beginner();
@@ -226,6 +259,7 @@ fn serve_says_how_its_address_is_written() {
         ("serve 9000", "a port is given with `--http 9000`"),
         ("serve --http example.org:80", "an IP address with a port"),
         ("serve --tls", "put a proxy"),
+        ("serve --memory 10", "--memory 10 is too little"),
         ("serve --log trace", "use debug"),
         ("serve --time-limit 10", "must be a time with its unit, like 10s"),
         ("server", "burn-digits serve`"),
@@ -272,6 +306,6 @@ fn names_in_configuration_files_have_any_spelling_too() {
         assert!(config.contains(line), "{line} is missing in {config}");
     }
     fs::write(folder.path().join("recipe.toml"), "optimizer = \"sgd\"\n").unwrap();
-    let wrong = run_in(folder.path(), "train --config recipe.toml --data fashion").assert().code(1);
+    let wrong = run_in(folder.path(), "train --config recipe.toml --data fashion").assert().code(2);
     wrong.stderr(predicate::str::contains("unknown variant `sgd`, expected `adam` or `adamw`"));
 }

@@ -195,10 +195,14 @@ fn standard_input_is_the_list_or_a_picture_but_not_both() {
 fn labelled_pictures_none_of_which_can_be_read_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("7")).unwrap();
-    fs::write(folder.path().join("7/broken.png"), "no picture").unwrap();
+    for name in ["broken.png", "also.png"] {
+        fs::write(folder.path().join("7").join(name), "no picture").unwrap();
+    }
+    let reason = "none of the 2 pictures in";
     for output in [&[][..], &["--json"]] {
         let args = ["eval", "--model", "shipped", "--pictures", text(folder.path())];
-        fails(&[&args[..], output].concat(), 1, &[text(folder.path()), "can be read"]);
+        let words = [reason, "the first, ", "7/also.png: unknown image format"];
+        fails(&[&args[..], output].concat(), 1, &words);
     }
 }
 

@@ -205,6 +205,24 @@ fn verbose_names_backend_model_data_and_time() {
 }
 
 #[test]
+fn that_there_is_no_gpu_is_said_where_it_matters_or_when_asked() {
+    let folder = small_folder();
+    let is_said = |args: &[&str]| {
+        let out = in_folder(folder.path()).args(args).output().unwrap();
+        assert!(out.status.success(), "{args:?}");
+        String::from_utf8(out.stderr).unwrap().contains("no GPU found")
+    };
+    // Only with wgpu, and without a GPU.
+    let expected = is_said(&["eval", "shipped", "--data", "data"]);
+    assert_eq!(is_said(&["infer", "image.png", "--verbose"]), expected);
+    let train = ["train", "--data", "data", "--epochs", "1", "--out", "run"];
+    assert_eq!(is_said(&train), expected);
+    for args in [&["infer", "image.png"][..], &["explain", "image.png"], &["logits"]] {
+        assert!(!is_said(args), "{args:?}");
+    }
+}
+
+#[test]
 fn colours_are_for_terminals_and_for_those_who_force_them() {
     let folder = small_folder();
     let coloured = |args: &[&str], variable: &str| {

@@ -52,7 +52,7 @@ fn starting_from_a_model_with_other_layers_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     train(&run, &["--from", "shipped", "--hidden", "32,32,32"])
-        .code(1)
+        .code(2)
         .stderr(predicate::str::contains("shipped can't be used as the starting point"));
     assert!(!run.exists(), "the folder was not created");
     train(&run, &["--from", "no-such-model.safetensors"])
@@ -138,7 +138,15 @@ fn fine_tuning_on_a_handful_of_pictures_prints_few_epochs_and_losses_that_can_be
     let args = ["--from", "shipped", "--epochs", "20", "--learning-rate", "2e-4"];
     let assert = train(&run, &[&["--pictures", pictures.to_str().unwrap()], &args[..]].concat())
         .success()
-        .stderr(predicate::str::contains("it takes 736 validation images"));
+        .stderr(
+            predicate::str::contains("it takes 736 validation images")
+                .and(predicate::str::contains("keeps the threshold of the one it started from"))
+                .and(predicate::str::contains("below 0.80 unsure"))
+                .and(predicate::str::contains("every answer").not()),
+        );
+    let [tuned, shipped] = [SavedModel::load(&run), SavedModel::shipped()].map(Result::unwrap);
+    assert_eq!(tuned.metadata.unsure_below, shipped.metadata.unsure_below);
+    assert_eq!(tuned.metadata.temperature, shipped.metadata.temperature);
     let printed = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     let epochs: Vec<_> = printed.lines().filter(|line| line.contains("/20  ")).collect();
     assert!((2..=7).contains(&epochs.len()), "{printed}");

@@ -18,6 +18,8 @@ mod model;
 mod pictures;
 mod properties;
 mod reference;
+#[cfg(unix)]
+mod run_folder;
 mod saved;
 mod training;
 mod unsure;

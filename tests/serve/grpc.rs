@@ -27,22 +27,45 @@ pub type Channel = tower::util::BoxCloneSyncService<
     hyper::Error,
 >;
 
+/// A client on one connection.
+pub type GrpcClient = GrpcInferenceServiceClient<Channel>;
+
 /// Runs `calls` with a client on one connection.
-fn with_client<T>(
+pub fn with_client<T>(server: &TestServer, calls: impl AsyncFnOnce(GrpcClient) -> T) -> T {
+    with_client_over(server, async |stream| stream, calls)
+}
+
+/// Runs `calls` with a client on one connection, whose stream `encrypt` makes of a socket.
+pub fn with_client_over<T, S>(
     server: &TestServer,
-    calls: impl AsyncFnOnce(GrpcInferenceServiceClient<Channel>) -> T,
-) -> T {
-    with_channel(server, async |channel, origin| {
+    encrypt: impl AsyncFnOnce(tokio::net::TcpStream) -> S,
+    calls: impl AsyncFnOnce(GrpcClient) -> T,
+) -> T
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    with_channel_over(server, encrypt, async |channel, origin| {
         calls(GrpcInferenceServiceClient::with_origin(channel, origin)).await
     })
 }
 
 /// Runs `calls` with one connection, and the server's address.
 pub fn with_channel<T>(server: &TestServer, calls: impl AsyncFnOnce(Channel, http::Uri) -> T) -> T {
+    with_channel_over(server, async |stream| stream, calls)
+}
+
+fn with_channel_over<T, S>(
+    server: &TestServer,
+    encrypt: impl AsyncFnOnce(tokio::net::TcpStream) -> S,
+    calls: impl AsyncFnOnce(Channel, http::Uri) -> T,
+) -> T
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(server.grpc).await.unwrap();
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(encrypt(stream).await);
         let (sender, connection) =
             hyper::client::conn::http2::handshake::<_, _, Body>(TokioExecutor::new(), io)
                 .await

@@ -1,16 +1,19 @@
 //! `serve`, end to end: the built program as a server, with the clients that people use. A new test
-//! belongs into the file of its API; limits, signals and metrics into `production.rs`.
+//! belongs into the file of its API; limits and signals into `production.rs`.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
 mod browser;
 mod clients;
 mod compression;
+mod corrections;
 mod embedded;
 mod grpc;
 mod health;
 mod hostile;
+mod metrics;
 mod models;
 mod open_inference;
 mod openapi;
@@ -20,4 +23,5 @@ mod production;
 mod server;
 mod tensorflow;
 mod tensorflow_grpc;
+mod tls;
 mod triton;

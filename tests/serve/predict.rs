@@ -80,6 +80,25 @@ fn many_true_returns_the_json_of_infer_many_without_a_path() {
 }
 
 #[test]
+fn count_true_says_how_many_digits_are_seen_as_infer_does() {
+    let server = TestServer::start();
+    for picture in ["docs/number.png", SEVEN] {
+        let mut expected = infer(picture);
+        expected["path"] = Value::Null;
+        assert_eq!(server.post("/predict?count=true", file(picture)).ok(), expected);
+    }
+    let number = server.post("/predict?count=true&layers=true", file("docs/number.png")).ok();
+    assert_eq!((&number["digits_seen"], &number["unsure"]), (&json!(8), &json!(true)));
+    assert_eq!(number["layers"].as_array().unwrap().len(), 4);
+    // Without being asked to, the server does not search a picture.
+    let number = server.post("/predict", file("docs/number.png")).ok();
+    assert_eq!(number.get("digits_seen"), None);
+    let both = server.post("/predict?many=true&count=true", file(SEVEN)).error(400);
+    assert!(both.contains("count"), "{both}");
+    assert!(server.post("/predict?count=true", blank_picture(60)).error(422).contains("no ink"));
+}
+
+#[test]
 fn many_true_is_refused_where_it_can_not_be_answered() {
     let server = TestServer::with(&["--model", "shipped", "--largest-body", "4", "--memory", "64"]);
     let both = server.post("/predict?many=true&layers=true", file(SEVEN)).error(400);

@@ -1,4 +1,4 @@
-//! Operation: limits, signals, metrics, and clients that misbehave.
+//! Operation: limits, signals, and clients that misbehave.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -13,11 +13,11 @@ use serde_json::json;
 use crate::common::{burn_digits, checkout, root};
 use crate::server::{
     HttpResponse, INFER_PATH, SEVEN, SHIPPED_MODEL, TestServer, connect, file, pixels,
-    read_until_closed, request, sha256_hex,
+    read_until_closed, request,
 };
 
 /// A request of the Open Inference Protocol with `count` pictures, as JSON.
-fn pictures(count: usize) -> String {
+pub fn pictures(count: usize) -> String {
     let data = pixels(SEVEN).repeat(count);
     json!({ "inputs": [{
         "name": "image", "shape": [count, 784], "datatype": "FP32", "data": data,
@@ -222,32 +222,6 @@ fn last_is_the_run_at_the_start_and_a_run_that_finishes_later_does_not_replace_i
     reload(2);
     let (after, before) = (answer()["confidence"].as_f64(), before["confidence"].as_f64());
     assert!(after < before, "{after:?} {before:?}");
-}
-
-#[test]
-fn metrics_count_requests_durations_and_batches() {
-    let server = TestServer::start();
-    server.post(INFER_PATH, pictures(5)).ok();
-    server.post(INFER_PATH, "{").error(400);
-    server.post("/predict", file(SEVEN)).ok();
-    let sha256 = sha256_hex(&file(SHIPPED_MODEL));
-    let info =
-        format!("burn_digits_model_info{{model=\"digits\",version=\"1\",sha256=\"{sha256}\"}} 1");
-    let response = server.get("/metrics");
-    assert!(response.header("Content-Type").unwrap().starts_with("application/openmetrics-text"));
-    for line in [
-        "burn_digits_requests_total{api=\"v2\",status=\"200\"} 1",
-        "burn_digits_requests_total{api=\"v2\",status=\"400\"} 1",
-        "burn_digits_request_seconds_count{api=\"predict\"} 1",
-        // One batch of five pictures, and one of one.
-        "burn_digits_batch_pictures_sum 6.0",
-        "burn_digits_batch_pictures_count 2",
-        "burn_digits_queue_pictures 0",
-        "burn_digits_queue_capacity 1024",
-        &info,
-    ] {
-        assert!(response.text().lines().any(|found| found == line), "{line}:\n{}", response.text());
-    }
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub struct InferArgs {
     /// Find and read all digits of each picture: a number on a note, a row of boxes.
     #[arg(long, conflicts_with = "top", help_heading = "Pictures")]
     pub many: bool,
-    /// With `--many`, write a copy of the picture with a box around each digit found; for a single
-    /// picture.
+    /// With `--many`, write a copy of the picture with a box around each digit found, as PNG or JPEG by
+    /// the name of the file; for a single picture.
     #[arg(
         long,
         value_name = "OUT.png",

@@ -14,9 +14,14 @@ use super::{BackendArgs, DataArgs, NO_HEADING, values};
 pub struct TrainArgs {
     #[command(flatten)]
     pub new_run: NewRunArgs,
-    /// Resume an interrupted run with its own configuration. With `--epochs`, a run whose schedule
-    /// is constant goes on to that number, also after its end.
-    #[arg(long, value_name = "DIR", conflicts_with = "NewRunArgs", help_heading = "Configuration")]
+    /// Resume an interrupted run with its own configuration: its folder, or `last` for the newest.
+    /// With `--epochs`, a run whose schedule is constant goes on to that number, also after its end.
+    #[arg(
+        long,
+        value_name = "DIR|last",
+        conflicts_with = "NewRunArgs",
+        help_heading = "Configuration"
+    )]
     pub resume: Option<PathBuf>,
     /// Number of passes over the training images [default: 20].
     #[arg(long, value_name = "N", value_parser = values::at_least_one, help_heading = "Optimisation")]

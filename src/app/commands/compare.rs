@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-use super::{data_set, output_folder, select, write_plots};
+use super::{Workload, data_set, output_folder, select, write_plots};
 use crate::app::arguments::CompareArgs;
-use crate::app::output::{note, print_json, print_line, print_row, progress_bar, show_progress};
+use crate::app::exit::InvalidArgument;
+use crate::app::output::{print_json, print_line, print_row, progress_bar, show_progress};
 use crate::app::table;
 use burn_digits::data::source::Split;
 use burn_digits::insight::compare::{ActivationSummary, Comparison, ComparisonConfig};
@@ -16,7 +17,7 @@ use burn_digits::internal::format::{self, counted, percent, scientific, thousand
 const BATCH_SIZE: usize = 128;
 
 pub fn run(args: CompareArgs) -> Result<ExitCode> {
-    let device = select(args.backend.backend, note)?.device;
+    let device = select(args.backend.backend, Workload::Heavy)?.device;
     let source = data_set(args.data.data.as_deref())?;
     let (train, valid) = source.load(Split::Train)?.images.split_validation();
     ensure!(
@@ -25,7 +26,10 @@ pub fn run(args: CompareArgs) -> Result<ExitCode> {
     );
     let images = train.labels().len();
     let limit = args.limit.unwrap_or(images);
-    ensure!(limit <= images, "--limit is {limit}, and there are {images} images to train on");
+    if limit > images {
+        let message = format!("--limit is {limit}, and there are {images} images to train on");
+        return Err(InvalidArgument(message).into());
+    }
     let train = train.slice(0, limit);
     let folder = output_folder(args.plots.out.as_deref())?;
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::app::arguments::DataSetArgs;
-use crate::app::output::{note, print_json, print_line};
+use crate::app::output::{note, print_json, print_line, program};
 use burn_digits::data::source::{DataError, LoadedImages, Source, Split};
 use burn_digits::internal::format::{counted, path};
 
@@ -32,11 +32,12 @@ pub fn run(args: DataSetArgs) -> Result<ExitCode> {
     if args.output.json {
         print_json(&json!({ "sources": rows }))?;
     } else if !is_found {
-        print_line(
-            "\nNo complete data set found. `burn-digits data --download` gets MNIST (11 MB), as the first \
-             `train` would do. A folder with its four IDX files is named with `--data DIR` or the \
-             environment variable BURN_DIGITS_DATA.",
-        )?;
+        print_line(format_args!(
+            "\nNo complete data set found. `{} data --download` gets MNIST (11 MB), as the first `train` \
+             would do. A folder with its four IDX files is named with `--data DIR` or the environment \
+             variable BURN_DIGITS_DATA.",
+            program()
+        ))?;
     }
     Ok(ExitCode::from(u8::from(!is_found)))
 }

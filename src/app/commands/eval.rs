@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{classifier, data_set};
+use super::{Workload, classifier, data_set};
 use crate::app::arguments::{DataArgs, EvalArgs, JsonArgs};
 use crate::app::output::{print_json, print_line, print_row, short_model_name};
 use crate::app::table;
@@ -19,7 +19,7 @@ use burn_digits::evaluate::{
 use burn_digits::internal::format::{counted, percent, printable, thousands};
 
 pub fn run(args: EvalArgs) -> Result<ExitCode> {
-    let classifier = classifier(&args.subject.into())?;
+    let classifier = classifier(&args.subject.into(), Workload::Heavy)?;
     match &args.pictures {
         Some(folder) => on_pictures(args.output, &classifier, folder)?,
         None => on_test_set(args.output, &args.data, &classifier)?,
@@ -52,9 +52,20 @@ struct TestFigures<'a> {
 fn on_pictures(output: JsonArgs, classifier: &Classifier, folder: &Path) -> Result<()> {
     let pictures = labelled_pictures::list(folder)?;
     let measured = PictureEvaluation::measure(classifier, &pictures)?;
-    if measured.mistakes.iter().filter(|mistake| mistake.error.is_some()).count() == pictures.len()
+    let mut unreadable = measured
+        .mistakes
+        .iter()
+        .filter_map(|mistake| Some((&mistake.path, mistake.error.as_ref()?)));
+    if unreadable.clone().count() == pictures.len()
+        && let Some((path, error)) = unreadable.next()
     {
-        return Err(LabelledPicturesError::NoneReadable(folder.to_owned()).into());
+        return Err(LabelledPicturesError::NoneReadable {
+            folder: folder.to_owned(),
+            pictures: pictures.len(),
+            path: path.clone(),
+            error: error.clone(),
+        }
+        .into());
     }
     if output.json {
         return print_json(&measured);

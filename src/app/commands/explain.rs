@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::infer::{STANDARD_INPUT, standard_input};
-use super::{classifier, keep_input, output_folder, write};
+use super::{Workload, classifier, extension, keep_input, output_folder, write};
 use crate::app::arguments::ExplainArgs;
 use crate::app::hints::UnreadablePicture;
 use crate::app::output::{
@@ -30,8 +30,9 @@ struct Explained<'a> {
 pub fn run(args: ExplainArgs) -> Result<ExitCode> {
     if let Some(out) = &args.out {
         keep_input(&args.picture, out)?;
+        extension::check("--out", out, "PNG", &["png"])?;
     }
-    let classifier = classifier(&args.model)?;
+    let classifier = classifier(&args.model, Workload::Light)?;
     let path = args.picture.to_string_lossy();
     let shown = format::printable(&path);
     let picture = if path == STANDARD_INPUT {

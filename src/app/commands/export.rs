@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use serde_json::json;
 
 use super::model_choice::ChosenModel;
-use super::write;
+use super::{extension, write};
 use crate::app::arguments::{Cli, ExportArgs, ExportFormat};
 use crate::app::output::{note, print_json_result, print_result, short_model_name};
 use burn_digits::internal::format::{path, thousands};
@@ -41,9 +41,15 @@ pub fn run(args: ExportArgs) -> Result<ExitCode> {
 
 /// The given format, or that of the file's name.
 fn format(args: &ExportArgs) -> Result<ExportFormat> {
-    let extension = args.out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    match (args.format, extension.as_str()) {
-        (Some(format), _) => Ok(format),
+    match (args.format, extension::of(&args.out).as_str()) {
+        (Some(format), _) => {
+            let (content, known) = match format {
+                ExportFormat::Safetensors => ("safetensors", ["safetensors"]),
+                ExportFormat::Onnx => ("ONNX", ["onnx"]),
+            };
+            extension::check("--out", &args.out, content, &known)?;
+            Ok(format)
+        }
         (None, "onnx") => Ok(ExportFormat::Onnx),
         (None, "safetensors") => Ok(ExportFormat::Safetensors),
         (None, _) => {

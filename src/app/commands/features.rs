@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{classifier, data_set, output_folder, write_plots};
+use super::{Workload, classifier, data_set, output_folder, write_plots};
 use crate::app::arguments::FeaturesArgs;
 use crate::app::output::{
     print_json, print_line, print_row, progress_bar, short_model_name, show_progress,
@@ -15,7 +15,7 @@ use burn_digits::insight::features::Features;
 use burn_digits::internal::format::{self, percent, thousands};
 
 pub fn run(args: FeaturesArgs) -> Result<ExitCode> {
-    let classifier = classifier(&args.subject.into())?;
+    let classifier = classifier(&args.subject.into(), Workload::Light)?;
     let source = data_set(args.data.data.as_deref())?;
     let (train, _) = source.load(Split::Train)?.images.split_validation();
     let test = source.load(Split::Test)?.images;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use super::keep_input;
+use super::{extension, keep_input};
 use crate::app::arguments::ImportArgs;
 use crate::app::output::{note, print_json_result, print_result, program};
 use crate::app::table;
@@ -22,6 +22,7 @@ pub fn run(args: ImportArgs) -> Result<ExitCode> {
         unsure_below: args.unsure_below,
     };
     keep_input(&args.file, &args.out)?;
+    extension::check("--out", &args.out, "safetensors", &["safetensors"])?;
     let imported = import(&args.file, &options)?;
     imported.model.save(&args.out)?;
     if args.output.json {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use comfy_table::CellAlignment::Right;
 
-use super::{output_folder, select, write_plots};
+use super::{Workload, output_folder, select, write_plots};
 use crate::app::arguments::LogitsArgs;
-use crate::app::output::{note, print_json, print_line, print_row};
+use crate::app::output::{print_json, print_line, print_row};
 use crate::app::table;
 use burn_digits::insight::logits::{LossAndGradient, LossComparison, LossRow};
 use burn_digits::internal::format;
@@ -17,7 +17,7 @@ const PRINTED_LOGITS: [f32; 13] =
     [0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 50.0, 88.0, 89.0, 95.0, 103.0, 104.0, 1000.0];
 
 pub fn run(args: LogitsArgs) -> Result<ExitCode> {
-    let device = select(args.backend.backend, note)?.device;
+    let device = select(args.backend.backend, Workload::Light)?.device;
     let folder = output_folder(args.plots.out.as_deref())?;
     let comparison = LossComparison::measure(&device)?;
     let [plot] = write_plots(&folder, [("logits.svg", comparison.svg())])?;

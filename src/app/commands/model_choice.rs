@@ -4,14 +4,15 @@
 //! itself: a hasty one would answer pictures worse than the shipped model, and nobody would know
 //! why. The library has no default; it loads the model that it is given.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Result, anyhow};
 
 use crate::app::folders;
-use crate::app::output::full_model_name;
+use crate::app::output::{full_model_name, program};
 use burn::tensor::Device;
 use burn_digits::classifier::Classifier;
 use burn_digits::internal::format;
@@ -71,23 +72,48 @@ pub fn resolve(named: &Path) -> Result<PathBuf> {
     finished_runs().into_iter().next().ok_or_else(|| {
         let runs = format::path(&folders::runs_folder());
         anyhow!(
-            "there is no finished run in {runs} for `{LAST_RUN}`. Make one with `burn-digits train`, \
-             or name the folder of another one"
+            "there is no finished run in {runs} for `{LAST_RUN}`. Make one with `{} train`, or name \
+             the folder of another one",
+            program()
         )
+    })
+}
+
+/// The run that a name stands for: for `last` the newest, finished or not, otherwise the name itself.
+///
+/// # Errors
+/// If there is no run.
+pub fn newest_run(named: &Path) -> Result<PathBuf> {
+    if named != Path::new(LAST_RUN) {
+        return Ok(named.to_owned());
+    }
+    // Written when a run begins, and the history after each epoch.
+    let started = runs_with("config.toml");
+    let trained = runs_with("history.jsonl");
+    started.into_iter().chain(trained).max().map(|(_, run)| run).ok_or_else(|| {
+        let runs = format::path(&folders::runs_folder());
+        anyhow!("there is no run in {runs} for `{LAST_RUN}`; name the folder of another one")
     })
 }
 
 /// The folders of the finished runs, the newest first.
 fn finished_runs() -> Vec<PathBuf> {
-    let runs = fs::read_dir(folders::runs_folder()).into_iter().flatten().flatten();
-    let mut finished: Vec<_> = runs
-        .filter_map(|run| {
-            let written = run.path().join(FILE_NAME).metadata().ok()?.modified().ok()?;
-            Some((written, run.path()))
-        })
-        .collect();
+    let mut finished = runs_with(FILE_NAME);
     finished.sort();
     finished.into_iter().rev().map(|(_, run)| run).collect()
+}
+
+/// The folders of the runs that have a file of this name, with the time when it was written.
+fn runs_with(file: &str) -> Vec<(SystemTime, PathBuf)> {
+    let runs = fs::read_dir(folders::runs_folder()).into_iter().flatten().flatten();
+    // Hidden folders are runs that have not begun.
+    let is_run = |run: &DirEntry| !run.file_name().as_encoded_bytes().starts_with(b".");
+    runs.filter(is_run)
+        .filter_map(|run| {
+            let written = run.path().join(file).metadata().ok()?.modified().ok()?;
+            Some((written, run.path()))
+        })
+        .collect()
 }
 
 /// Tells users whose runs on MNIST were the default model in earlier versions that they no longer

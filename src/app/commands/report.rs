@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{classifier, data_set, write};
+use super::{Workload, classifier, data_set, extension, write};
 use crate::app::arguments::ReportArgs;
 use crate::app::output::{
     note, print_json_result, print_result, progress_bar, short_model_name, show_progress,
@@ -17,10 +17,11 @@ use burn_digits::train::History;
 
 pub fn run(args: ReportArgs) -> Result<ExitCode> {
     let out = &args.out;
+    extension::check("--out", out, "HTML", &["html", "htm"])?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_folder = folder.is_none_or(Path::is_dir);
     ensure!(is_folder, "{} can't be written: its folder is not there", path(out));
-    let classifier = classifier(&args.subject.into())?;
+    let classifier = classifier(&args.subject.into(), Workload::Light)?;
     let history = history(Path::new(classifier.name()))?;
     let source = data_set(args.data.data.as_deref())?;
     let (train, _) = source.load(Split::Train)?.images.split_validation();

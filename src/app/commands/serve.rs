@@ -8,18 +8,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 use tracing_subscriber::filter::LevelFilter;
 
 use self::log_writer::LogWriter;
 use super::model_choice::ChosenModel;
 use crate::app::arguments::ServeArgs;
+use crate::app::exit::InvalidArgument;
 use crate::app::output::{Verbosity, short_model_name, verbosity};
 use crate::app::terminal::{self, Stream};
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::serve::{self, ConnectionLimits, ModelFolder, ServeOptions};
+use burn_digits::serve::{
+    self, CollectOptions, ConnectionLimits, ModelFolder, ServeOptions, TlsFiles,
+};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     let options = options(&args)?;
@@ -72,18 +75,29 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
     let memory_bytes = args.memory.saturating_mul(1 << 20);
     let min_memory = ServeOptions::min_memory_bytes(max_body_bytes).div_ceil(1 << 20);
     if args.memory < min_memory {
-        bail!(
+        return Err(InvalidArgument(format!(
             "--memory {} is too little for bodies of {} MiB; use --memory {min_memory} or more, or \
              a smaller --largest-body",
-            args.memory,
-            args.largest_body,
-        );
+            args.memory, args.largest_body,
+        ))
+        .into());
     }
     Ok(ServeOptions {
         http: args.http,
         grpc: args.grpc,
         allowed_hosts: args.allow_host.clone(),
         allows_load: args.allow_load,
+        tls: args.tls_certificate.clone().zip(args.tls_key.clone()).map(|(certificate, key)| {
+            TlsFiles { certificate, key, client_authorities: args.tls_client_ca.clone() }
+        }),
+        token_file: args.token_file.clone(),
+        rate_limit: args.rate_limit,
+        cors_origins: args.cors.clone(),
+        collect: args.collect.clone().map(|folder| CollectOptions {
+            folder,
+            max_pictures: args.collect_pictures,
+            max_bytes: (args.collect_size as u64).saturating_mul(1 << 20),
+        }),
         queue_capacity: args.queue,
         max_batch: args.max_batch,
         batch_wait: args.batch_wait.into(),
@@ -92,6 +106,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
         time_limit: args.time_limit.into(),
         connections: ConnectionLimits {
             max_open: args.connections,
+            max_per_address: args.connections_per_address,
             idle_timeout: args.idle.into(),
             shutdown_grace: args.grace.into(),
         },

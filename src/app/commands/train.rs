@@ -14,8 +14,8 @@ use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::model_choice::resolve;
-use super::{data_set, select};
+use super::model_choice::{newest_run, resolve};
+use super::{Workload, data_set, select};
 use crate::app::arguments::TrainArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::folders;
@@ -42,12 +42,12 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     }
     let (run, device) = match &args.resume {
         Some(folder) => {
-            let folder = RunFolder::open(folder)?;
+            let folder = RunFolder::open(&newest_run(folder)?)?;
             let config = match args.epochs {
                 Some(epochs) => folder.config_with_epochs(epochs)?,
                 None => folder.config()?,
             };
-            match SavedModel::load(&folder.model_file()) {
+            match folder.model() {
                 Ok(saved) if is_result_of(&saved, &config) => {
                     return already_finished(&args, &folder);
                 }
@@ -57,7 +57,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
                 }
                 Ok(_) | Err(_) => (),
             }
-            let device = select(args.backend.backend.or(config.backend), note)?.device;
+            let device = select(args.backend.backend.or(config.backend), Workload::Heavy)?.device;
             let data = match (&args.data.data, &args.pictures) {
                 (None, None) => data(config.data.as_deref(), config.pictures.as_deref())?,
                 (given, pictures) => data(given.as_deref(), pictures.as_deref())?,
@@ -71,7 +71,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         }
         None => {
             let mut config = configuration(&args)?;
-            let selected = select(config.backend, note)?;
+            let selected = select(config.backend, Workload::Heavy)?;
             config.backend = Some(selected.backend);
             let data = data(config.data.as_deref(), config.pictures.as_deref())?;
             let folder = args.new_run.out.clone().unwrap_or_else(folder_for_now);

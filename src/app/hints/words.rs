@@ -153,7 +153,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
     (
         "infer",
         &["--output", "-o", "--out", "--csv", "--format", "--save"],
-        "the answers go to standard output: `burn-digits infer --json FOLDER > answers.jsonl`",
+        "the answers go to standard output: `{program} infer --json FOLDER > answers.jsonl`",
     ),
     (
         "infer",
@@ -169,7 +169,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
             "--picture",
             "--source",
         ],
-        "pictures are given without a flag: `burn-digits infer image.png`",
+        "pictures are given without a flag: `{program} infer image.png`",
     ),
     (
         "infer",
@@ -190,7 +190,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
     (
         "infer",
         &["--recursive", "-r", "-R"],
-        "a folder is read without its subfolders; `find DIR -name '*.png' | burn-digits infer --paths-from -` \
+        "a folder is read without its subfolders; `find DIR -name '*.png' | {program} infer --paths-from -` \
       reads them all",
     ),
     (
@@ -198,7 +198,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
         &["--invert", "--grayscale", "--resize", "--preprocess"],
         "pictures of any size are prepared by themselves, dark ink on light paper or the reverse",
     ),
-    ("infer", &["--url"], "use `curl -s URL | burn-digits infer -`"),
+    ("infer", &["--url"], "use `curl -s URL | {program} infer -`"),
     (
         "eval",
         &["--test", "--split", "--dataset", "--images", "--folder", "--dir", "--input"],
@@ -207,7 +207,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
     (
         "eval",
         &["--out", "--output", "-o", "--save"],
-        "the figures go to standard output: `burn-digits eval --json > figures.json`",
+        "the figures go to standard output: `{program} eval --json > figures.json`",
     ),
     (
         "export",
@@ -243,7 +243,7 @@ pub const FLAGS: &[(&str, &[&str], &str)] = &[
             "--no-gpu",
             "--gpu-id",
         ],
-        "use `--backend wgpu` for the GPU, or `--backend flex` or `ndarray` for the CPU; `burn-digits devices` \
+        "use `--backend wgpu` for the GPU, or `--backend flex` or `ndarray` for the CPU; `{program} devices` \
       lists what this build has",
     ),
     (
@@ -344,7 +344,7 @@ pub const VALUES: &[(&str, &str, &[&str], &str)] = &[
         "train",
         "--optimizer",
         &["sgd", "rmsprop", "adagrad", "lion", "nadam", "momentum", "muon", "lamb"],
-        "training has adam and adamw; `burn-digits compare --optimizer sgd` shows plain gradient descent",
+        "training has adam and adamw; `{program} compare --optimizer sgd` shows plain gradient descent",
     ),
     (
         "compare",
@@ -375,7 +375,7 @@ pub const VALUES: &[(&str, &str, &[&str], &str)] = &[
         "",
         "--activation",
         &["step", "sign", "heaviside", "binary"],
-        "no gradient passes it; `burn-digits compare` trains it beside others",
+        "no gradient passes it; `{program} compare` trains it beside others",
     ),
     (
         "",
@@ -421,9 +421,9 @@ pub const VALUES: &[(&str, &str, &[&str], &str)] = &[
 
 /// What a command without a required argument lacks.
 pub const MISSING: &[(&str, &str)] = &[
-    ("infer", "name a picture or a folder: `burn-digits infer image.png`"),
-    ("explain", "name a picture: `burn-digits explain image.png`"),
-    ("export", "name the file to write: `burn-digits export --out digits.onnx`"),
-    ("import", "name both files: `burn-digits import weights.pth --out model.safetensors`"),
-    ("completions", "name your shell: `burn-digits completions bash`"),
+    ("infer", "name a picture or a folder: `{program} infer image.png`"),
+    ("explain", "name a picture: `{program} explain image.png`"),
+    ("export", "name the file to write: `{program} export --out digits.onnx`"),
+    ("import", "name both files: `{program} import weights.pth --out model.safetensors`"),
+    ("completions", "name your shell: `{program} completions bash`"),
 ];

@@ -4,6 +4,7 @@
 //! Inference Protocol V2 (`open_inference`) with Triton's extensions (`repository`), and the REST API
 //! that TensorFlow Serving and KServe V1 share (`tensorflow`).
 
+mod correction;
 pub(in crate::serve) mod open_inference;
 mod page;
 mod paths;
@@ -25,7 +26,8 @@ use http::{StatusCode, header};
 pub(in crate::serve) use self::repository::triton_type;
 use super::api_error::{ApiError, ApiErrorKind};
 use super::hosts::AcceptedHosts;
-use super::metrics::{CONTENT_TYPE, Readings};
+use super::metrics::Readings;
+use super::metrics_format::MetricsFormat;
 use super::middleware::{self, Protocol};
 use super::state::ServerState;
 
@@ -38,6 +40,7 @@ pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
         ("/healthz", get(health)),
         ("/ping", get(health)),
         ("/predict", post(predict::predict)),
+        ("/correction", post(correction::correction)),
     ] {
         router = paths::route(router, path, methods);
     }
@@ -62,16 +65,25 @@ async fn health(State(state): State<Arc<ServerState>>) -> Response {
     }
 }
 
-async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, ApiError> {
-    let text = state.metrics.text(&Readings {
+async fn metrics(
+    State(state): State<Arc<ServerState>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = MetricsFormat::accepted(accept);
+    let models = state.models.all();
+    let readings = Readings {
         waiting_pictures: state.queue.waiting(),
         queue_capacity: state.queue.capacity(),
         charged_bytes: state.workers.account.charged_bytes(),
         lost_log_lines: state.lost_log_lines.load(Ordering::Relaxed),
-        models: &state.models.all(),
-    });
+        certificate_expires: state.files.tls.as_ref().and_then(|tls| tls.expires()),
+        models: &models,
+    };
+    let text = state.metrics.text(&readings, format);
     let text = text.map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(text)).into_response())
+    let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    Ok((headers, Body::from(text)).into_response())
 }
 
 async fn not_found(request: Request) -> ApiError {

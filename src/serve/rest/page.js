@@ -67,26 +67,35 @@ function undo() {
   classifyAgain();
 }
 
+/* The token of a server that needs one, until the browser's tab is closed. */
+let token = sessionStorage.getItem("token");
+function send(path, blob) {
+  const headers = token ? { Authorization: "Bearer " + token } : {};
+  return fetch(path, { method: "POST", body: blob, headers });
+}
 async function ask(query, blob) {
   try {
-    const response = await fetch("predict?" + query, { method: "POST", body: blob });
-    return await response.json();
+    const response = await send("predict?" + query, blob);
+    $("access").hidden = response.status !== 401;
+    return { status: response.status, ...await response.json() };
   } catch {
     return { error: "the server can't be reached; your drawing is sent again with the next stroke" };
   }
 }
 
-/* Both readings: as one digit, and as a number of several. A drawing with several digits is a
-   number. Of an opened picture, what is beside the digit may look like one, so that a sure digit
-   is preferred to a number that is not. Only the response to the latest request is shown. */
+/* A drawing in which several digits are seen is sent again, as a number. Of an opened picture, what
+   is beside the digit may look like one, so that the digit is preferred to a number with unsure
+   digits. A picture too large to be searched for several is read as one digit. Only the response to
+   the latest request is shown. */
 let latestRequest = 0;
 async function classify(blob, id) {
-  const [digit, number] = await Promise.all([ask("layers=true", blob), ask("many=true", blob)]);
-  if (id !== latestRequest) return;
-  const digits = number.digits || [];
-  const isSureDigit = Number.isInteger(digit.digit) && !digit.unsure;
-  const isDoubtful = file && isSureDigit && digits.some(each => each.unsure);
-  show(digits.length > 1 && !isDoubtful ? number : digit);
+  let answer = await ask("layers=true&count=true", blob);
+  if (answer.status === 413 && id === latestRequest) answer = await ask("layers=true", blob);
+  if (answer.digits_seen && id === latestRequest) {
+    const number = await ask("many=true", blob), digits = number.digits || [];
+    if (digits.length > 1 && !(file && digits.some(each => each.unsure))) answer = number;
+  }
+  if (id === latestRequest) show(answer);
 }
 
 function classifyAgain() {
@@ -98,6 +107,13 @@ function classifyAgain() {
   else show({});
   paint(true);
 }
+
+$("access").addEventListener("submit", event => {
+  event.preventDefault();
+  token = $("token").value.trim();
+  sessionStorage.setItem("token", token);
+  classifyAgain();
+});
 
 const percent = p => (Math.floor(p * 1e4) / 100).toFixed(2) + " %";
 
@@ -123,11 +139,47 @@ function show(result) {
     })));
   $("details-title").textContent = isNumber ? "Confidence of each digit of the number" : "Probability of each digit";
   shown = hasDigit ? result : null;
+  showCorrection(hasDigit);
   showLayers();
   if (isNumber) $("activity").textContent = "The activations are shown for drawings of one digit.";
   paint(true);
   document.body.dataset.answered = latestRequest;
 }
+
+/* Corrections, where the server collects them: the answer to one digit is right, or another is. */
+for (let digit = 0; digit < 10; digit++) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = digit;
+  button.addEventListener("click", () => correct(digit));
+  $("digits").append(button);
+}
+function showDigits(isOpen) {
+  $("digits").hidden = !isOpen;
+  $("wrong").setAttribute("aria-expanded", String(isOpen));
+}
+function showCorrection(hasDigit) {
+  $("right").disabled = $("wrong").disabled = !hasDigit;
+  showDigits(false);
+  $("thanks").textContent = "The picture is kept on the server for training if you press one.";
+}
+async function correct(digit) {
+  const blob = file || await new Promise(done => { paint(false); sheet.toBlob(done, "image/png"); paint(true); });
+  let text;
+  try {
+    const response = await send("correction?digit=" + digit, blob);
+    text = response.ok ? `Kept as a ${digit}. Thank you.` : "Not kept: " + (await response.json()).error + ".";
+    if (response.ok) {
+      $("right").disabled = $("wrong").disabled = true;
+      showDigits(false);
+    }
+  } catch {
+    text = "Not kept: the server can't be reached.";
+  }
+  $("thanks").textContent = text;
+}
+$("right").addEventListener("click", () => correct(shown.digit));
+$("wrong").addEventListener("click", () => showDigits($("digits").hidden));
 
 function showBars(rows) {
   const list = $("bars");

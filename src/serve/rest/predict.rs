@@ -8,14 +8,15 @@ use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{Request, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::picture_body::read_file;
 use crate::classifier::Prediction;
-use crate::number::RecognisedNumber;
-use crate::picture::{DigitImage, many};
+use crate::number::{DigitPlaces, RecognisedNumber};
+use crate::picture::{DigitImage, many, normalise};
 use crate::serve::account::Weight;
 use crate::serve::api_error::{ApiError, ApiErrorKind};
 use crate::serve::decode::{decode, decode_for_many};
@@ -37,6 +38,8 @@ const NUMBER_JSON_BYTES: usize = 400 * 6 * 128;
 pub(crate) struct PredictQuery {
     #[serde(default)]
     layers: bool,
+    #[serde(default)]
+    count: bool,
     #[serde(default)]
     many: bool,
     /// The name of a model; without it the default.
@@ -70,6 +73,9 @@ struct PredictResponse<'a> {
     path: Option<&'a str>,
     #[serde(flatten)]
     prediction: &'a Prediction,
+    /// With `?count=true` the number of digits seen, if it is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digits_seen: Option<usize>,
     #[serde(flatten)]
     model: ModelIdentity<'a>,
     #[serde(flatten)]
@@ -111,13 +117,12 @@ pub(crate) async fn predict(
         Ok(Query(PredictQuery { many: true, layers: true, .. })) => Err(ApiError::invalid(
             "layers=true describes the network's answer to one digit; leave out layers or many",
         )),
+        Ok(Query(PredictQuery { many: true, count: true, .. })) => Err(ApiError::invalid(
+            "many=true lists the digits that count=true counts; leave out count or many",
+        )),
         Ok(Query(query)) if query.many => read_number(&state, &query, request).await,
         Ok(Query(query)) => respond(&state, &query, request).await,
-        Err(rejection) => {
-            let text = rejection.body_text();
-            let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            Err(ApiError::invalid(format!("the query can't be used: {reason}")))
-        }
+        Err(rejection) => Err(query_error(&rejection)),
     };
     // Errors have the keys of `infer --json` too.
     response.unwrap_or_else(|error| {
@@ -130,6 +135,13 @@ pub(crate) async fn predict(
             _ => json!({ "path": null, "error": reason }),
         })
     })
+}
+
+/// What is wrong with a query.
+pub(super) fn query_error(rejection: &QueryRejection) -> ApiError {
+    let text = rejection.body_text();
+    let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+    ApiError::invalid(format!("the query can't be used: {reason}"))
 }
 
 /// Reads all digits of a picture. The candidates, up to thousands, go through the network on the
@@ -166,7 +178,12 @@ async fn respond(
     }
     let file = read_file(request, state, &context).await?;
     let one = |message| ApiError::new(ApiErrorKind::Internal, message);
-    let picture = decode(vec![file], &state.workers, &context).await?.pop();
+    let (picture, digits_seen) = if query.count {
+        let (picture, count) = decode_and_count(file, model.clone(), state, &context).await?;
+        (Some(picture), (count > 1).then_some(count))
+    } else {
+        (decode(vec![file], &state.workers, &context).await?.pop(), None)
+    };
     let picture = picture.ok_or_else(|| one("expected one picture"))?;
     let explained = query.layers.then(|| picture.clone());
     let predictions = state.predict_one(&model, picture).await?;
@@ -177,8 +194,27 @@ async fn respond(
     let [prediction] = predictions.as_slice() else {
         return Err(one("expected one prediction for one picture"));
     };
+    // The digit of one of several is no answer, however confident.
+    let unsure = prediction.unsure || digits_seen.is_some();
+    let prediction = &Prediction { unsure, ..prediction.clone() };
     let model = (&*model).into();
-    Ok(Json(PredictResponse { path: None, prediction, model, activations }).into_response())
+    Ok(Json(PredictResponse { path: None, prediction, digits_seen, model, activations })
+        .into_response())
+}
+
+/// A picture as one digit, and the number of digits seen in it.
+async fn decode_and_count(
+    file: Bytes,
+    model: Arc<ServedModel>,
+    state: &ServerState,
+    context: &RequestContext,
+) -> Result<(DigitImage, usize), ApiError> {
+    let counting = decode_for_many(file, &state.workers, context, move |image, stop| {
+        let digit = normalise(image)?;
+        stop.check()?;
+        Ok((digit, DigitPlaces::find(image).count(&model.classifier)?))
+    });
+    counting.await
 }
 
 /// The activations of all layers. Computed outside the queue: only people at the page ask for

@@ -105,6 +105,7 @@ async fn load(
     path: ModelPath,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    state.files.access.origins.check_change(request.headers())?;
     let LoadRequest { parameters } = optional_json(request).await?;
     if parameters.is_some() {
         return Err(ApiError::invalid(
@@ -118,7 +119,9 @@ async fn load(
 async fn unload(
     State(state): State<Arc<ServerState>>,
     path: ModelPath,
+    request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    state.files.access.origins.check_change(request.headers())?;
     repository::unload(&state, &path.model).await?;
     Ok(Json(json!({ "name": path.model, "unload": true })).into_response())
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
+use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, Rgb, RgbImage};
 
-use crate::app::commands::write as write_file;
+use crate::app::commands::{extension, write as write_file};
 use burn_digits::internal::{encode_png, lettering};
 use burn_digits::number::RecognisedNumber;
 use burn_digits::picture::many::Area;
@@ -18,7 +19,21 @@ const UNSURE_COLOUR: Rgb<u8> = Rgb([160, 40, 130]);
 /// Height of a label as a share of the digits' median height.
 const LABEL_SHARE: f32 = 0.4;
 
-/// Writes the picture as a PNG file.
+/// Quality of a JPEG file, 1 to 100: with the usual 75, thin labels are blurred.
+const JPEG_QUALITY: u8 = 90;
+/// Extensions of JPEG files; other pictures are PNG files.
+const JPEG_EXTENSIONS: [&str; 2] = ["jpg", "jpeg"];
+
+/// Checks that a picture can be written under this name.
+///
+/// # Errors
+/// If it has the extension of another format.
+pub fn check_name(file: &Path) -> Result<()> {
+    let [jpg, jpeg] = JPEG_EXTENSIONS;
+    extension::check("--annotate", file, "PNG or JPEG", &["png", jpg, jpeg])
+}
+
+/// Writes the picture, as JPEG or PNG by the extension of the file.
 ///
 /// # Errors
 /// If the file can't be written.
@@ -34,7 +49,16 @@ pub fn write(file: &Path, image: &DynamicImage, number: &RecognisedNumber) -> Re
         let text = format!("{}{doubt}", digit.prediction.digit);
         label(&mut drawn, area, scale, &text, colour);
     }
-    write_file(file, &encode_png(&drawn)?)
+    write_file(file, &encode(file, &drawn)?)
+}
+
+fn encode(file: &Path, picture: &RgbImage) -> Result<Vec<u8>> {
+    if !JPEG_EXTENSIONS.contains(&extension::of(file).as_str()) {
+        return Ok(encode_png(picture)?);
+    }
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(picture)?;
+    Ok(bytes)
 }
 
 /// Draws a frame around the area, outside of it.

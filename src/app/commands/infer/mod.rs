@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::{classifier, keep_input};
+use super::{Workload, classifier, keep_input};
 use crate::app::arguments::InferArgs;
 use crate::app::exit::{FAILURE, UsageError};
 use crate::app::hints;
@@ -39,6 +39,7 @@ pub fn run(args: InferArgs) -> Result<ExitCode> {
     }
     if let (Some(out), [picture]) = (&args.annotate, &args.pictures[..]) {
         keep_input(picture, out)?;
+        annotate::check_name(out)?;
     }
     let from_input = args
         .pictures
@@ -49,7 +50,7 @@ pub fn run(args: InferArgs) -> Result<ExitCode> {
         let rule = "`-` stands for standard input, which can be read only once: give it once";
         return Err(UsageError(rule).into());
     }
-    let classifier = classifier(&args.model)?;
+    let classifier = classifier(&args.model, Workload::Light)?;
     let all_answered = if args.many {
         answer_all(&args, &many::NumberReader { args: &args, classifier: &classifier })?
     } else {

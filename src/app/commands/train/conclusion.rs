@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::app::folders;
 use crate::app::output::{path_argument, program};
 use burn_digits::internal::format::{self, percent, thousands};
-use burn_digits::train::{Calibration, Finished, Run};
+use burn_digits::train::{Calibration, CalibrationSource, Finished, Run};
 
 /// A validation accuracy below this is poor: a linear classifier has 88 % of MNIST's test images
 /// right (LeCun et al., *Gradient-Based Learning Applied to Document Recognition*, 1998).
@@ -47,27 +47,39 @@ pub fn warnings(finished: &Finished, valid: usize) -> Vec<String> {
             thousands(valid)
         ));
     }
+    let reason = no_threshold_reason(valid);
+    if finished.calibration_source == CalibrationSource::Inherited {
+        warnings.push(format!(
+            "this model keeps the threshold of the one it started from, and marks answers with a \
+             confidence below {:.2} unsure: {reason}",
+            finished.calibration.unsure_below
+        ));
+    }
     if finished.calibration.marks_all() {
-        let share = percent(Calibration::MAX_WRONG_SHARE);
-        let reason = match valid {
-            0 => "there are no validation images to choose a threshold on".to_owned(),
-            _ if valid < Calibration::MIN_IMAGES => format!(
-                "it takes {} validation images or more to show that at most {share} of the sure answers \
-                 are wrong, and there are {}",
-                thousands(Calibration::MIN_IMAGES),
-                thousands(valid)
-            ),
-            _ => format!(
-                "on its validation images too many answers are wrong, even of the most confident \
-                 ones, to promise at most {share} among the sure"
-            ),
-        };
         warnings.push(format!(
             "warning: this model marks every answer unsure: {reason}. To set a threshold yourself, give \
              temperature and unsure_below in [calibration] of a --config file"
         ));
     }
     warnings
+}
+
+/// Why no threshold for `unsure` could be chosen on so many validation images.
+fn no_threshold_reason(valid: usize) -> String {
+    let share = percent(Calibration::MAX_WRONG_SHARE);
+    match valid {
+        0 => "there are no validation images to choose a threshold on".to_owned(),
+        _ if valid < Calibration::MIN_IMAGES => format!(
+            "it takes {} validation images or more to show that at most {share} of the sure answers are \
+             wrong, and there are {}",
+            thousands(Calibration::MIN_IMAGES),
+            thousands(valid)
+        ),
+        _ => format!(
+            "on its validation images too many answers are wrong, even of the most confident ones, to \
+             promise at most {share} among the sure"
+        ),
+    }
 }
 
 /// The warning about a run that validates on images that its initial model has learned.

@@ -6,8 +6,9 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use burn_digits::train::TrainingProgress;
 
-/// The bar takes what the texts leave of the terminal's width.
-const BAR_TEMPLATE: &str = "epoch {prefix} [{wide_bar}] {percent:>3} %{msg}";
+/// The bar takes what the texts leave of the terminal's width. The space at the end keeps the last
+/// column free, like all lines.
+const BAR_TEMPLATE: &str = "epoch {prefix} [{wide_bar}] {percent:>3} %{msg} ";
 /// Shortest time between two redraws.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -78,6 +79,23 @@ impl TrainingBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::output;
+
+    #[test]
+    fn the_bar_leaves_the_last_column_free() {
+        let (screen, target) = output::tests::screen(80);
+        let bar = ProgressBar::with_draw_target(None, target);
+        let mut training = TrainingBar::new(bar.clone(), 60);
+        training.drawn -= REDRAW_INTERVAL;
+        let mut progress =
+            TrainingProgress { epoch: 2, epochs: 3, images: 50, ..TrainingProgress::default() };
+        training.update(&progress);
+        progress.images_done = 25;
+        training.update(&progress);
+        bar.tick();
+        let widths = screen.widths();
+        assert_eq!(widths.iter().max(), Some(&79), "{widths:?}");
+    }
 
     #[test]
     fn the_bar_names_the_pass_and_what_the_time_is_left_of() {
