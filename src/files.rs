@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use open_folder::OpenFolder;
 pub use read::{open_regular, read_regular, read_text};
+#[cfg(feature = "serve")]
+pub(crate) use write::create;
 pub use write::{is_standard_output, write_atomically};
 
 /// Prefix of the temporary names of files being written. A killed process leaves such files behind.

@@ -18,7 +18,7 @@ pub use exchange::{CompletionsArgs, ExportArgs, ExportFormat, ImportArgs, ManArg
 pub use infer::{EvalArgs, InferArgs};
 pub use insight::{CompareArgs, ExplainArgs, FeaturesArgs, LogitsArgs, ReportArgs};
 #[cfg(feature = "serve")]
-pub use serve::ServeArgs;
+pub use serve::{ServeArgs, variable};
 pub use train::TrainArgs;
 
 use super::output::Verbosity;
@@ -71,8 +71,16 @@ pub fn parse() -> Result<Cli, clap::Error> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_from(arguments: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().term_width(help_width()).try_get_matches_from(arguments)?;
+    let matches = command().term_width(help_width()).try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    #[cfg(feature = "serve")]
+    let command = command.mut_subcommand("serve", serve::with_environment);
+    command
 }
 
 const AFTER_HELP: &str = "\
@@ -113,6 +121,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Serve the model over HTTP and gRPC, with a drawing page for the browser.
     #[cfg(feature = "serve")]
+    #[command(after_help = serve::ENVIRONMENT_HELP)]
     Serve(Box<ServeArgs>),
     /// Show the network's layers and number of parameters.
     Summary(SummaryArgs),

@@ -51,6 +51,12 @@ fn for_usage(error: &clap::Error, arguments: &[String]) -> Option<String> {
     let is_command = |word: &String| cli.find_subcommand(word).is_some();
     let position = arguments.iter().position(is_command);
     let command = position.map_or("", |position| &arguments[position]);
+    #[cfg(feature = "serve")]
+    if command == "serve"
+        && let Some(hint) = for_variable(error, arguments)
+    {
+        return Some(hint);
+    }
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             for_command(text(error, ContextKind::InvalidSubcommand)?, arguments)
@@ -202,6 +208,16 @@ fn for_value(command: &str, flag: &str, value: &str) -> Option<String> {
             && values.iter().any(|known| same_spelling(known, value))
     });
     entry.map(|(.., hint)| with_program(hint))
+}
+
+/// That a wrong value comes from an environment variable: clap names the flag only.
+#[cfg(feature = "serve")]
+fn for_variable(error: &clap::Error, arguments: &[String]) -> Option<String> {
+    let flag = text(error, ContextKind::InvalidArg)?.split(' ').next()?;
+    let name = super::arguments::variable(flag.strip_prefix("--")?);
+    let is_typed = arguments.iter().any(|argument| is_flag(argument, flag));
+    (!is_typed && std::env::var_os(&name).is_some())
+        .then(|| format!("the value is that of the environment variable {name}"))
 }
 
 fn for_missing(command: &str, arguments: &[String]) -> Option<String> {

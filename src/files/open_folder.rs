@@ -37,7 +37,7 @@ enum Readers {
 
 /// How a file is opened.
 #[derive(Clone, Copy)]
-enum Access {
+enum FileAccess {
     Read,
     /// For writing, created if it is absent. What it holds is kept.
     Write,
@@ -102,7 +102,7 @@ impl OpenFolder {
     /// If the file cannot be read, is not a regular file (a link, for example), or is larger than
     /// `limit`.
     pub fn read(&self, name: impl AsRef<OsStr>, limit: u64) -> io::Result<Vec<u8>> {
-        read_bounded(self.open_file(name.as_ref(), Access::Read)?, limit)
+        read_bounded(self.open_file(name.as_ref(), FileAccess::Read)?, limit)
     }
 
     /// Reads a regular file of text of at most `limit` bytes.
@@ -118,10 +118,10 @@ impl OpenFolder {
     /// # Errors
     /// If the file cannot be opened or created, or is not a regular file.
     pub fn open_for_writing(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
-        self.open_file(name.as_ref(), Access::Write)
+        self.open_file(name.as_ref(), FileAccess::Write)
     }
 
-    fn open_file(&self, name: &OsStr, access: Access) -> io::Result<File> {
+    fn open_file(&self, name: &OsStr, access: FileAccess) -> io::Result<File> {
         // Checked before opening too: opening alone can do something to a device.
         match self.0.kind(name) {
             Ok(kind) => kind.check_regular()?,
@@ -144,12 +144,31 @@ impl OpenFolder {
         // permissions.
         let readers = if existing.is_some() { Readers::Owner } else { Readers::Umask };
         let (temporary, file) = with_new_name(TEMPORARY_PREFIX, |temporary| {
-            self.0.open_file(temporary, Access::New(readers))
+            self.0.open_file(temporary, FileAccess::New(readers))
         })?;
         fill(file, bytes, existing)
             .and_then(|()| self.0.rename(&temporary, name.as_ref()))
             .inspect_err(|_| drop(self.0.remove_file(&temporary)))?;
         self.sync()
+    }
+
+    /// Writes `bytes` under a temporary name and gives the file this name, unless something has it
+    /// already, which is left as it is. Returns whether the file is new.
+    ///
+    /// # Errors
+    /// If the file cannot be created, written or named.
+    #[cfg(feature = "serve")]
+    pub fn create(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> io::Result<bool> {
+        let (temporary, file) = with_new_name(TEMPORARY_PREFIX, |temporary| {
+            self.0.open_file(temporary, FileAccess::New(Readers::Umask))
+        })?;
+        let linked = fill(file, bytes, None).and_then(|()| self.0.link(&temporary, name.as_ref()));
+        self.0.remove_file(&temporary)?;
+        match linked {
+            Ok(()) => self.sync().map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Renames an entry. It takes the place of a file of that name.
@@ -265,7 +284,7 @@ mod tests {
             assert_eq!(error.to_string(), "not a regular file, but a symbolic link");
         }
         // As if the link had come after the check of its kind.
-        for access in [Access::Read, Access::Write, Access::New(Readers::Owner)] {
+        for access in [FileAccess::Read, FileAccess::Write, FileAccess::New(Readers::Owner)] {
             assert!(folder.0.open_file("file".as_ref(), access).is_err());
         }
         folder.replace("file", b"new").unwrap();

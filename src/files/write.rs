@@ -103,6 +103,17 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Writes a new file, in the folder of `path` as it is now, unless something has its name already,
+/// which is left as it is. Returns whether the file is new.
+///
+/// # Errors
+/// If the file cannot be created, written or named.
+#[cfg(feature = "serve")]
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let name = path.file_name().ok_or_else(|| refused("the name of a folder"))?;
+    OpenFolder::open(parent(path))?.create(name, bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +125,17 @@ mod tests {
         write_atomically(&path, b"old").unwrap();
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(feature = "serve")]
+    fn creating_never_replaces_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(create(&path, b"first").unwrap());
+        assert!(!create(&path, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

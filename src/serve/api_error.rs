@@ -8,9 +8,11 @@ use serde_json::json;
 use crate::classifier::ClassifierError;
 use crate::picture::PictureError;
 
-/// When a client may retry after 429 or 503, in seconds. The queue drains in milliseconds; the header
-/// counts whole seconds.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// When a client may retry after 429 or 503, in seconds, unless the error says another time. The
+/// queue drains in milliseconds; the header counts whole seconds.
+const RETRY_AFTER: u32 = 1;
+/// How a client authenticates itself (RFC 6750, section 3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"burn-digits\"");
 
 /// Bytes of an error's message. gRPC sends it in a header, which clients limit to 8 KB.
 const MAX_MESSAGE_BYTES: usize = 1024;
@@ -33,6 +35,8 @@ pub(crate) struct ApiError {
     pub(crate) kind: ApiErrorKind,
     /// What is wrong and what to do, for a person.
     pub(crate) message: String,
+    /// When a client may retry after 429 or 503, in seconds.
+    retry_after: u32,
 }
 
 /// Kinds of errors, each with a status in HTTP and gRPC.
@@ -40,12 +44,16 @@ pub(crate) struct ApiError {
 pub(crate) enum ApiErrorKind {
     /// Malformed request, or values out of range: 400, `INVALID_ARGUMENT`.
     Invalid,
-    /// A host name that is not accepted: 403, `PERMISSION_DENIED`.
+    /// No valid token: 401, `UNAUTHENTICATED`.
+    Unauthorized,
+    /// A host name or web page that is not accepted: 403, `PERMISSION_DENIED`.
     Forbidden,
     /// Unknown path, model or version: 404, `NOT_FOUND`.
     NotFound,
     /// The path exists, but not for this method: 405, `UNIMPLEMENTED`.
     MethodNotAllowed,
+    /// The opposite is stored already: 409, `ALREADY_EXISTS`.
+    Conflict,
     /// The body did not arrive in time: 408, `DEADLINE_EXCEEDED`.
     BodyTimeout,
     /// The body or the picture is too large: 413, `INVALID_ARGUMENT`.
@@ -54,8 +62,11 @@ pub(crate) enum ApiErrorKind {
     UnsupportedMediaType,
     /// A picture without ink: 422, `INVALID_ARGUMENT`.
     NoInk,
-    /// The connection has too many unfinished requests: 429, `RESOURCE_EXHAUSTED`.
+    /// The connection has too many unfinished requests, or the client has sent too many: 429,
+    /// `RESOURCE_EXHAUSTED`.
     TooManyRequests,
+    /// There is no room for what should be stored: 507, `RESOURCE_EXHAUSTED`.
+    StorageFull,
     /// No answer within the client's own time limit: 504, `DEADLINE_EXCEEDED`.
     DeadlineExceeded,
     /// Overloaded, or no prediction in time: 503, `UNAVAILABLE`.
@@ -69,14 +80,17 @@ impl ApiErrorKind {
     pub(crate) fn http_status(self) -> StatusCode {
         match self {
             Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoInk => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -89,11 +103,13 @@ impl ApiErrorKind {
             Self::Invalid | Self::TooLarge | Self::UnsupportedMediaType | Self::NoInk => {
                 tonic::Code::InvalidArgument
             }
+            Self::Unauthorized => tonic::Code::Unauthenticated,
             Self::Forbidden => tonic::Code::PermissionDenied,
             Self::NotFound => tonic::Code::NotFound,
             Self::MethodNotAllowed => tonic::Code::Unimplemented,
             Self::BodyTimeout | Self::DeadlineExceeded => tonic::Code::DeadlineExceeded,
-            Self::TooManyRequests => tonic::Code::ResourceExhausted,
+            Self::Conflict => tonic::Code::AlreadyExists,
+            Self::TooManyRequests | Self::StorageFull => tonic::Code::ResourceExhausted,
             Self::Unavailable => tonic::Code::Unavailable,
             Self::Internal => tonic::Code::Internal,
         }
@@ -110,7 +126,13 @@ impl ApiError {
             message.push('…');
             message.shrink_to_fit();
         }
-        Self { kind, message }
+        Self { kind, message, retry_after: RETRY_AFTER }
+    }
+
+    /// The same error with another time to retry, in seconds.
+    #[must_use]
+    pub(crate) fn with_retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: seconds, ..self }
     }
 
     /// An error of the kind [`ApiErrorKind::Invalid`].
@@ -129,7 +151,10 @@ impl ApiError {
         let mut response = (self.kind.http_status(), Json(body)).into_response();
         match self.kind {
             ApiErrorKind::Unavailable | ApiErrorKind::TooManyRequests => {
-                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+                response.headers_mut().insert(header::RETRY_AFTER, self.retry_after.into());
+            }
+            ApiErrorKind::Unauthorized => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
             }
             // The connection could be reused only after reading the rest of the body.
             ApiErrorKind::BodyTimeout | ApiErrorKind::TooLarge => {

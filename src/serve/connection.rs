@@ -7,8 +7,11 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -16,6 +19,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::access::address::ClientAddress;
 
 /// A connection is closed for others only if it holds at least this much.
 const MIN_EVICTED_BYTES: usize = 256 << 10;
@@ -27,6 +32,10 @@ pub(crate) struct Connection {
     id: u64,
     /// Shared with the stream that hyper reads and writes.
     pub(crate) socket: Arc<TcpStream>,
+    /// The address of the client.
+    pub(crate) peer: SocketAddr,
+    /// Whether the client uses TLS.
+    is_encrypted: bool,
     /// Accepted beyond the limit of connections: only probes are answered.
     pub(crate) is_for_probes: bool,
     opened: Instant,
@@ -148,10 +157,25 @@ impl Connection {
 
     /// Whether the client has closed its side of the connection. It may still wait for an answer.
     pub(crate) fn client_is_gone(&self) -> bool {
+        if self.is_encrypted {
+            return self.is_read_closed();
+        }
         let peek = || SockRef::from(&*self.socket).peek(&mut [MaybeUninit::uninit()]);
         match self.socket.try_io(Interest::READABLE, peek) {
             Ok(bytes) => bytes == 0,
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Whether the end of what the client sends has arrived, also if bytes before it are unread: with
+    /// TLS there is always a message that announces the end.
+    fn is_read_closed(&self) -> bool {
+        let ready = pin!(self.socket.ready(Interest::READABLE));
+        let mut context = task::Context::from_waker(Waker::noop());
+        match ready.poll(&mut context) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
         }
     }
 
@@ -190,6 +214,8 @@ impl Connection {
 /// All open connections.
 pub(crate) struct ConnectionRegistry {
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    /// Open connections by client, at least one each.
+    clients: Mutex<HashMap<ClientAddress, usize>>,
     next_id: AtomicU64,
     opened: Instant,
     /// When a connection was last closed for its memory, in milliseconds after `opened`; 0 for
@@ -202,21 +228,41 @@ impl ConnectionRegistry {
     pub(crate) fn new() -> Self {
         Self {
             connections: Mutex::default(),
+            clients: Mutex::default(),
             next_id: AtomicU64::default(),
             opened: Instant::now(),
             last_eviction: AtomicU64::default(),
         }
     }
 
-    /// Adds a connection.
+    /// A place among the `limit` connections that a client may have. `None` if there is none left.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        client: ClientAddress,
+        limit: usize,
+    ) -> Option<ClientPlace> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = clients.get(&client).copied().unwrap_or_default();
+        if open >= limit {
+            return None;
+        }
+        clients.insert(client, open + 1);
+        Some(ClientPlace { client, registry: self.clone() })
+    }
+
+    /// Adds a connection from `peer`.
     pub(crate) fn open(
         self: &Arc<Self>,
         socket: TcpStream,
+        peer: SocketAddr,
+        is_encrypted: bool,
         is_for_probes: bool,
     ) -> RegisteredConnection {
         let connection = Arc::new(Connection {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             socket: Arc::new(socket),
+            peer,
+            is_encrypted,
             is_for_probes,
             opened: Instant::now(),
             is_http2: AtomicBool::default(),
@@ -272,6 +318,22 @@ impl ConnectionRegistry {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that a client has open, as far as its limit is concerned. Given back when dropped.
+pub(crate) struct ClientPlace {
+    client: ClientAddress,
+    registry: Arc<ConnectionRegistry>,
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        let mut clients = self.registry.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        match clients.get_mut(&self.client) {
+            Some(open) if *open > 1 => *open -= 1,
+            _ => drop(clients.remove(&self.client)),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! hyper serves each connection directly: `axum::serve` has no limits for slow or idle clients.
 
 use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +23,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::ServiceExt;
 
-use super::connection::{Connection, ConnectionRegistry, Overdue};
+use super::access::address::ClientAddress;
+use super::connection::{ClientPlace, Connection, ConnectionRegistry, Overdue};
 use super::metrics::Metrics;
 use super::options::ConnectionLimits;
 use super::peer_stream::{self, PeerStream};
+use super::tls::{ClientStream, TlsSettings};
 
 /// HTTP/2 requests at once on one connection. hyper's default may change between versions. As many
 /// as a batch holds pictures, so that a single client can fill a batch; further requests wait at
@@ -72,6 +76,8 @@ pub(crate) struct ConnectionContext {
     pub(crate) time_limit: Duration,
     /// One permit for each connection that may be open.
     pub(crate) permits: Arc<Semaphore>,
+    /// Encryption, if the server has a certificate.
+    pub(crate) tls: Option<Arc<TlsSettings>>,
     /// All open connections.
     pub(crate) registry: Arc<ConnectionRegistry>,
     /// Counts connections.
@@ -80,7 +86,7 @@ pub(crate) struct ConnectionContext {
     pub(crate) stop_requested: watch::Receiver<bool>,
 }
 
-/// Serves `router` on `listener` (HTTP/1.1 and HTTP/2 without TLS) until a stop is requested, then
+/// Serves `router` on `listener` (HTTP/1.1 and HTTP/2) until a stop is requested, then
 /// finishes open requests within the grace period.
 pub(crate) async fn serve(listener: TcpListener, router: Router, context: ConnectionContext) {
     let mut open = OpenConnections {
@@ -97,15 +103,15 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, context: Connec
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => open.add(stream).await,
+            Ok((stream, peer)) => open.add(stream, peer).await,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(ACCEPT_RETRY_PAUSE).await;
             }
         }
     }
-    for stream in close_listener(listener) {
-        open.add(stream).await;
+    for (stream, peer) in close_listener(listener) {
+        open.add(stream, peer).await;
     }
     open.finish(context.limits.shutdown_grace).await;
 }
@@ -113,20 +119,20 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, context: Connec
 /// Closes a listener: the system refuses new connections from here on, so that clients turn to
 /// another server. Returns the connections that it had accepted for the server, whose clients have
 /// perhaps sent their request already.
-fn close_listener(listener: TcpListener) -> Vec<TcpStream> {
+fn close_listener(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut accepted = Vec::new();
     // Asks the system itself: Tokio would not know of connections that have just arrived. Whatever
     // arrives between the last of these calls and the end of this function is reset.
     if let Ok(listener) = listener.into_std() {
-        while let Ok((stream, _)) = listener.accept() {
-            accepted.push(stream);
+        while let Ok(connection) = listener.accept() {
+            accepted.push(connection);
         }
     }
-    let into_tokio = |stream: std::net::TcpStream| {
+    let into_tokio = |(stream, peer): (std::net::TcpStream, SocketAddr)| {
         stream.set_nonblocking(true)?;
-        TcpStream::from_std(stream)
+        Ok::<_, io::Error>((TcpStream::from_std(stream)?, peer))
     };
-    accepted.into_iter().filter_map(|stream| into_tokio(stream).ok()).collect()
+    accepted.into_iter().filter_map(|connection| into_tokio(connection).ok()).collect()
 }
 
 /// The open connections of one address.
@@ -141,13 +147,21 @@ struct OpenConnections {
 
 impl OpenConnections {
     /// Serves a new connection.
-    async fn add(&mut self, stream: TcpStream) {
+    async fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         while self.tasks.try_join_next().is_some() {}
+        let client = ClientAddress::of(peer.ip());
+        let limit = self.context.limits.per_client(client.is_loopback());
+        let Some(place) = self.context.registry.admit(client, limit) else {
+            tracing::debug!(client = %peer, limit, "a connection beyond the limit was closed");
+            self.context.metrics.record_closed_connection("address");
+            return;
+        };
         let permit = self.permit().await;
         let is_for_probes = permit.is_none();
         let serving = serve_connection(
             stream,
-            permit,
+            peer,
+            (permit, place),
             self.router.clone(),
             self.builder.clone(),
             self.context.clone(),
@@ -231,17 +245,22 @@ fn connection_builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
 /// Serves one connection until it ends or must be closed.
 async fn serve_connection(
     stream: TcpStream,
-    permit: Option<OwnedSemaphorePermit>,
+    peer: SocketAddr,
+    (permit, _place): (Option<OwnedSemaphorePermit>, ClientPlace),
     router: Router,
     builder: auto::Builder<TokioExecutor>,
     context: ConnectionContext,
 ) {
     // Responses are small and written at once: waiting for more data only delays them.
     let _ = stream.set_nodelay(true);
-    let registered = context.registry.open(stream, permit.is_none());
+    let is_encrypted = context.tls.is_some();
+    let registered = context.registry.open(stream, peer, is_encrypted, permit.is_none());
     let connection = &registered.connection;
     let _open = context.metrics.open_connection();
-    let ended = run_connection(connection.clone(), router, builder, &context).await;
+    let ended = match open_stream(connection, &context).await {
+        Ok(stream) => run_connection(connection.clone(), stream, router, builder, &context).await,
+        Err(ended) => ended,
+    };
     context.metrics.record_lost_responses(connection.unsent_responses());
     match ended {
         // Closing at once resets the connection and frees its memory.
@@ -249,7 +268,7 @@ async fn serve_connection(
             tracing::debug!(reason, "a connection was closed");
             context.metrics.record_closed_connection(reason);
         }
-        Ended::ByHyper => {
+        Ended::InOrder => {
             let is_stopping = *context.stop_requested.borrow();
             peer_stream::close(&connection.socket, is_stopping).await;
         }
@@ -258,14 +277,49 @@ async fn serve_connection(
 
 /// How a connection ended.
 enum Ended {
-    /// The client closed it, or hyper did after a response.
-    ByHyper,
+    /// The client closed it, or hyper did after a response, or the client did not get further than
+    /// the handshake of TLS.
+    InOrder,
     /// The server closed it.
     Closed(&'static str),
 }
 
+/// The stream of a new connection, after the handshake of TLS.
+///
+/// A connection without a request has as long for it as for the first request afterwards, and makes
+/// room for others like an idle one.
+async fn open_stream(
+    connection: &Arc<Connection>,
+    context: &ConnectionContext,
+) -> Result<ClientStream, Ended> {
+    let Some(tls) = &context.tls else {
+        return Ok(ClientStream::Plain(PeerStream::new(connection.clone())));
+    };
+    let limit = context.limits.idle_timeout.min(context.time_limit);
+    let mut stop_requested = context.stop_requested.clone();
+    let stopping = async {
+        let _ = stop_requested.wait_for(|stop| *stop).await;
+        sleep(STOPPING_IDLE.min(context.limits.shutdown_grace / 2)).await;
+    };
+    let accepted = tokio::select! {
+        accepted = timeout(limit, tls.accept(connection)) => accepted,
+        () = connection.evicted() => return Err(Ended::Closed("evicted")),
+        () = stopping => return Err(Ended::Closed("idle")),
+    };
+    match accepted {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(client = %connection.peer, %error, "a TLS handshake failed");
+            context.metrics.record_failed_handshake();
+            Err(Ended::InOrder)
+        }
+        Err(_) => Err(Ended::Closed("idle")),
+    }
+}
+
 async fn run_connection(
     connection: Arc<Connection>,
+    stream: ClientStream,
     router: Router,
     builder: auto::Builder<TokioExecutor>,
     context: &ConnectionContext,
@@ -278,8 +332,7 @@ async fn run_connection(
         request.extensions_mut().insert(requests_connection.clone());
         router.clone().oneshot(request)
     });
-    let io = TokioIo::new(PeerStream::new(connection.clone()));
-    let mut serving = pin!(builder.serve_connection(io, service).into_owned());
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
     // When hyper was asked to close the connection.
     let mut closing_since: Option<Instant> = None;
     loop {
@@ -295,7 +348,7 @@ async fn run_connection(
                 if let Err(error) = result {
                     tracing::debug!(error, "a connection ended with an error");
                 }
-                return Ended::ByHyper;
+                return Ended::InOrder;
             }
             () = connection.evicted() => return Ended::Closed("evicted"),
             _ = stop_requested.wait_for(|stop| *stop), if !is_stopping => {}

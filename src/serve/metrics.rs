@@ -1,6 +1,6 @@
 //! Metrics for Prometheus, served at `/metrics`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -9,8 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// The media type of [`Metrics::text`].
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::metrics_format::{self, MetricsFormat};
+use super::process_metrics;
 
 /// All counters. Clones share them.
 #[derive(Clone)]
@@ -21,7 +21,10 @@ pub(crate) struct Metrics {
     connections: Gauge,
     closed_connections: Family<ClosedLabels, Counter>,
     lost_responses: Counter,
+    failed_handshakes: Counter,
     reloads: Family<ReloadLabels, Counter>,
+    file_reloads: Family<FileReloadLabels, Counter>,
+    corrections: Family<CorrectionLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +44,17 @@ struct ReloadLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileReloadLabels {
+    file: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CorrectionLabels {
+    digit: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ClosedLabels {
     reason: &'static str,
 }
@@ -55,6 +69,8 @@ pub(crate) struct Readings<'a> {
     pub(crate) charged_bytes: usize,
     /// Lines that the log has lost.
     pub(crate) lost_log_lines: u64,
+    /// When the certificate ceases to be valid, if the server has one.
+    pub(crate) certificate_expires: Option<SystemTime>,
     /// The name of the model in use.
     pub(crate) model: &'a str,
 }
@@ -64,9 +80,12 @@ struct ModelLabels {
     model: String,
 }
 
+/// Why the server closes connections.
+const CLOSED_REASONS: [&str; 5] = ["idle", "unread", "evicted", "address", "grace"];
+
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
+        let metrics = Self {
             requests: Family::default(),
             // From 0.1 ms, each bound twice the one before, to 3.3 s.
             seconds: Family::new_with_constructor(|| {
@@ -77,8 +96,22 @@ impl Default for Metrics {
             connections: Gauge::default(),
             closed_connections: Family::default(),
             lost_responses: Counter::default(),
+            failed_handshakes: Counter::default(),
             reloads: Family::default(),
+            file_reloads: Family::default(),
+            corrections: Family::default(),
+        };
+        // From the start, and not from the first time: the increase from nothing to 1 can't be seen.
+        for reason in CLOSED_REASONS {
+            drop(metrics.closed_connections.get_or_create(&ClosedLabels { reason }));
         }
+        for outcome in [true, false].map(outcome) {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { outcome }));
+            for file in ["certificate", "tokens"] {
+                drop(metrics.file_reloads.get_or_create(&FileReloadLabels { file, outcome }));
+            }
+        }
+        metrics
     }
 }
 
@@ -116,17 +149,44 @@ impl Metrics {
         self.lost_responses.inc_by(count);
     }
 
-    /// Counts a reload of the model: it succeeded, or the current model was kept.
-    pub(crate) fn record_reload(&self, succeeded: bool) {
-        let outcome = if succeeded { "replaced" } else { "kept" };
-        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    /// Counts a client that did not get further than the handshake of TLS.
+    pub(crate) fn record_failed_handshake(&self) {
+        self.failed_handshakes.inc();
     }
 
-    /// All metrics in OpenMetrics text format.
+    /// Counts a reload of the model: it succeeded, or the current model was kept.
+    pub(crate) fn record_reload(&self, succeeded: bool) {
+        self.reloads.get_or_create(&ReloadLabels { outcome: outcome(succeeded) }).inc();
+    }
+
+    /// Counts a reload of the certificate or the tokens.
+    pub(crate) fn record_file_reload(&self, file: &'static str, succeeded: bool) {
+        let labels = FileReloadLabels { file, outcome: outcome(succeeded) };
+        self.file_reloads.get_or_create(&labels).inc();
+    }
+
+    /// Counts a picture that was stored with the digit that it shows.
+    pub(crate) fn record_correction(&self, digit: u8) {
+        self.corrections.get_or_create(&CorrectionLabels { digit }).inc();
+    }
+
+    /// All metrics as text.
     ///
     /// # Errors
     /// If formatting fails. Writing to a string never does.
-    pub(crate) fn text(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        readings: &Readings,
+        format: MetricsFormat,
+    ) -> Result<String, std::fmt::Error> {
+        let open_metrics = self.open_metrics(readings)?;
+        Ok(match format {
+            MetricsFormat::OpenMetrics => open_metrics,
+            MetricsFormat::Prometheus => metrics_format::as_prometheus_text(&open_metrics),
+        })
+    }
+
+    fn open_metrics(&self, readings: &Readings) -> Result<String, std::fmt::Error> {
         let gauge = |value: usize| -> Gauge {
             let gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -170,7 +230,8 @@ impl Metrics {
         registry.register(
             "connections_closed",
             "Connections that the server closed, by reason: idle, unread (the client reads no \
-             response), evicted (for others), grace (not done in time at shutdown)",
+             response), evicted (for others), address (too many from one), grace (not done in time \
+             at shutdown)",
             self.closed_connections.clone(),
         );
         registry.register(
@@ -189,10 +250,43 @@ impl Metrics {
             self.reloads.clone(),
         );
         registry.register("model_info", "The model in use", models);
+        registry.register(
+            "tls_handshakes_failed",
+            "Connections that ended in the handshake of TLS",
+            self.failed_handshakes.clone(),
+        );
+        if let Some(expires) = readings.certificate_expires {
+            let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            registry.register_with_unit(
+                "certificate_expiry_timestamp",
+                "When the certificate ceases to be valid, in seconds after 1970",
+                Unit::Seconds,
+                gauge(usize::try_from(seconds).unwrap_or(usize::MAX)),
+            );
+        }
+        registry.register(
+            "file_reloads",
+            "Reloads of the certificate and the tokens, by outcome: replaced, or kept (the file \
+             can't be used)",
+            self.file_reloads.clone(),
+        );
+        registry.register(
+            "corrections",
+            "Pictures stored with the digit that they show",
+            self.corrections.clone(),
+        );
         let mut text = String::new();
-        text::encode(&mut text, &registry)?;
+        text::encode_registry(&mut text, &registry)?;
+        // Without the prefix: every program has metrics of these names.
+        let mut process = Registry::default();
+        process_metrics::register(&mut process);
+        text::encode(&mut text, &process)?;
         Ok(text)
     }
+}
+
+fn outcome(succeeded: bool) -> &'static str {
+    if succeeded { "replaced" } else { "kept" }
 }
 
 #[cfg(test)]
@@ -206,6 +300,9 @@ mod tests {
         metrics.record_request("v2", 200, Duration::from_millis(3));
         metrics.record_batch(3);
         metrics.record_reload(false);
+        metrics.record_file_reload("tokens", true);
+        metrics.record_failed_handshake();
+        metrics.record_correction(5);
         let open = metrics.open_connection();
         metrics.record_closed_connection("idle");
         metrics.record_lost_responses(2);
@@ -214,9 +311,10 @@ mod tests {
             queue_capacity: 1024,
             charged_bytes: 4096,
             lost_log_lines: 3,
+            certificate_expires: Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
             model: "shipped",
         };
-        let text = metrics.text(&readings).unwrap();
+        let text = metrics.text(&readings, MetricsFormat::OpenMetrics).unwrap();
         for line in [
             "burn_digits_requests_total{api=\"v2\",status=\"200\"} 2",
             // 300 µs lies in the third bucket, up to 400 µs; 3 ms doesn't.
@@ -232,12 +330,16 @@ mod tests {
             "burn_digits_queue_capacity 1024",
             "burn_digits_model_reloads_total{outcome=\"kept\"} 1",
             "burn_digits_model_info{model=\"shipped\"} 1",
+            "burn_digits_file_reloads_total{file=\"tokens\",outcome=\"replaced\"} 1",
+            "burn_digits_tls_handshakes_failed_total 1",
+            "burn_digits_certificate_expiry_timestamp_seconds 1800000000",
+            "burn_digits_corrections_total{digit=\"5\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
         drop(open);
-        let text = metrics.text(&readings).unwrap();
+        let text = metrics.text(&readings, MetricsFormat::OpenMetrics).unwrap();
         assert!(text.lines().any(|line| line == "burn_digits_connections 0"), "{text}");
     }
 }

@@ -1,5 +1,5 @@
-//! Surrounds every request of both protocols: checks its host, charges its memory, reads its body,
-//! calls its handler within the time limit, and counts and logs the status.
+//! Surrounds every request of both protocols: checks its host and its client, charges its memory,
+//! reads its body, calls its handler within the time limit, and counts and logs the status.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,12 +13,15 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 use tokio::time::timeout_at;
 use tonic::Status;
 
+use super::access::Token;
+use super::access::address::ClientAddress;
 use super::api_error::{ApiError, ApiErrorKind};
 use super::connection::Connection;
 use super::hosts::AcceptedHosts;
 use super::request_context::{self, RequestContext};
 use super::response_body;
 use super::state::ServerState;
+use super::trace::{REQUEST_ID, RequestTrace};
 
 /// Characters of a request's path in the log.
 const MAX_LOGGED_CHARS: usize = 200;
@@ -67,6 +70,14 @@ impl Protocol {
                 .iter()
                 .any(|method| path.ends_with(method)),
         }
+    }
+
+    /// Whether a request needs no token and is not counted: probes, whose senders often can't have
+    /// one, and the page, which asks for the token.
+    fn is_public(self, request: &Request) -> bool {
+        let path = request.uri().path();
+        let is_page = matches!(self, Self::Rest) && path == "/" && request.method() == Method::GET;
+        is_page || (path != "/metrics" && self.is_probe(request))
     }
 
     /// How long the client waits for its answer, if it says so.
@@ -124,6 +135,9 @@ async fn handle(
     let start = Instant::now();
     let api = protocol.api_label(&request);
     let log_line = tracing::enabled!(tracing::Level::DEBUG).then(|| protocol.log_line(&request));
+    let trace = RequestTrace::of(request.headers());
+    let origin = state.files.access.origins.allow(request.headers());
+    let token = state.files.access.token(request.headers());
     let version = request.version();
     let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
         let error = ApiError::new(ApiErrorKind::Internal, "the request has no connection");
@@ -138,10 +152,12 @@ async fn handle(
         *clients_limit.as_ref().unwrap_or(&None),
     ));
     let response = match clients_limit {
-        Ok(_) => answer(&surroundings, &context, request, next).await,
+        Ok(_) => answer(&surroundings, &context, token.as_deref(), request, next).await,
         Err(error) => Err(error),
     };
     let mut response = response.unwrap_or_else(|error| protocol.error_response(error));
+    state.files.access.origins.mark(&mut response, origin);
+    response.headers_mut().insert(REQUEST_ID, trace.id.clone());
     // A client that goes on on this connection would lose its next request.
     let is_last = !state.is_ready() || connection.is_for_probes;
     if is_last && version < Version::HTTP_2 {
@@ -150,7 +166,18 @@ async fn handle(
     let (status, elapsed) = (protocol.status(&response), start.elapsed());
     state.metrics.record_request(api, status, elapsed);
     if let Some(request) = log_line {
-        tracing::debug!(request, status, milliseconds = elapsed.as_secs_f64() * 1e3, "answered");
+        let (trace_id, span_id) = trace.caller().unzip();
+        tracing::debug!(
+            request,
+            status,
+            milliseconds = elapsed.as_secs_f64() * 1e3,
+            id = trace.id(),
+            client = %connection.peer,
+            token = token.as_deref().map(|token| token.name.as_str()),
+            trace_id,
+            span_id,
+            "answered"
+        );
     }
     response_body::track(response, context)
 }
@@ -158,6 +185,7 @@ async fn handle(
 async fn answer(
     surroundings: &Surroundings,
     context: &Arc<RequestContext>,
+    token: Option<&Token>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
@@ -166,6 +194,12 @@ async fn answer(
     if context.connection().is_for_probes && !protocol.is_probe(&request) {
         let message = "all connections are in use; retry after 1 second";
         return Err(ApiError::new(ApiErrorKind::Unavailable, message));
+    }
+    if let Some(response) = state.files.access.origins.preflight(&request) {
+        return Ok(response);
+    }
+    if !protocol.is_public(&request) {
+        state.files.access.check(token, ClientAddress::of(context.connection().peer.ip()))?;
     }
     let base_bytes = request_context::base_bytes(&request);
     context.charge(base_bytes).await?;

@@ -34,10 +34,14 @@
 //! | `options`, `server` | configuration; binds the two addresses and connects the parts below |
 //! | `open_files` | the system's limit of open files, for [`run`] |
 //! | `signals` | SIGTERM, Ctrl-C and SIGHUP of the process, for [`run`] |
+//! | `reach` | who can connect, and the warning if nothing protects the server |
 //! | `listen` | accepts connections within limits and closes them on shutdown |
 //! | `connection`, `peer_stream` | the progress of one connection; its socket |
+//! | `tls` | the handshake and the stream of a connection with TLS |
 //! | `middleware` | surrounds every request: checks, charges, measures, counts, logs |
 //! | `hosts` | names by which clients may reach the server |
+//! | `access` | tokens, limits per client, and pages of other sites |
+//! | `trace` | the number of a request, the caller's and the trace it belongs to |
 //! | `request_context` | the deadline and the memory of one request, and the signal to stop |
 //! | `account` | memory of all requests, charged before it is allocated |
 //! | `body` | reads a body within limits of size and time |
@@ -51,16 +55,20 @@
 //! | `inference_queue` | waiting pictures, batched, through the network on one thread |
 //! | `output_tensors` | predictions as response tensors |
 //! | `response_body` | notices when a response is sent |
-//! | `model_spec`, `api_error`, `metrics` | names clients see, error responses, Prometheus |
+//! | `corrections` | labelled pictures that people send, stored within limits |
+//! | `model_spec`, `api_error` | names clients see, error responses |
+//! | `metrics`, `metrics_format`, `process_metrics` | values for Prometheus |
 //! | `fuzzing` | the parsers, for the fuzz targets |
 //!
 //! Handlers depend on `state` and on the parts below it; only `rest` and `grpc` know a protocol's
 //! messages.
 
+mod access;
 mod account;
 mod api_error;
 mod body;
 mod connection;
+mod corrections;
 mod decode;
 mod flat_array;
 #[doc(hidden)]
@@ -71,32 +79,41 @@ mod inference_queue;
 mod input_tensors;
 mod listen;
 mod metrics;
+mod metrics_format;
 mod middleware;
 mod model_spec;
 mod open_files;
 mod options;
 mod output_tensors;
 mod peer_stream;
+mod process_metrics;
+mod reach;
 mod request_context;
 mod response_body;
 mod rest;
 mod server;
 mod signals;
 mod state;
+mod tls;
+mod trace;
 mod workers;
 
 use std::sync::Arc;
 
 use crate::classifier::{Classifier, ClassifierError};
 
-pub use self::options::{ConnectionLimits, MAX_BATCH_WAIT, ServeOptions};
+pub use self::access::origins::check_origin;
+pub use self::options::{
+    CollectOptions, ConnectionLimits, MAX_BATCH_WAIT, OptionFileError, RateLimit, ServeOptions,
+    TlsFiles,
+};
 pub use self::server::{ServeError, Server, ServerHandle};
 
 /// Serves `model` until the process receives SIGTERM, SIGINT or Ctrl-C, then answers the requests
 /// it has accepted and returns.
 ///
-/// On SIGHUP it calls `reload` and serves the model that returns; if `reload` fails, the current
-/// model stays. A second SIGTERM, SIGINT or Ctrl-C ends the process with exit code 130. Use
+/// On SIGHUP it reads certificate and tokens again, calls `reload` and serves the model that returns;
+/// if one of them fails, what is in use stays. A second SIGTERM, SIGINT or Ctrl-C ends the process with exit code 130. Use
 /// [`Server`] where the process should handle its signals itself.
 ///
 /// # Errors

@@ -12,8 +12,10 @@ use super::connection::ConnectionRegistry;
 use super::hosts::AcceptedHosts;
 use super::listen::{self, ConnectionContext};
 use super::metrics::Metrics;
-use super::options::ServeOptions;
-use super::state::ServerState;
+use super::options::{OptionFileError, ServeOptions};
+use super::reach::Reach;
+use super::state::{OpenedFiles, ServerState};
+use super::tls::TlsSettings;
 use super::{grpc, rest};
 use crate::classifier::Classifier;
 
@@ -30,6 +32,9 @@ pub enum ServeError {
         /// The system's error.
         error: io::Error,
     },
+    /// A file or folder of the options can't be used: a certificate, a key, tokens.
+    #[error(transparent)]
+    File(#[from] OptionFileError),
     /// The system provides no threads or no signal handlers.
     #[error("can't start the server: {0}")]
     Start(#[from] io::Error),
@@ -60,10 +65,13 @@ impl Server {
     /// their requests are answered once [`Self::run`] is called.
     ///
     /// # Errors
-    /// If an address can't be bound, or the system provides no thread.
+    /// If an address can't be bound, a file of the options can't be used, or the system provides no
+    /// thread.
     pub async fn bind(options: &ServeOptions, model: Classifier) -> Result<Self, ServeError> {
         let metrics = Metrics::default();
-        let state = Arc::new(ServerState::start(options, model, metrics.clone())?);
+        let files = OpenedFiles::open(options)?;
+        let tls = files.tls.clone();
+        let state = Arc::new(ServerState::start(options, model, metrics.clone(), files)?);
         let http = bind(options.http, "--http").await?;
         let grpc = bind(options.grpc, "--grpc").await?;
         let (stop, stop_requested) = watch::channel(false);
@@ -71,6 +79,7 @@ impl Server {
         let connection_context = ConnectionContext {
             limits,
             time_limit: options.time_limit,
+            tls,
             permits: Arc::new(Semaphore::new(limits.max_open.min(Semaphore::MAX_PERMITS))),
             registry: Arc::new(ConnectionRegistry::new()),
             metrics,
@@ -107,14 +116,27 @@ impl Server {
     pub async fn run(self) {
         // `self.handle` lives until the end: the listeners also stop when every handle is dropped.
         let state = &self.handle.state;
-        let reach = reach(self.http_address, self.grpc_address);
+        let tls = state.files.tls.as_deref();
+        let reach = Reach {
+            http: self.http_address,
+            grpc: self.grpc_address,
+            is_encrypted: tls.is_some(),
+            is_restricted: state.files.access.needs_tokens()
+                || tls.is_some_and(|tls| tls.needs_client_certificates()),
+        };
         tracing::info!(
             model = state.queue.model().name(),
+            page = reach.page(),
             http = %self.http_address,
             grpc = %self.grpc_address,
-            reach = reach.as_str(),
+            reach = reach.describe(),
             "listening"
         );
+        // After it, so that they are the last lines.
+        let expiry = tls.and_then(TlsSettings::expiry_warning);
+        for warning in reach.warning().map(str::to_owned).into_iter().chain(expiry) {
+            tracing::warn!("{warning}");
+        }
         let hosts = |address| AcceptedHosts::new(address, &self.allowed_hosts);
         let rest = rest::router(state.clone(), hosts(self.http_address));
         let grpc = grpc::router(state.clone(), hosts(self.grpc_address));
@@ -140,6 +162,28 @@ impl ServerHandle {
         self.state.queue.replace_model(model);
     }
 
+    /// Reads the certificate, its key and the tokens again. Files that can't be used are logged, and
+    /// what is in use stays. Open connections keep their certificate.
+    pub fn reload_files(&self) {
+        let tls = self.state.files.tls.as_deref();
+        let certificate = tls.map(|tls| ("certificate", tls.reload()));
+        let tokens = match self.state.files.access.reload() {
+            Ok(false) => None,
+            Ok(true) => Some(("tokens", Ok(()))),
+            Err(error) => Some(("tokens", Err(error))),
+        };
+        for (what, result) in certificate.into_iter().chain(tokens) {
+            self.state.metrics.record_file_reload(what, result.is_ok());
+            match result {
+                Ok(()) => tracing::info!(what, "reloaded"),
+                Err(error) => tracing::error!(what, %error, "reload failed; the old stays in use"),
+            }
+        }
+        if let Some(warning) = tls.and_then(TlsSettings::expiry_warning) {
+            tracing::warn!("{warning}");
+        }
+    }
+
     /// Counts a reload that failed, which keeps the current model.
     pub(crate) fn record_failed_reload(&self) {
         self.state.metrics.record_reload(false);
@@ -148,17 +192,4 @@ impl ServerHandle {
 
 async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, flag, error })
-}
-
-/// Who can connect, for the log: people should notice a server that is open to the network.
-fn reach(http: SocketAddr, grpc: SocketAddr) -> String {
-    if http.ip().is_loopback() && grpc.ip().is_loopback() {
-        let (http, grpc) = (http.port(), grpc.port());
-        format!(
-            "this machine only; for the network use --http 0.0.0.0:{http} --grpc 0.0.0.0:{grpc}"
-        )
-    } else {
-        "the network, without encryption or authentication; add a reverse proxy for those"
-            .to_owned()
-    }
 }

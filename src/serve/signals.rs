@@ -1,4 +1,5 @@
-//! Signals of the process: SIGTERM, SIGINT and Ctrl-C stop the server, SIGHUP reloads its model.
+//! Signals of the process: SIGTERM, SIGINT and Ctrl-C stop the server, SIGHUP reloads its model,
+//! certificate and tokens.
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,10 @@ pub(crate) fn spawn(
     Ok(tokio::spawn(async move {
         while let ProcessSignal::Reload = signals.next().await {
             let reload = reload.clone();
+            let files = server.clone();
+            if let Err(panic) = tokio::task::spawn_blocking(move || files.reload_files()).await {
+                tracing::error!(%panic, "reload failed; certificate and tokens stay in use");
+            }
             // Reading a model blocks, and a panic in `reload` must not end this task.
             match tokio::task::spawn_blocking(move || reload()).await {
                 Ok(Ok(model)) => {

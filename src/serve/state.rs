@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::access::Access;
 use super::account::MemoryAccount;
 use super::api_error::ApiError;
 use super::body::BodyReader;
+use super::corrections::Corrections;
 use super::decode;
 use super::inference_queue::{InferenceOutput, InferenceQueue};
 use super::input_tensors::InputPictures;
 use super::metrics::Metrics;
-use super::options::ServeOptions;
+use super::options::{OptionFileError, ServeOptions};
 use super::request_context::RequestContext;
+use super::tls::TlsSettings;
 use super::workers::Workers;
 use crate::classifier::Classifier;
 
@@ -21,9 +24,34 @@ use crate::classifier::Classifier;
 /// JSON.
 const BYTES_PER_PICTURE: usize = 8 << 10;
 
+/// What the files and folders of the options hold.
+pub(crate) struct OpenedFiles {
+    /// Who may use the server.
+    pub(crate) access: Access,
+    /// The certificate, if the server has one.
+    pub(crate) tls: Option<Arc<TlsSettings>>,
+    /// Where labelled pictures are stored, if the server collects them.
+    pub(crate) corrections: Option<Arc<Corrections>>,
+}
+
+impl OpenedFiles {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// If one of them can't be used.
+    pub(crate) fn open(options: &ServeOptions) -> Result<Self, OptionFileError> {
+        Ok(Self {
+            access: Access::new(options)?,
+            tls: options.tls.as_ref().map(TlsSettings::read).transpose()?.map(Arc::new),
+            corrections: options.collect.as_ref().map(Corrections::open).transpose()?.map(Arc::new),
+        })
+    }
+}
+
 /// Shared by all handlers.
 pub(crate) struct ServerState {
     pub(crate) body_reader: BodyReader,
+    pub(crate) files: OpenedFiles,
     pub(crate) workers: Workers,
     pub(crate) queue: InferenceQueue,
     pub(crate) metrics: Metrics,
@@ -42,10 +70,12 @@ impl ServerState {
         options: &ServeOptions,
         model: Classifier,
         metrics: Metrics,
+        files: OpenedFiles,
     ) -> io::Result<Self> {
         let account = Arc::new(MemoryAccount::new(options.memory_bytes));
         Ok(Self {
             body_reader: BodyReader::new(options.max_body_bytes, options.time_limit),
+            files,
             workers: Workers::new(account),
             queue: InferenceQueue::start(
                 model,

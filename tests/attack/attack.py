@@ -15,14 +15,16 @@ import time
 import traceback
 
 # All of them add attacks to the table, in this order.
+import access  # noqa: F401
 import amplification  # noqa: F401
 import connections
 import decoding  # noqa: F401
 import http2_abuse  # noqa: F401
 import operation  # noqa: F401
 import shutdown
+import tls  # noqa: F401
 from measure import HonestClients
-from server import MemoryGroup, Server
+from server import TLS_FLAGS, MemoryGroup, Server
 from trial import ATTACKS, Attack, Trial
 
 ATTACK_SECONDS = 90
@@ -36,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--program", default="target/release/burn-digits")
     parser.add_argument("--only", metavar="REGEX", help="only attacks whose name matches")
     parser.add_argument("--list", action="store_true", help="describe all attacks and exit")
+    parser.add_argument("--tls", action="store_true", help="all servers use TLS")
     parser.add_argument("--seconds", type=float, default=30, help="length of the endurance part")
     parser.add_argument("--minutes", type=float, default=0, help="the same in minutes")
     parser.add_argument("--shutdowns", type=int, help="only stop the server under load, N times")
@@ -134,13 +137,19 @@ def still_serves(trial: Trial) -> None:
         trial.expect(server.get("/metrics") == 200, "/metrics does not answer after the attack")
 
 
+def encryption(options: argparse.Namespace, attack: Attack | None = None) -> tuple[str, ...]:
+    """The flags that every server has with `--tls`, unless it has them anyway."""
+    has_them = attack is not None and "--tls-certificate" in attack.flags
+    return TLS_FLAGS if options.tls and not has_them else ()
+
+
 def run_alone(attack: Attack, report: Report, may_repeat: bool = True) -> None:
     """One attack on a server of its own. It is repeated once if honest clients were slow."""
     options = report.options
     try:
         server = Server(
             options.program,
-            attack.flags,
+            attack.flags + encryption(options, attack),
             attack.log,
             attack.environment,
             attack.max_files,
@@ -164,7 +173,7 @@ def run_alone(attack: Attack, report: Report, may_repeat: bool = True) -> None:
 
 def endure(attacks: list[Attack], seconds: float, report: Report) -> None:
     """All attacks that can share a server, two at once in random order, for so many seconds."""
-    server = Server(report.options.program, group=report.group)
+    server = Server(report.options.program, encryption(report.options), group=report.group)
     trial = Trial(server, HonestClients(server.http), patience=ENDURANCE_PATIENCE)
     deadline = time.monotonic() + seconds
     files_before, memory = server.open_files(), []

@@ -1,11 +1,30 @@
 """A client for HTTP/1.1 that shows exactly what arrived, or how the connection ended."""
 
 import socket
+import ssl
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 # No honest answer is longer. An attack on the size of answers stops reading here.
 LONGEST_BODY = 64 << 20
+
+
+# Ports of servers with TLS. Connections to them are encrypted.
+TLS_PORTS: set[int] = set()
+# Tokens of servers that need one, by their port. Requests to them have it.
+TOKENS: dict[int, str] = {}
+CERTIFICATES = Path(__file__).resolve().parent.parent / "fixtures" / "tls"
+
+
+def tls_context() -> ssl.SSLContext:
+    """A client of TLS that knows the authority of the tests."""
+    return ssl.create_default_context(cafile=str(CERTIFICATES / "authority.pem"))
+
+
+# Of the honest clients and of all others that do not attack TLS itself. It has a certificate.
+TLS = tls_context()
+TLS.load_cert_chain(CERTIFICATES / "client.pem", CERTIFICATES / "client.key")
 
 
 class Ended(Exception):
@@ -30,7 +49,10 @@ def request(
     headers: dict[str, str] | None = None,
 ) -> bytes:
     """The bytes of a request, with a correct `Host` and `Content-Length` unless given."""
-    fields = {"Host": f"localhost:{port}", "Content-Length": str(len(body)), **(headers or {})}
+    fields = {"Host": f"localhost:{port}", "Content-Length": str(len(body))}
+    if port in TOKENS:
+        fields["Authorization"] = f"Bearer {TOKENS[port]}"
+    fields |= headers or {}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
 
@@ -38,9 +60,11 @@ def request(
 class Connection:
     """One connection. Every wait ends after `timeout` seconds with `Ended("no reply")`."""
 
-    def __init__(self, port: int, timeout: float = 10, host: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, port: int, timeout: float = 10, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if port in TLS_PORTS:
+            self.socket = TLS.wrap_socket(self.socket, server_hostname="localhost")
         self.buffer = bytearray()
 
     def __enter__(self) -> "Connection":
@@ -61,7 +85,8 @@ class Connection:
             return False
 
     def finish_sending(self) -> None:
-        self.socket.shutdown(socket.SHUT_WR)
+        # Also with TLS without the message that announces the end, as programs do that just stop.
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
 
     def fill(self) -> None:
         """Waits for more bytes."""
@@ -126,10 +151,12 @@ class Connection:
         return False
 
 
-def exchange(port: int, data: bytes, timeout: float = 10) -> Reply | str:
+def exchange(
+    port: int, data: bytes, timeout: float = 10, source: str = "127.0.0.1"
+) -> Reply | str:
     """Sends `data` on a connection of its own. The answer, or in a word why there is none."""
     try:
-        with Connection(port, timeout) as connection:
+        with Connection(port, timeout, source) as connection:
             connection.send(data)
             return connection.reply()
     except Ended as ended:
@@ -140,7 +167,9 @@ def exchange(port: int, data: bytes, timeout: float = 10) -> Reply | str:
         return "reset"
 
 
-def outcome(port: int, data: bytes, timeout: float = 10) -> int | str:
+def outcome(
+    port: int, data: bytes, timeout: float = 10, source: str = "127.0.0.1"
+) -> int | str:
     """The status of `exchange`, or in a word why there is none."""
-    reply = exchange(port, data, timeout)
+    reply = exchange(port, data, timeout, source)
     return reply.status if isinstance(reply, Reply) else reply

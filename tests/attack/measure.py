@@ -1,6 +1,6 @@
 """Two honest clients, which must hardly notice an attack on their server.
 
-    python measure.py HTTP_PORT
+    python measure.py HTTP_PORT [tls] [TOKEN]
 
 The first sends a small picture to /predict every 20 ms, the second asks for readiness as often,
 each on its own connection that it keeps. They run in a process of their own, so that the work of
@@ -68,6 +68,11 @@ def client(port: int, request: bytes, stop: threading.Event, seen: Latencies) ->
 
 def main() -> None:
     port = int(sys.argv[1])
+    for setting in sys.argv[2:]:
+        if setting == "tls":
+            http1.TLS_PORTS.add(port)
+        else:
+            http1.TOKENS[port] = setting
     requests = {
         "predict": http1.request("POST", "/predict", port, pictures.small_png()),
         "ready": http1.request("GET", "/v2/health/ready", port),
@@ -95,7 +100,11 @@ class HonestClients:
 
     def __init__(self, port: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve()), str(port)],
+            [
+                *(sys.executable, str(Path(__file__).resolve()), str(port)),
+                *["tls"] * (port in http1.TLS_PORTS),
+                *filter(None, [http1.TOKENS.get(port)]),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -11,6 +11,14 @@ from pathlib import Path
 
 import http1
 
+# The flags of a server with TLS.
+TLS_FLAGS = (
+    *("--tls-certificate", str(http1.CERTIFICATES / "server.pem")),
+    *("--tls-key", str(http1.CERTIFICATES / "server.key")),
+)
+# In the flags of a server, its own empty folder.
+FOLDER = "{folder}"
+
 # Every server has this period of grace, so that its end can be checked.
 GRACE = 2.0
 SYSTEMD_RUN = ["systemd-run", "--scope", "--quiet", "-p", "MemorySwapMax=0"]
@@ -85,6 +93,12 @@ class Server:
         self.http, self.grpc = free_port(), free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="attack-")
         self.log_path = Path(self.folder.name) / "log"
+        flags = tuple(flag.replace(FOLDER, self.folder.name) for flag in flags)
+        if "--tls-certificate" in flags:
+            http1.TLS_PORTS.update([self.http, self.grpc])
+        if "--token-file" in flags:
+            tokens = Path(flags[flags.index("--token-file") + 1]).read_text()
+            http1.TOKENS[self.http] = tokens.splitlines()[1].split()[-1]
         shell = []
         if max_files:
             shell.append(f"ulimit -Sn {max_files}")

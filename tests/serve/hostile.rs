@@ -74,7 +74,7 @@ fn too_little_memory_for_the_largest_body_is_an_error_that_names_both_flags() {
     burn_digits()
         .args(["serve", "--model", "shipped", "--largest-body", "64", "--memory", "100"])
         .assert()
-        .code(1)
+        .code(2)
         .stderr(predicate::str::contains("--memory").and(predicate::str::contains("683")))
         .stderr(predicate::str::contains("--largest-body"));
 }

@@ -214,3 +214,74 @@ fn the_page_names_the_model_and_says_where_a_drawing_goes_and_when_it_does_not_a
     browser.draw(&half_as_large(7, 50.), "mouse");
     assert!(browser.answer().starts_with("The server can't be reached"), "{}", browser.answer());
 }
+
+#[test]
+fn two_buttons_keep_a_drawing_with_its_digit_where_corrections_are_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let collect = ["--collect", folder.path().to_str().unwrap()];
+    let server = TestServer::with(&[&["--model", "shipped"], &collect[..]].concat());
+    let Some(browser) = Browser::open(&server) else { return };
+    let text =
+        |id: &str| browser.run(&format!("return document.getElementById('{id}').textContent"));
+    let click =
+        |selector: &str| browser.run(&format!("document.querySelector('{selector}').click()"));
+    let kept = |digit: u8| {
+        let files = std::fs::read_dir(folder.path().join(digit.to_string())).unwrap();
+        files.map(|file| file.unwrap().path()).collect::<Vec<_>>()
+    };
+    let disabled = "return document.getElementById('right').disabled";
+    assert_eq!(browser.run(disabled), true);
+    browser.draw(DIGIT_STROKES[3], "mouse");
+    assert!(browser.answer().starts_with("3 with "));
+    assert_eq!(browser.run(disabled), false);
+    browser.screenshot("correction.png");
+    click("#right");
+    browser.until("return document.getElementById('thanks').textContent.startsWith('Kept as a 3')");
+    let files = kept(3);
+    assert_eq!(files.len(), 1);
+    // The picture that the server has read before.
+    assert_eq!(server.post("/predict", std::fs::read(&files[0]).unwrap()).ok()["digit"], 3);
+
+    browser.clear();
+    browser.draw(DIGIT_STROKES[1], "touch");
+    browser.answer();
+    assert!(!text("thanks").as_str().unwrap().starts_with("Kept"));
+    click("#wrong");
+    let digits = "return [...document.querySelectorAll('#digits button')].map(b => b.offsetWidth > 0 && b.textContent).join('')";
+    assert_eq!(browser.run(digits), "0123456789");
+    browser.screenshot("correction-digits.png");
+    click("#digits button:nth-child(8)");
+    browser.until("return document.getElementById('thanks').textContent.startsWith('Kept as a 7')");
+    assert_eq!(kept(7).len(), 1);
+    for (width, scheme) in [(400, "light"), (1400, "dark")] {
+        browser.resize(width, 900, scheme);
+        assert_eq!(browser.run(FAINT_TEXT), json!([]), "{scheme} {width}");
+    }
+    assert_eq!(browser.console_errors(), json!([]));
+}
+
+#[test]
+fn the_page_of_a_server_with_tokens_asks_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "a-token-for-the-page\n").unwrap();
+    let flags = ["--model", "shipped", "--token-file", tokens.to_str().unwrap()];
+    let server = TestServer::with(&flags);
+    let Some(browser) = Browser::open(&server) else { return };
+    let is_asked = "return document.getElementById('token').offsetWidth > 0";
+    assert_eq!(browser.run(is_asked), false);
+    browser.draw(DIGIT_STROKES[7], "mouse");
+    assert!(browser.answer().contains("token is needed"), "{}", browser.answer());
+    assert_eq!(browser.run(is_asked), true);
+    browser.screenshot("token.png");
+    assert_eq!(browser.run(FAINT_TEXT), json!([]));
+    browser.run(
+        "document.getElementById('token').value = 'a-token-for-the-page'; \
+         document.querySelector('#access button').click()",
+    );
+    assert!(browser.answer().starts_with("7 with "), "{}", browser.answer());
+    assert_eq!(browser.run(is_asked), false);
+    // The page is not left, and the token is not in its address.
+    let address = format!("http://{}/", server.http);
+    assert_eq!(browser.run("return location.href"), address.as_str());
+}

@@ -41,7 +41,15 @@ impl TestServer {
 
     /// A server whose working directory is `folder`.
     pub fn in_folder(folder: &Path, args: &[&str]) -> Self {
-        let (server, lines) = Self::spawn(folder, args);
+        Self::read_log(Self::spawn(folder, args, &[]))
+    }
+
+    /// A server with environment variables.
+    pub fn with_environment(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::read_log(Self::spawn(&root(), args, variables))
+    }
+
+    fn read_log((server, lines): (Self, Lines<BufReader<ChildStderr>>)) -> Self {
         let log = server.log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -53,18 +61,27 @@ impl TestServer {
 
     /// A server whose standard error is closed once it listens.
     pub fn with_closed_log(args: &[&str]) -> Self {
-        Self::spawn(&root(), args).0
+        Self::spawn(&root(), args, &[]).0
     }
 
     /// A server whose standard error is a pipe that is open and never read.
     pub fn with_unread_log(args: &[&str]) -> (Self, impl Sized + use<>) {
-        Self::spawn(&root(), args)
+        Self::spawn(&root(), args, &[])
     }
 
-    fn spawn(folder: &Path, args: &[&str]) -> (Self, Lines<BufReader<ChildStderr>>) {
+    fn spawn(
+        folder: &Path,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (Self, Lines<BufReader<ChildStderr>>) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_burn-digits"))
-            .args(["serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json"])
+            .args(["serve", "--json"])
+            .args(["--http", "--grpc"].iter().filter(|flag| !args.contains(flag)).flat_map(
+                // Free ports, unless the test names others.
+                |flag| [*flag, "127.0.0.1:0"],
+            ))
             .args(args)
+            .envs(variables.iter().copied())
             .current_dir(folder)
             .stderr(Stdio::piped())
             .spawn()
@@ -96,6 +113,17 @@ impl TestServer {
     /// All lines logged so far.
     pub fn log(&self) -> Vec<Value> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until a line is logged.
+    pub fn wait_for_log(&self, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..1000 {
+            if let Some(line) = self.log().into_iter().find(|line| is_wanted(line)) {
+                return line;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the line is not in the log: {:#?}", self.log());
     }
 
     /// Sends a signal to the process, for example `TERM`.
@@ -196,7 +224,11 @@ pub struct HttpResponse {
 impl HttpResponse {
     /// Reads until the server closes the connection.
     pub fn read(mut stream: TcpStream) -> Self {
-        let bytes = read_until_closed(&mut stream);
+        Self::parse(&read_until_closed(&mut stream))
+    }
+
+    /// The response in what a server has sent.
+    pub fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -18,7 +18,7 @@ use crate::app::output::{Verbosity, short_model_name, verbosity};
 use crate::app::terminal::{self, Stream};
 use burn_digits::backend;
 use burn_digits::classifier::Classifier;
-use burn_digits::serve::{self, ConnectionLimits, ServeOptions};
+use burn_digits::serve::{self, CollectOptions, ConnectionLimits, ServeOptions, TlsFiles};
 
 pub fn run(args: ServeArgs) -> Result<ExitCode> {
     let options = options(&args)?;
@@ -66,6 +66,17 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
         http: args.http,
         grpc: args.grpc,
         allowed_hosts: args.allow_host.clone(),
+        tls: args.tls_certificate.clone().zip(args.tls_key.clone()).map(|(certificate, key)| {
+            TlsFiles { certificate, key, client_authorities: args.tls_client_ca.clone() }
+        }),
+        token_file: args.token_file.clone(),
+        rate_limit: args.rate_limit,
+        cors_origins: args.cors.clone(),
+        collect: args.collect.clone().map(|folder| CollectOptions {
+            folder,
+            max_pictures: args.collect_pictures,
+            max_bytes: (args.collect_size as u64).saturating_mul(1 << 20),
+        }),
         queue_capacity: args.queue,
         batch_wait: args.batch_wait.into(),
         max_body_bytes,
@@ -73,6 +84,7 @@ fn options(args: &ServeArgs) -> Result<ServeOptions> {
         time_limit: args.time_limit.into(),
         connections: ConnectionLimits {
             max_open: args.connections,
+            max_per_address: args.connections_per_address,
             idle_timeout: args.idle.into(),
             shutdown_grace: args.grace.into(),
         },

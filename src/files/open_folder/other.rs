@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Access, Readers};
+use super::{FileAccess, Readers};
 use crate::files::EntryKind;
 
 /// The path of a folder.
@@ -49,19 +49,27 @@ impl FolderPath {
         metadata.is_file().then(|| metadata.permissions())
     }
 
-    pub fn open_file(&self, name: &OsStr, access: Access) -> io::Result<File> {
+    pub fn open_file(&self, name: &OsStr, access: FileAccess) -> io::Result<File> {
         let mut options = OpenOptions::new();
         match access {
-            Access::Read => options.read(true),
-            Access::Write => options.write(true).create(true).truncate(false),
+            FileAccess::Read => options.read(true),
+            FileAccess::Write => options.write(true).create(true).truncate(false),
             // The readers of a new file are those of its folder.
-            Access::New(Readers::Owner | Readers::Umask) => options.write(true).create_new(true),
+            FileAccess::New(Readers::Owner | Readers::Umask) => {
+                options.write(true).create_new(true)
+            }
         };
         options.open(self.0.join(name))
     }
 
     pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    /// Gives a file a second name; an error if that is taken.
+    #[cfg(feature = "serve")]
+    pub fn link(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        fs::hard_link(self.0.join(from), self.0.join(to))
     }
 
     pub fn remove_file(&self, name: &OsStr) -> io::Result<()> {

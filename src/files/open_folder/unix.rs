@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Access, Readers};
+use super::{FileAccess, Readers};
 use crate::files::EntryKind;
 
 /// The descriptor of an open folder.
@@ -66,12 +66,16 @@ impl FolderDescriptor {
         is_file.then(|| Permissions::from_mode(status.st_mode as u32))
     }
 
-    pub fn open_file(&self, name: &OsStr, access: Access) -> io::Result<File> {
+    pub fn open_file(&self, name: &OsStr, access: FileAccess) -> io::Result<File> {
         let (flags, mode) = match access {
-            Access::Read => (OFlags::RDONLY, 0),
-            Access::Write => (OFlags::WRONLY | OFlags::CREATE, 0o666),
-            Access::New(Readers::Umask) => (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o666),
-            Access::New(Readers::Owner) => (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o600),
+            FileAccess::Read => (OFlags::RDONLY, 0),
+            FileAccess::Write => (OFlags::WRONLY | OFlags::CREATE, 0o666),
+            FileAccess::New(Readers::Umask) => {
+                (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o666)
+            }
+            FileAccess::New(Readers::Owner) => {
+                (OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, 0o600)
+            }
         };
         // If a pipe has taken the file's place meanwhile, opening it does not wait.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -88,6 +92,12 @@ impl FolderDescriptor {
 
     pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
+    }
+
+    /// Gives a file a second name; an error if that is taken.
+    #[cfg(feature = "serve")]
+    pub fn link(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&self.0, from, &self.0, to, AtFlags::empty())?)
     }
 
     pub fn remove_file(&self, name: &OsStr) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! Three APIs give the same predictions: a picture for people and scripts (`predict`), the Open
 //! Inference Protocol V2 (`open_inference`), and TensorFlow Serving's REST API (`tensorflow`).
 
+mod correction;
 pub(in crate::serve) mod open_inference;
 mod page;
 pub(in crate::serve) mod predict;
@@ -20,7 +21,8 @@ use http::header;
 
 use super::api_error::{ApiError, ApiErrorKind};
 use super::hosts::AcceptedHosts;
-use super::metrics::{CONTENT_TYPE, Readings};
+use super::metrics::Readings;
+use super::metrics_format::MetricsFormat;
 use super::middleware::{self, Protocol};
 use super::model_spec::{MODEL_NAME, MODEL_VERSION};
 use super::state::ServerState;
@@ -32,6 +34,7 @@ pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
         .route("/openapi.json", get(page::openapi))
         .route("/metrics", get(metrics))
         .route("/predict", post(predict::predict))
+        .route("/correction", post(correction::correction))
         .merge(tensorflow::router())
         .merge(open_inference::router())
         .fallback(not_found)
@@ -42,16 +45,25 @@ pub(crate) fn router(state: Arc<ServerState>, hosts: AcceptedHosts) -> Router {
     middleware::wrap(router, Protocol::Rest, hosts, state)
 }
 
-async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, ApiError> {
-    let text = state.metrics.text(&Readings {
+async fn metrics(
+    State(state): State<Arc<ServerState>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = MetricsFormat::accepted(accept);
+    let model = state.queue.model();
+    let readings = Readings {
         waiting_pictures: state.queue.waiting(),
         queue_capacity: state.queue.capacity(),
         charged_bytes: state.workers.account.charged_bytes(),
         lost_log_lines: state.lost_log_lines.load(Ordering::Relaxed),
-        model: state.queue.model().name(),
-    });
+        certificate_expires: state.files.tls.as_ref().and_then(|tls| tls.expires()),
+        model: model.name(),
+    };
+    let text = state.metrics.text(&readings, format);
     let text = text.map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(text)).into_response())
+    let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    Ok((headers, Body::from(text)).into_response())
 }
 
 async fn not_found(request: Request) -> ApiError {

@@ -67,9 +67,16 @@ function undo() {
   classifyAgain();
 }
 
+/* The token of a server that needs one, until the browser's tab is closed. */
+let token = sessionStorage.getItem("token");
+function send(path, blob) {
+  const headers = token ? { Authorization: "Bearer " + token } : {};
+  return fetch(path, { method: "POST", body: blob, headers });
+}
 async function ask(query, blob) {
   try {
-    const response = await fetch("predict?" + query, { method: "POST", body: blob });
+    const response = await send("predict?" + query, blob);
+    $("access").hidden = response.status !== 401;
     return { status: response.status, ...await response.json() };
   } catch {
     return { error: "the server can't be reached; your drawing is sent again with the next stroke" };
@@ -101,6 +108,13 @@ function classifyAgain() {
   paint(true);
 }
 
+$("access").addEventListener("submit", event => {
+  event.preventDefault();
+  token = $("token").value.trim();
+  sessionStorage.setItem("token", token);
+  classifyAgain();
+});
+
 const percent = p => (Math.floor(p * 1e4) / 100).toFixed(2) + " %";
 
 function show(result) {
@@ -125,11 +139,47 @@ function show(result) {
     })));
   $("details-title").textContent = isNumber ? "Confidence of each digit of the number" : "Probability of each digit";
   shown = hasDigit ? result : null;
+  showCorrection(hasDigit);
   showLayers();
   if (isNumber) $("activity").textContent = "The activations are shown for drawings of one digit.";
   paint(true);
   document.body.dataset.answered = latestRequest;
 }
+
+/* Corrections, where the server collects them: the answer to one digit is right, or another is. */
+for (let digit = 0; digit < 10; digit++) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = digit;
+  button.addEventListener("click", () => correct(digit));
+  $("digits").append(button);
+}
+function showDigits(isOpen) {
+  $("digits").hidden = !isOpen;
+  $("wrong").setAttribute("aria-expanded", String(isOpen));
+}
+function showCorrection(hasDigit) {
+  $("right").disabled = $("wrong").disabled = !hasDigit;
+  showDigits(false);
+  $("thanks").textContent = "The picture is kept on the server for training if you press one.";
+}
+async function correct(digit) {
+  const blob = file || await new Promise(done => { paint(false); sheet.toBlob(done, "image/png"); paint(true); });
+  let text;
+  try {
+    const response = await send("correction?digit=" + digit, blob);
+    text = response.ok ? `Kept as a ${digit}. Thank you.` : "Not kept: " + (await response.json()).error + ".";
+    if (response.ok) {
+      $("right").disabled = $("wrong").disabled = true;
+      showDigits(false);
+    }
+  } catch {
+    text = "Not kept: the server can't be reached.";
+  }
+  $("thanks").textContent = text;
+}
+$("right").addEventListener("click", () => correct(shown.digit));
+$("wrong").addEventListener("click", () => showDigits($("digits").hidden));
 
 function showBars(rows) {
   const list = $("bars");

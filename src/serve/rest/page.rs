@@ -17,6 +17,8 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
 });
 /// Where the page has the name of the model.
 const MODEL_PLACEHOLDER: &str = "{{model}}";
+/// Where the page has the attribute that hides what only a server that collects corrections has.
+const COLLECT_PLACEHOLDER: &str = "{{collect}}";
 /// The Content-Security-Policy of the page: its own script and style, requests to this server only.
 /// `data:` and `blob:` are for pictures that people open, drop or paste.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
@@ -34,7 +36,9 @@ pub(crate) async fn page(
     let model = state.queue.model();
     let name = escaped(model.name());
     request_context::of(&request)?.charge(PAGE.len() + name.len()).await?;
+    let hidden = if state.files.corrections.is_some() { "" } else { " hidden" };
     let page = PAGE.replacen(MODEL_PLACEHOLDER, &name, 1);
+    let page = page.replacen(COLLECT_PLACEHOLDER, hidden, 1);
     let policy = [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)];
     Ok((policy, Html(page)).into_response())
 }
@@ -54,8 +58,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_one_place_for_the_name_of_the_model_which_is_escaped() {
+    fn the_page_has_one_place_for_each_value_and_the_name_of_the_model_is_escaped() {
         assert_eq!(PAGE.matches(MODEL_PLACEHOLDER).count(), 1);
+        assert_eq!(PAGE.matches(COLLECT_PLACEHOLDER).count(), 1);
         assert_eq!(escaped("runs/a<b>&c"), "runs/a&lt;b&gt;&amp;c");
     }
 }

@@ -95,11 +95,7 @@ pub(crate) async fn predict(
         )),
         Ok(Query(PredictQuery { many: true, .. })) => read_number(&state, request).await,
         Ok(Query(query)) => respond(&state, &query, request).await,
-        Err(rejection) => {
-            let text = rejection.body_text();
-            let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            Err(ApiError::invalid(format!("the query can't be used: {reason}")))
-        }
+        Err(rejection) => Err(query_error(&rejection)),
     };
     // Errors have the keys of `infer --json` too.
     response.unwrap_or_else(|error| {
@@ -112,6 +108,13 @@ pub(crate) async fn predict(
             _ => json!({ "path": null, "error": reason }),
         })
     })
+}
+
+/// What is wrong with a query.
+pub(super) fn query_error(rejection: &QueryRejection) -> ApiError {
+    let text = rejection.body_text();
+    let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+    ApiError::invalid(format!("the query can't be used: {reason}"))
 }
 
 /// Reads all digits of a picture. The candidates, up to thousands, go through the network on the
@@ -201,7 +204,7 @@ async fn activations(
 }
 
 /// The image file of a request.
-async fn read_file(
+pub(super) async fn read_file(
     request: Request<Body>,
     state: &ServerState,
     context: &RequestContext,
