@@ -67,15 +67,16 @@ fn a_table_of_pictures_gives_figures_per_kind_and_names_the_mistakes() {
 
 #[test]
 fn a_picture_of_several_digits_is_counted_and_not_sure() {
-    let folder = tempfile::tempdir().unwrap();
-    for (class, picture) in [("7", "image.png"), ("3", "docs/number.png")] {
-        fs::create_dir(folder.path().join(class)).unwrap();
-        fs::copy(root().join(picture), folder.path().join(class).join("a.png")).unwrap();
+    for (picture, several_digits, sure) in [("image.png", 0, 1), ("docs/number.png", 1, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("7")).unwrap();
+        fs::copy(root().join(picture), folder.path().join("7/a.png")).unwrap();
+        let mut eval = burn_digits();
+        eval.args(["eval", "--model", "shipped", "--json", "--pictures"]).arg(folder.path());
+        let figures = &json_lines(&eval.output().unwrap().stdout)[0];
+        assert_eq!(figures["several_digits"], several_digits, "{picture}");
+        assert_eq!(figures["sure"], sure, "{picture}");
     }
-    let mut eval = burn_digits();
-    eval.args(["eval", "--model", "shipped", "--json", "--pictures"]).arg(folder.path());
-    let figures = &json_lines(&eval.output().unwrap().stdout)[0];
-    assert_eq!((&figures["several_digits"], &figures["sure"]), (&1.into(), &1.into()));
 }
 
 #[test]
