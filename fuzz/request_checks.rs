@@ -53,6 +53,7 @@ pub fn rest(bytes: &[u8]) {
     let end = bytes.iter().rposition(|&byte| byte == b'}').map_or(0, |at| at + 1);
     checked(fuzzing::open_inference(body.clone(), Some(end.to_string().as_bytes())));
     checked(fuzzing::tensorflow(bytes));
+    checked(fuzzing::picture_text(bytes));
     checked(fuzzing::form(body, content_type().as_bytes()));
     if let Ok(request) = HttpRequest::arbitrary_take_rest(Unstructured::new(bytes)) {
         check_http(&request);
@@ -138,6 +139,7 @@ pub fn grpc(bytes: &[u8]) {
         check_body(method, bytes.to_vec());
         check_body(method, framed(bytes));
     }
+    checked(fuzzing::grpc_predict(bytes, 1024));
     if let Ok(request) = GrpcRequest::arbitrary_take_rest(Unstructured::new(bytes)) {
         check_grpc(request);
     }

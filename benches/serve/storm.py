@@ -10,6 +10,7 @@ counts by status and the server's memory before, halfway and after.
 import asyncio
 import base64
 import collections
+import gzip
 import json
 import random
 import sys
@@ -46,8 +47,8 @@ def fuzzed_json():
 
 
 def wrong_shape():
-    shape = random.choice([[], [784], [1, 783], [2, 784], [0, 784], [-1, 784], [1, 28, 27],
-                           [1, 1, 784], [1, 28, 28, 1], [2**62, 784], [2**63 - 1, 28, 28]])
+    shape = random.choice([[], [784], [1, 783], [2, 784], [0, 784], [-2, 784], [1, 28, 27],
+                           [-1, 783], [1, 1, 784], [1, 28, 28, 2], [1, 3, 28, 28], [2**62, 784], [2**63 - 1, 28, 28]])
     return INFER, {}, v2(shape=shape).encode()
 
 
@@ -94,6 +95,31 @@ def wrong_instances():
     return "/v1/models/digits:predict", {}, json.dumps({"instances": instances}).encode()
 
 
+def wrong_compression():
+    packed = gzip.compress(VALID.encode(), 1)
+    coding, body = random.choice([
+        ("gzip", packed[: random.randrange(len(packed))]), ("gzip", VALID.encode()),
+        ("deflate", packed), ("gzip", random.randbytes(200)), ("gzip", b""), ("br", packed),
+        ("gzip, gzip", packed), ("gzip", gzip.compress(bytes(20 << 20), 1)),
+    ])
+    return random.choice(["/predict", INFER]), {"Content-Encoding": coding}, body
+
+
+def wrong_text():
+    body = random.choice([b"{", b'{"image": 3}', b'{"image": "?"}', b'{"a": "QQ==", "b": "QQ=="}',
+                          b'""', b'"QQ=="', b"data:", b"data:,x", b"data:image/png;base64,QQ==",
+                          b'{"image": [[[[[1]]]]]}', b'{"image": null}', b"data:;base64,\xff"])
+    return "/predict" + random.choice(["", "?many=true", "?model=x", "?version=9"]), {}, body
+
+
+def wrong_repository():
+    path = random.choice(["/v2/repository/index", "/v2/repository/models/digits/load",
+                          "/v2/repository/models/%2e%2e/unload", "/v2/repository/models//load",
+                          "/v1/models/digits/labels/none:predict", "/v1/models/:predict",
+                          "/v2/models/digits/versions/01/infer", "/v2/models/%ff/infer"])
+    return path, {}, random.choice([b"[]", b"{", b'{"ready": 3}', b"\xff", b"[" * 3000])
+
+
 def huge_length():
     return random.choice(["/predict", INFER]), {"Content-Length": random.choice([10**9, 10**18, 2**63])}, b"x"
 
@@ -104,7 +130,7 @@ def wrong_path():
 
 
 KINDS = [fuzzed_json, wrong_shape, wrong_values, wrong_tensor, wrong_binary, wrong_picture,
-         wrong_instances, huge_length, wrong_path]
+         wrong_instances, wrong_compression, wrong_text, wrong_repository, huge_length, wrong_path]
 # Every n-th request is one of these, each on its own connection.
 RARE = {"cut off": 20, "no HTTP": 41, "to gRPC": 43, "slow body": 1009}
 

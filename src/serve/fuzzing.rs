@@ -8,6 +8,7 @@
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
+use prost::Message;
 
 pub use super::grpc::proto::inference::model_infer_request::{
     InferInputTensor, InferRequestedOutputTensor,
@@ -18,6 +19,8 @@ pub use super::grpc::proto::inference::{
 };
 
 use super::api_error::{ApiError, ApiErrorKind};
+use super::grpc::proto::tensorflow::serving::PredictRequest;
+use super::grpc::tensor::CheckedTensor;
 use super::grpc::{framing, message_cost, message_fields, open_inference as service};
 use super::input_tensors::InputPictures;
 use super::model_spec::MODEL_NAME;
@@ -98,6 +101,30 @@ pub fn form(body: Bytes, content_type: &[u8]) -> Parsed {
         runtime.map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
     let file = runtime.block_on(picture_body::first_field(request))?;
     parsed(InputPictures::Files(vec![file]), MODEL_OUTPUTS)
+}
+
+/// `POST /predict` with a picture in JSON or in a data URI.
+///
+/// # Errors
+/// If there is no single picture in it.
+pub fn picture_text(body: &[u8]) -> Parsed {
+    parsed(InputPictures::Files(vec![picture_body::file_in_text(body)?]), MODEL_OUTPUTS)
+}
+
+/// The method `Predict` of TensorFlow Serving: its message, with at most `max_pictures`.
+///
+/// # Errors
+/// If the request is invalid.
+pub fn grpc_predict(message: &[u8], max_pictures: usize) -> Parsed {
+    message_cost::decoded_bytes(message, message_fields::PREDICT)?;
+    let request = PredictRequest::decode(message)
+        .map_err(|error| ApiError::new(ApiErrorKind::Internal, error.to_string()))?;
+    let input = request.inputs.into_values().next();
+    let input = CheckedTensor::new(input.unwrap_or_default())?;
+    if input.pictures() > max_pictures {
+        return Err(ApiError::new(ApiErrorKind::TooLarge, "too many pictures").into());
+    }
+    parsed(input.into_pictures()?, [ModelOutput::Probabilities])
 }
 
 /// The message in the body of a gRPC request, and the memory that a request of `method` is charged

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 use predicates::prelude::*;
-use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use crate::common::burn_digits;

@@ -14,7 +14,7 @@ use rustls::{
 use serde_json::Value;
 
 use crate::common::{burn_digits, root};
-use crate::grpc::proto::ServerMetadataRequest;
+use crate::grpc::proto::inference::ServerMetadataRequest;
 use crate::grpc::with_client_over;
 use crate::server::{HttpResponse, SEVEN, TestServer, connect, file, request, send};
 

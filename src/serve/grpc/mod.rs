@@ -14,7 +14,7 @@ pub(super) mod message_cost;
 pub(super) mod message_fields;
 pub(super) mod open_inference;
 mod repository;
-mod tensor;
+pub(super) mod tensor;
 mod tensorflow;
 
 use std::sync::Arc;

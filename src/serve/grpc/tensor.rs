@@ -16,7 +16,7 @@ const MAX_DIMENSIONS: usize = 8;
 
 /// What the metadata of a tensor say.
 #[derive(Debug)]
-pub(super) struct CheckedTensor {
+pub(in crate::serve) struct CheckedTensor {
     datatype: InputDatatype,
     count: PictureCount,
     tensor: TensorProto,
@@ -27,7 +27,7 @@ impl CheckedTensor {
     ///
     /// # Errors
     /// If they do not fit the model.
-    pub(super) fn new(tensor: TensorProto) -> Result<Self, ApiError> {
+    pub(in crate::serve) fn new(tensor: TensorProto) -> Result<Self, ApiError> {
         let datatype = match DataType::try_from(tensor.dtype) {
             Ok(DataType::DtFloat) => InputDatatype::Fp32,
             Ok(DataType::DtUint8) => InputDatatype::Uint8,
@@ -51,7 +51,7 @@ impl CheckedTensor {
     }
 
     /// How many pictures [`Self::into_pictures`] will make, from above.
-    pub(super) fn pictures(&self) -> usize {
+    pub(in crate::serve) fn pictures(&self) -> usize {
         let values = self.tensor.float_val.len() + self.tensor.int_val.len();
         let bytes = self.tensor.tensor_content.len();
         self.count.unwrap_or(values / PIXELS + bytes / PIXELS + self.tensor.string_val.len())
@@ -61,7 +61,7 @@ impl CheckedTensor {
     ///
     /// # Errors
     /// If the values do not fit the shape, or are out of range.
-    pub(super) fn into_pictures(self) -> Result<InputPictures, ApiError> {
+    pub(in crate::serve) fn into_pictures(self) -> Result<InputPictures, ApiError> {
         let Self { datatype, count, tensor } = self;
         match datatype {
             InputDatatype::Bytes => check_count(tensor.string_val, count).map(InputPictures::Files),
