@@ -98,7 +98,8 @@ fn number_and_size_are_limited() {
 fn by_default_nothing_is_collected_and_a_folder_that_cannot_be_used_is_an_error() {
     let server = TestServer::start();
     assert!(correct(&server, "7", &file(SEVEN)).error(404).contains("--collect"));
-    assert!(server.get("/").text().contains("<div id=\"correction\" hidden>"));
+    let page = server.request("GET", "/", &[("Accept", "text/html")], b"");
+    assert!(page.text().contains("<div id=\"correction\" hidden>"));
     burn_digits()
         .args(["serve", "--model", "shipped", "--http", "0", "--grpc", "0"])
         .args(["--collect", SEVEN])

@@ -85,6 +85,7 @@ fn count_true_says_how_many_digits_are_seen_as_infer_does() {
     for picture in ["docs/number.png", SEVEN] {
         let mut expected = infer(picture);
         expected["path"] = Value::Null;
+        identify(&mut expected);
         assert_eq!(server.post("/predict?count=true", file(picture)).ok(), expected);
     }
     let number = server.post("/predict?count=true&layers=true", file("docs/number.png")).ok();
