@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::root;
-use crate::server::{SEVEN, TestServer, infer, pixels};
+use crate::server::{SEVEN, SHIPPED_MODEL, TestServer, file, infer, pixels};
 
 /// Whether a client that is not installed makes its test fail.
 pub fn clients_are_required() -> bool {
@@ -100,6 +100,30 @@ fn tensorflow_servings_client_gets_the_probabilities_of_infer() {
             .arg(server.grpc.to_string())
             .arg(root().join(SEVEN))
             .args([&files.pixels, &files.expected]),
+    );
+}
+
+#[test]
+fn tritons_client_loads_and_unloads_models_of_a_folder() {
+    for module in ["tritonclient.http", "tritonclient.grpc"] {
+        if python(module).is_none() {
+            return;
+        }
+    }
+    let Some(mut python) = python("tritonclient") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for version in ["1", "2"] {
+        let version = folder.path().join("digits").join(version);
+        std::fs::create_dir_all(&version).unwrap();
+        std::fs::write(version.join("model.safetensors"), file(SHIPPED_MODEL)).unwrap();
+    }
+    std::fs::write(folder.path().join("digits/serving.toml"), "[labels]\nstable = 1").unwrap();
+    let path = folder.path().to_str().unwrap();
+    let server = TestServer::with(&["--models", path, "--allow-load"]);
+    succeeds(
+        python
+            .arg(root().join("tests/serve/triton_repository.py"))
+            .args([server.http.to_string(), server.grpc.to_string()]),
     );
 }
 
