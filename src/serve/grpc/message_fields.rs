@@ -32,7 +32,7 @@ pub(in crate::serve) enum Number {
 }
 
 /// A request without fields.
-const EMPTY: MessageFields = &[];
+const NO_FIELDS: MessageFields = &[];
 /// A model's name and version.
 const MODEL: MessageFields = &[(1, MessageField::Text), (2, MessageField::Text)];
 /// `ModelInferRequest`.
@@ -154,6 +154,6 @@ pub(in crate::serve) fn request_fields(path: &str) -> MessageFields {
         Some("Predict") => PREDICT,
         Some("GetModelMetadata") => METADATA,
         Some("GetModelStatus") => STATUS,
-        _ => EMPTY,
+        _ => NO_FIELDS,
     }
 }
