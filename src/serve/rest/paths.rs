@@ -1,20 +1,17 @@
 //! Paths: the models and versions that they name, and slashes at their end.
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::routing::MethodRouter;
 use http::request::Parts;
-use serde::Deserialize;
 
 use crate::serve::api_error::ApiError;
 
 /// The model of a path, and its version, empty for none.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(super) struct ModelPath {
     pub(super) model: String,
-    #[serde(default)]
     pub(super) version: String,
-    #[serde(default)]
     pub(super) label: String,
 }
 
@@ -22,10 +19,20 @@ impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let path = Path::<Self>::from_request_parts(parts, state).await;
-        path.map(|Path(path)| path).map_err(|error| {
+        // Without Serde: every request to a model passes here.
+        let parameters = RawPathParams::from_request_parts(parts, state).await;
+        let parameters = parameters.map_err(|error| {
             ApiError::invalid(format!("the path can't be read: {}", error.body_text()))
-        })
+        })?;
+        let mut path = Self::default();
+        for (name, value) in &parameters {
+            match name {
+                "model" => path.model = value.to_owned(),
+                "version" => path.version = value.to_owned(),
+                _ => path.label = value.to_owned(),
+            }
+        }
+        Ok(path)
     }
 }
 
